@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The local APIC by x2APIC MSRs or by its MMIO page. */
+#include "lapic.h"
+
+static bool x2apic_on;
+
+bool lapic_has_x2apic(void)
+{
+	return cpuid(1, 0).c >> 21 & 1;
+}
+
+bool lapic_has_tsc_deadline(void)
+{
+	return cpuid(1, 0).c >> 24 & 1;
+}
+
+bool lapic_is_x2apic(void)
+{
+	return x2apic_on;
+}
+
+uint32_t lapic_read(unsigned int reg)
+{
+	if (x2apic_on)
+		return (uint32_t)rdmsr(MSR_X2APIC + reg);
+	return mmio_read32(LAPIC_MMIO + 16 * reg);
+}
+
+void lapic_write(unsigned int reg, uint32_t value)
+{
+	if (x2apic_on)
+		wrmsr(MSR_X2APIC + reg, value);
+	else
+		mmio_write32(LAPIC_MMIO + 16 * reg, value);
+}
+
+void lapic_enable(bool x2apic)
+{
+	uint64_t base = rdmsr(MSR_APIC_BASE) & ~(LAPIC_BASE_ENABLE | LAPIC_BASE_X2APIC);
+
+	x2apic_on = x2apic && lapic_has_x2apic();
+	/* From x2APIC to xAPIC mode the only way leads through disabled (SDM vol 3, "x2APIC"). */
+	if (!x2apic_on && (rdmsr(MSR_APIC_BASE) & LAPIC_BASE_X2APIC))
+		wrmsr(MSR_APIC_BASE, base);
+	wrmsr(MSR_APIC_BASE, base | LAPIC_BASE_ENABLE);
+	if (x2apic_on)
+		wrmsr(MSR_APIC_BASE, base | LAPIC_BASE_ENABLE | LAPIC_BASE_X2APIC);
+	lapic_write(LAPIC_SVR, SVR_ENABLE | LAPIC_SPURIOUS);
+	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | 0x40);
+	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED | 0x40);
+	lapic_write(LAPIC_LVT_LINT1, LVT_MASKED | 0x40);
+	lapic_write(LAPIC_LVT_ERROR, LVT_MASKED | 0x40);
+	lapic_write(LAPIC_TPR, 0);
+}
+
+uint32_t lapic_id(void)
+{
+	return x2apic_on ? lapic_read(LAPIC_ID) : lapic_read(LAPIC_ID) >> 24;
+}
+
+void lapic_eoi(void)
+{
+	lapic_write(LAPIC_EOI, 0);
+}
+
+void lapic_self_ipi(uint8_t vector)
+{
+	if (x2apic_on)
+		lapic_write(LAPIC_SELF_IPI, vector);
+	else
+		lapic_write(LAPIC_ICR, 0x40000u | vector); /* shorthand: self */
+}
+
+bool lapic_bit(unsigned int reg, uint8_t vector)
+{
+	return lapic_read(reg + vector / 32) >> (vector % 32) & 1;
+}
+
+uint32_t lapic_timer_khz(void)
+{
+	uint64_t end, start;
+	uint32_t left;
+
+	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | 0x40);
+	lapic_write(LAPIC_TIMER_DIVIDE, 0x0b);
+	end = time_tsc_after_us(20000);
+	lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
+	start = rdtsc();
+	while (rdtsc() < end)
+		cpu_relax();
+	left = lapic_read(LAPIC_TIMER_CURRENT);
+	end = rdtsc();
+	lapic_write(LAPIC_TIMER_INITIAL, 0);
+	return (uint32_t)((uint64_t)(UINT32_MAX - left) * time_tsc_khz() / (end - start));
+}
