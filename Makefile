@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Builds build/corbel.efi, the guests and the tests; `make help` lists what it can do.
+
+VERSION := 0.1.0
+CORBEL_CACHE ?= /var/cache/corbel
+RIG ?=
+TEST ?= *
+ROW ?= *
+COUNT_OPS ?= 0
+ifeq ($(COUNT_OPS),1)
+BUILD ?= build/ops
+else
+BUILD ?= build
+endif
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+HOSTCC ?= $(CC)
+NEWLIB ?= $(CORBEL_CACHE)/newlib
+CJSON_SRC ?= $(CORBEL_CACHE)/src/cjson
+ZYDIS_SRC ?= $(CORBEL_CACHE)/src/zydis
+ZYCORE_SRC ?= $(CORBEL_CACHE)/src/zycore
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)	$(2)")
+
+# ---- flags ----
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla
+COMMON := -std=c11 -O2 -g -MMD -MP -I. -I$(BUILD)/include $(WARN) -fno-strict-aliasing \
+	-ffile-prefix-map=$(CURDIR)=. -DCORBEL_VERSION='"$(VERSION)"' -DCOUNT_OPS=$(COUNT_OPS)
+GCC_INCLUDE := $(shell $(CC) -print-file-name=include)
+RING0_FLAGS := $(COMMON) -ffreestanding -fno-pic -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+	-fstack-protector-strong -mstack-protector-guard=global -fno-omit-frame-pointer -fcf-protection=none \
+	-fno-asynchronous-unwind-tables
+RING3_FLAGS := $(COMMON) -ffreestanding -nostdinc -isystem $(GCC_INCLUDE) -isystem $(NEWLIB)/x86_64-elf/include \
+	-fno-pic -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections
+HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -DUNIT_TEST=1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# ---- what is built ----
+
+BOOT_OBJS := # boot/
+
+KERNEL_OBJS := # kernel/
+VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o \
+	kernel/kvmclock.o kernel/doorbell.o
+ARCH_OBJS := # arch/x86_64/
+
+LIB_OBJS := # services/lib/
+SERVICES := init console vmm
+init_OBJS :=
+console_OBJS :=
+vmm_OBJS :=
+
+UNIT_TESTS := # tests/unit/test_NAME.c; sources beside it in NAME_SRCS
+
+RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
+SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
+
+.PHONY: all help run check test test-long bench fuzz setup clean format
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SECONDEXPANSION:
+
+all: $(BUILD)/corbel.efi
+
+help:
+	@echo "make [CC=gcc|clang] [V=1]; make run|check|test|test-long|bench|fuzz|clean|format"
+
+setup:
+	$(Q)tools/setup
+
+# ---- ring 0 ----
+
+$(BUILD)/kernel/%.o: kernel/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING0_FLAGS) -c -o $@ $<
+
+$(BUILD)/arch/%.o: arch/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING0_FLAGS) -c -o $@ $<
+
+$(BUILD)/arch/%.o: arch/%.S
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING0_FLAGS) -c -o $@ $<
+
+$(BUILD)/kernel.elf: $(RING0) linker.ld
+	$(call say,LD,$@)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+		-T linker.ld -o $@ $(RING0)
+
+# ---- ring 3 ----
+
+$(BUILD)/services/%.o: services/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING3_FLAGS) $($(word 2,$(subst /, ,$<))_FLAGS) -c -o $@ $<
+
+$(BUILD)/services/%.o: services/%.S
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING3_FLAGS) -c -o $@ $<
+
+$(BUILD)/drivers/%.o: drivers/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING3_FLAGS) -c -o $@ $<
+
+$(SERVICE_ELFS): $(BUILD)/services/%.elf: services/lib/service.ld $$(addprefix $(BUILD)/,$$(LIB_OBJS) $$(%_OBJS))
+	$(call say,LD,$@)
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack \
+		-Wl,-z,max-page-size=4096 -T services/lib/service.ld -o $@ \
+		$(addprefix $(BUILD)/,$(LIB_OBJS) $($*_OBJS)) -L$(NEWLIB)/x86_64-elf/lib -Wl,--start-group -lc -lgcc -Wl,--end-group
+
+# ---- tests on the host ----
+
+$(BUILD)/unit/test_%: tests/unit/test_%.c $$($$*_SRCS)
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) $($*_FLAGS) -o $@ $< $($*_SRCS)
+
+# ---- commands ----
+
+check: $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
+	$(Q)tools/check
+
+test: setup
+	$(Q)tests/run
+
+clean:
+	$(Q)rm -rf build
+
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+-include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All that the portable kernel asks of the CPU; arch/x86_64 answers, tests/unit/fake_arch.c pretends. */
+#pragma once
+#include "kernel/abi.h"
+#include "kernel/pagetable.h"
+#include "kernel/types.h"
+
+struct boot_info;
+struct cpu;
+struct thread;
+struct vcpu;
+struct vm;
+struct vm_exit;
+
+/* ---- this core ---- */
+
+/* The core that runs this code: found from the kernel stack, which holds the pointer at its top. */
+struct cpu *arch_this_cpu(void);
+/* Sleeps until an interrupt came and was served; interrupts are off before and after. */
+void arch_idle(void);
+/* Lets pending host interrupts in for a moment; interrupts are off before and after. */
+void arch_irq_window(void);
+/* Clock: ns since boot, from the TSC. */
+uint64_t arch_now_ns(void);
+uint64_t arch_tsc(void);
+uint64_t arch_tsc_khz(void);
+/* TSC ticks <-> clock ns: the clock value at which the host TSC will read `tsc`; saturates. */
+uint64_t arch_tsc_to_ns(uint64_t tsc);
+/* tsc to ns as kvmclock wants it: ns = ((tsc << shift or >> -shift) * mul) >> 32. */
+void arch_tsc_scale(uint32_t *mul, int8_t *shift);
+/* One hardware deadline, in clock ns; UINT64_MAX = none. In the past: fires at once. */
+void arch_deadline_set(uint64_t deadline_ns);
+/* Unix time in ns at clock 0, from the RTC. */
+uint64_t arch_boot_wall_ns(void);
+void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+uint64_t arch_random_seed(void); /* for stack protector and the like */
+
+/* ---- the machine ---- */
+
+void arch_early_init(const struct boot_info *info);  /* COM1 for panics, IDT, CPU features */
+void arch_init(void);                                /* APIC, IOAPIC, timer; needs memory */
+_Noreturn void arch_power(unsigned what);            /* ABI_POWER_* */
+uint32_t arch_port_in(uint16_t port, unsigned size);
+void arch_port_out(uint16_t port, unsigned size, uint32_t value);
+/* ISA interrupt lines: on an interrupt the line is masked and device_interrupt(irq) is called. */
+int arch_irq_enable(unsigned isa_irq);               /* -ABI_ENODEV */
+void arch_irq_unmask(unsigned isa_irq);
+void arch_irq_disable(unsigned isa_irq);
+void device_interrupt(unsigned isa_irq);             /* kernel/device.c */
+void arch_console_write(const char *bytes, size_t size); /* COM1, polled: before init runs, and in panic */
+extern uint64_t arch_ops[ABI_OP_COUNT];              /* all 0 but in the counting build */
+
+/* ---- address spaces ---- */
+
+extern const struct pt_format *const arch_host_format;
+struct pagetable *arch_kernel_table(void);           /* ring 0's own; its upper half is in every process's root */
+void arch_space_init_root(void *root);               /* copies ring 0's upper half into a new root page */
+void arch_space_activate(hpa_t root);
+void arch_tlb_flush_page(uint64_t address);
+void arch_tlb_flush_all(void);
+/*
+ * Copies between ring 0 and the current process; the range was checked to lie in user addresses.
+ * 0, or -ABI_EFAULT (page not mapped or not permitted after page-fault handling).
+ */
+int arch_copy_from_user(void *to, uint64_t from, size_t size);
+int arch_copy_to_user(uint64_t to, const void *from, size_t size);
+
+/* ---- threads ---- */
+
+struct arch_thread {
+	uint64_t rsp;      /* saved kernel stack pointer while not running */
+	uint64_t stack_top;/* of the guarded kernel stack (set once) */
+	void *fpu;         /* XSAVE area of the thread's own ring-3 state, a kernel page; NULL until used */
+};
+
+/* Gives the thread a kernel stack that ends in ring 3 at entry (user) or calls fn (kernel). -ABI_ENOMEM. */
+int arch_thread_init_user(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg);
+int arch_thread_init_kernel(struct thread *thread, void (*fn)(void));
+void arch_thread_exit(struct thread *thread);
+/* Saves `from`, continues `to`; sets the stack for entries from ring 3; address spaces are the caller's. */
+void arch_thread_switch(struct thread *from, struct thread *to);
+/* Arch calls these: kernel/syscall.c and kernel/thread.c. */
+int64_t syscall_dispatch(uint64_t number, const uint64_t args[6]);
+void thread_user_fault(unsigned vector, uint64_t error, uint64_t address, uint64_t rip); /* ends the process, or returns if the page fault was served */
+void thread_return_to_user(void); /* before each return to ring 3: yields if due, ends dying threads */
+_Noreturn void kernel_main(const struct boot_info *info); /* from start.S, on the boot stack */
+
+/* ---- virtual machines: vmx/ or svm/ behind hv_ops; see kernel/vcpu.h and kernel/vm_exit.h ---- */
+
+const char *arch_hv_name(void);                       /* "vmx" or "svm" */
+const struct pt_format *arch_stage2_format(void);
+int arch_vm_init(struct vm *vm);                      /* MSR and I/O bitmaps, ... -ABI_ENOMEM */
+void arch_vm_exit(struct vm *vm);
+int arch_vcpu_init(struct vcpu *vcpu);                /* control block in the state of a CPU after reset. -ABI_ENOMEM */
+void arch_vcpu_exit(struct vcpu *vcpu);
+
+/*
+ * Runs the guest until its next exit and fills the neutral record: raw fields are translated, nothing
+ * is decided. Loads lazily what the last guest on this core left in the registers (FPU, MSRs).
+ */
+void arch_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit);
+/* The thread leaves the core, or goes to another vCPU: puts what is lazily held into memory. */
+void arch_vcpu_put(struct vcpu *vcpu);
+
+/* Registers. Only kernel/exit.c calls the two that move RIP. */
+uint64_t arch_vcpu_rip(struct vcpu *vcpu);
+void arch_vcpu_skip(struct vcpu *vcpu, unsigned length); /* RIP += length (mode's width), ends the STI/MOV SS
+							   shadow, raises the single-step trap if TF is set */
+void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip);  /* the same to an absolute value */
+void arch_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags);
+void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu);
+/* Checked whole first (SDM vol 3, "Checks on the Guest State Area"): -ABI_EINVAL changes nothing. */
+int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu);
+unsigned arch_vcpu_cpl(struct vcpu *vcpu);
+bool arch_vcpu_is_long(struct vcpu *vcpu);            /* runs 64-bit code now: CS.L in long mode */
+/* Control registers as the guest sees them; the caller has checked the value. nr 0, 3, 4. */
+uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr);
+void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value);
+uint64_t arch_vcpu_dr(struct vcpu *vcpu, unsigned nr);
+void arch_vcpu_set_dr(struct vcpu *vcpu, unsigned nr, uint64_t value);
+/* MSRs that the control block or the CPU holds for the guest. false = not one of these. */
+bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value);
+bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value);
+/* Whether reads and writes of an MSR exit; for kernel/msr.c's table, at vm creation. */
+void arch_vm_msr_direct(struct vm *vm, uint32_t index, bool read, bool write);
+void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset);
+void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0); /* checked by the caller */
+size_t arch_fpu_size(uint64_t xcr0);                  /* bytes of a standard XSAVE area */
+uint64_t arch_xcr0_host(void);                        /* components that the host can switch */
+int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size);
+int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size);
+
+/* Events. One at most is injected an entry; an event whose delivery an exit cut short comes back as
+   exit->reinject and goes in first again. */
+struct vm_event {
+	uint8_t is_valid, type, vector, has_error; /* type: VM_EVENT_* */
+	uint32_t error;
+	uint32_t length; /* of the instruction, for software interrupts and exceptions */
+};
+#define VM_EVENT_INTERRUPT 0u /* numbered as SDM vol 3, "Event Injection" and APM vol 2, "EVENTINJ" */
+#define VM_EVENT_NMI 2u
+#define VM_EVENT_EXCEPTION 3u
+#define VM_EVENT_SOFTWARE_INTERRUPT 4u
+#define VM_EVENT_SOFTWARE_EXCEPTION 6u
+void arch_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event);
+bool arch_vcpu_can_interrupt(struct vcpu *vcpu); /* RFLAGS.IF, no shadow, nothing injected */
+bool arch_vcpu_can_nmi(struct vcpu *vcpu);
+/* Asks for an exit (ABI_EXIT_WINDOW) as soon as an interrupt of priority class `class` (vector >> 4;
+   0 = any), or an NMI, can be taken. Withdrawn by the exit itself. */
+void arch_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class);
+void arch_vcpu_want_nmi(struct vcpu *vcpu);
+void arch_vcpu_flush_tlb(struct vcpu *vcpu);          /* this vCPU's tag, before the next entry */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The neutral exit record: what happened, in words that name no vendor. */
+#pragma once
+#include "kernel/abi.h"
+#include "kernel/arch.h"
+
+struct vm_exit {
+	uint32_t kind;   /* enum abi_exit; for what ring 0 may hand on, the first guess: PORT, STAGE2, ... */
+	uint32_t length; /* of the instruction, if the exit is one; else 0 */
+	union {
+		struct {
+			uint16_t port;
+			uint8_t size, is_write, is_string;
+		} port;
+		struct {
+			gpa_t gpa;
+			uint8_t access; /* PT_READ, PT_WRITE or PT_EXEC */
+		} stage2;
+		struct {
+			uint8_t nr, is_write, gpr; /* CR0, CR3, CR4, CR8; gpr: enum abi_gpr */
+			uint8_t is_clts, is_lmsw;  /* then `source` is LMSW's operand */
+			uint16_t source;
+		} cr;
+		struct {
+			uint8_t nr, is_write, gpr;
+		} dr;
+		struct {
+			uint8_t vector, has_error;
+			uint32_t error;
+			uint64_t address; /* of a page fault */
+		} exception;
+		struct {
+			uint32_t code;    /* raw reason: the VM cannot go on */
+			const char *text; /* a constant sentence */
+		} error;
+	};
+	struct vm_event reinject; /* is_valid: its delivery was cut short by this exit */
+};
