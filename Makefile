@@ -16,6 +16,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 HOSTCC ?= $(CC)
+OBJCOPY ?= objcopy
 NEWLIB ?= $(CORBEL_CACHE)/newlib
 CJSON_SRC ?= $(CORBEL_CACHE)/src/cjson
 ZYDIS_SRC ?= $(CORBEL_CACHE)/src/zydis
@@ -51,12 +52,17 @@ init_OBJS :=
 console_OBJS :=
 vmm_OBJS :=
 
+GUESTS := hello idle first cpuid exitcost uart
+GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
+	acpi.o irq.o lapic.o)
+LINUX_KERNELS := cloud-12 generic-12 cloud-13
+
 UNIT_TESTS := # tests/unit/test_NAME.c; sources beside it in NAME_SRCS
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
 
-.PHONY: all help run check test test-long bench fuzz setup clean format
+.PHONY: all guests images help run check test test-long bench fuzz setup clean format
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -113,6 +119,62 @@ $(SERVICE_ELFS): $(BUILD)/services/%.elf: services/lib/service.ld $$(addprefix $
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack \
 		-Wl,-z,max-page-size=4096 -T services/lib/service.ld -o $@ \
 		$(addprefix $(BUILD)/,$(LIB_OBJS) $($*_OBJS)) -L$(NEWLIB)/x86_64-elf/lib -Wl,--start-group -lc -lgcc -Wl,--end-group
+
+# ---- guests: NAME (Multiboot, ELF32), NAME.pvh, NAME.kludge (Multiboot, flat), and Linux ----
+
+GUEST_FLAGS := $(COMMON) -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+	-fcf-protection=none -fno-asynchronous-unwind-tables
+GUEST_LD = $(CC) -nostdlib -static -no-pie -Wl,-n -Wl,--build-id=none -Wl,-z,noexecstack -T guests/lib/guest.lds
+GUEST_LIB := $(BUILD)/guests/lib/libguest.a
+
+guests: $(GUESTS:%=$(BUILD)/guests/%) $(BUILD)/guests/hello.pvh $(BUILD)/guests/hello.kludge
+
+$(BUILD)/guests/%.o: guests/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_FLAGS) -c -o $@ $<
+
+$(BUILD)/guests/%.o: guests/%.S
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_FLAGS) -c -o $@ $<
+
+$(GUEST_LIB): $(GUEST_OBJS:%=$(BUILD)/%)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcsD $@ $^
+
+$(BUILD)/guests/%.elf: $(BUILD)/guests/tiny/%.o $(GUEST_LIB) guests/lib/guest.lds
+	$(Q)$(GUEST_LD) -o $@ $< $(GUEST_LIB)
+
+$(GUESTS:%=$(BUILD)/guests/%): $(BUILD)/guests/%: $(BUILD)/guests/%.elf
+	$(call say,GUEST,$@)
+	$(Q)$(OBJCOPY) -S -O elf32-i386 $< $@
+
+$(BUILD)/guests/%.pvh: $(BUILD)/guests/lib/pvh.o $(BUILD)/guests/tiny/%.o $(GUEST_LIB) guests/lib/guest.lds
+	$(call say,GUEST,$@)
+	$(Q)$(GUEST_LD) -s -o $@ $(filter %.o %.a,$^)
+
+$(BUILD)/guests/%.kludge: $(BUILD)/guests/lib/kludge.o $(BUILD)/guests/tiny/%.o $(GUEST_LIB) guests/lib/guest.lds
+	$(call say,GUEST,$@)
+	$(Q)$(GUEST_LD) -s -o $@.elf $(filter %.o %.a,$^)
+	$(Q)$(OBJCOPY) -O binary $@.elf $@
+
+$(BUILD)/guests/linux/%/initrd: $(CORBEL_CACHE)/deb/linux-%.deb $(CORBEL_CACHE)/deb/busybox-static.deb \
+		guests/linux/build guests/linux/init guests/linux/corbel.json
+	$(call say,GUEST,$(@D))
+	$(Q)guests/linux/build $(filter %.deb,$^) $(@D)
+
+$(CORBEL_CACHE)/deb/%.deb:
+	@echo "$@ is missing: run tools/setup" >&2; false
+
+images: $(BUILD)/linux.img $(LINUX_KERNELS:%=$(BUILD)/linux-%.img)
+
+$(BUILD)/linux.img: $(BUILD)/linux-cloud-12.img
+	$(Q)cp $< $@
+
+$(BUILD)/linux-%.img: $(BUILD)/guests/linux/%/initrd $(BUILD)/corbel.efi
+	$(call say,IMAGE,$@)
+	$(Q)tools/corbel-image --efi $(BUILD)/corbel.efi -o $@ $(BUILD)/guests/linux/$*/corbel.json
 
 # ---- tests on the host ----
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Finds ACPI tables and the way to soft power-off. */
-#include "acpi.h"
+#include "guests/lib/acpi.h"
 
 #define SLP_EN		(1u << 13)
 #define AML_NAME	0x08

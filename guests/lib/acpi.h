@@ -2,7 +2,7 @@
 /* ACPI tables, as far as tiny guests read them. */
 #pragma once
 
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 struct acpi_rsdp {
 	char signature[8];

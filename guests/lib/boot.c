@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The first C of a guest, and the boot information of Multiboot 1 and PVH in one form. */
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 #define MULTIBOOT_MAGIC	0x2badb002
 #define PVH_MAGIC	0x336ec578

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cpu.h"
+#include "guests/lib/cpu.h"
 
 #define PORT_UART	0x3f8
 #define PORT_TEST_EXIT	0xf4	/* write of V ends the VM with STATUS V*2+1 */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupt lines through the 8259 pair and the IOAPIC. */
-#include "irq.h"
+#include "guests/lib/irq.h"
 
-#include "acpi.h"
+#include "guests/lib/acpi.h"
 
 #define MADT_ENTRIES	44
 #define MADT_OVERRIDE	2

@@ -2,7 +2,7 @@
 /* Interrupt lines: the 8259 pair and the IOAPIC. */
 #pragma once
 
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 #define PIC_MASTER	0x20
 #define PIC_SLAVE	0xa0

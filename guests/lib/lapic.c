@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The local APIC by x2APIC MSRs or by its MMIO page. */
-#include "lapic.h"
+#include "guests/lib/lapic.h"
 
 static bool x2apic_on;
 

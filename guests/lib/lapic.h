@@ -2,7 +2,7 @@
 /* The local APIC through whichever of its two doors is open. */
 #pragma once
 
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 /* Registers by their number in x2APIC mode: MSR 0x800 + n, or MMIO base + 16 * n. */
 enum lapic_register {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Single pages in the guest's own page tables, with tables from a small fixed pool. */
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 #define TABLE_COUNT	32
 #define ADDRESS_MASK	0x000ffffffffff000ul

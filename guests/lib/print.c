@@ -2,7 +2,7 @@
 /* Bytes to COM1, and just enough formatted printing. */
 #include <stdarg.h>
 
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 #define UART_DATA	(PORT_UART + 0)
 #define UART_IER	(PORT_UART + 1)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The few functions of <string.h> that compilers and guests call. */
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 void *memcpy(void *to, const void *from, size_t size)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How fast the TSC runs, and waiting by it. */
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 #define PIT_HZ		1193182
 #define PIT_CHANNEL2	0x42

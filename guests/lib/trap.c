@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupt table, exceptions that a test expects, and those that it does not. */
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 struct gate {
 	uint16_t offset_low, selector, flags, offset_middle;

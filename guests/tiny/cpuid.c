@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What CPUID says is a virtual machine, consistent in itself and with what the CPU then does. */
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 #define LEAF1_C_VMX		(1u << 5)
 #define LEAF1_C_XSAVE		(1u << 26)

@@ -4,8 +4,8 @@
  * then 10,000 in batches of 100, with the same loop without the operation subtracted.
  * Command line: row=ID for one row only, count=N for another number (a multiple of 100).
  */
-#include "guest.h"
-#include "lapic.h"
+#include "guests/lib/guest.h"
+#include "guests/lib/lapic.h"
 
 #define BATCH		100
 #define HYPERCALL	0x434f5242	/* no one's number */

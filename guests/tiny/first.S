@@ -18,4 +18,7 @@ guest_entry:
 1:	hlt
 	jmp 1b
 
+	.data
+	.long 0			/* no segment may be empty */
+
 	.section .note.GNU-stack, "", @progbits

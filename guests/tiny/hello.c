@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The least guest: says hello and ends by ACPI power-off, or as the command line says. */
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 void guest_main(void)
 {

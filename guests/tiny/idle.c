@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Prints "up" and halts: what a VM that does nothing costs. */
-#include "guest.h"
+#include "guests/lib/guest.h"
 
 void guest_main(void)
 {

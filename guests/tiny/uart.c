@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The 16550 at COM1: registers, FIFO, loopback, interrupts, and input where the test asks for it. */
-#include "guest.h"
-#include "irq.h"
+#include "guests/lib/guest.h"
+#include "guests/lib/irq.h"
 
 #define DATA	(PORT_UART + 0)
 #define IER	(PORT_UART + 1)
