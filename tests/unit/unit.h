@@ -30,45 +30,45 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define UNIT_FAILED	99	/* exit status of a child that has already said "not ok" */
-#define UNIT_SECONDS	120	/* a test that runs longer is killed by SIGALRM */
+#define UNIT_FAILED  99  /* exit status of a child that has already said "not ok" */
+#define UNIT_SECONDS 120 /* a test that runs longer is killed by SIGALRM */
 
-static char unit_name[256];	/* "unit/FILE.NAME" of the test that runs */
+static char unit_name[256]; /* "unit/FILE.NAME" of the test that runs */
 static unsigned unit_failed_count;
 
 #define TEST(name) static void test_##name(void)
-#define RUN(name) unit_run(__FILE__, #name, test_##name)
+#define RUN(name)  unit_run(__FILE__, #name, test_##name)
 
 /* Ends the test at the first check that fails; usable in helper functions at any depth. */
-#define CHECK(cond)                                                                \
-	do {                                                                       \
-		if (!(cond)) {                                                     \
-			printf("not ok %s: line %d: %s\n", unit_name, __LINE__, #cond); \
-			unit_fail();                                               \
-		}                                                                  \
+#define CHECK(cond)                                                                                \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			printf("not ok %s: line %d: %s\n", unit_name, __LINE__, #cond);            \
+			unit_fail();                                                               \
+		}                                                                                  \
 	} while (0)
 
 /* Compares integers and shows both values. */
-#define CHECK_EQ(got, want)                                                        \
-	do {                                                                       \
-		long long got_ = (long long)(got), want_ = (long long)(want);      \
-		if (got_ != want_) {                                               \
-			printf("not ok %s: line %d: %s is %lld (0x%llx), not %lld (0x%llx)\n", \
-			       unit_name, __LINE__, #got, got_, (unsigned long long)got_, \
-			       want_, (unsigned long long)want_);                  \
-			unit_fail();                                               \
-		}                                                                  \
+#define CHECK_EQ(got, want)                                                                        \
+	do {                                                                                       \
+		long long got_ = (long long)(got), want_ = (long long)(want);                      \
+		if (got_ != want_) {                                                               \
+			printf("not ok %s: line %d: %s is %lld (0x%llx), not %lld (0x%llx)\n",     \
+			       unit_name, __LINE__, #got, got_, (unsigned long long)got_, want_,   \
+			       (unsigned long long)want_);                                         \
+			unit_fail();                                                               \
+		}                                                                                  \
 	} while (0)
 
 /* Compares strings and shows both; neither may be NULL. */
-#define CHECK_STR(got, want)                                                       \
-	do {                                                                       \
-		const char *got_ = (got), *want_ = (want);                         \
-		if (strcmp(got_, want_) != 0) {                                    \
-			printf("not ok %s: line %d: %s is \"%s\", not \"%s\"\n",   \
-			       unit_name, __LINE__, #got, got_, want_);            \
-			unit_fail();                                               \
-		}                                                                  \
+#define CHECK_STR(got, want)                                                                       \
+	do {                                                                                       \
+		const char *got_ = (got), *want_ = (want);                                         \
+		if (strcmp(got_, want_) != 0) {                                                    \
+			printf("not ok %s: line %d: %s is \"%s\", not \"%s\"\n", unit_name,        \
+			       __LINE__, #got, got_, want_);                                       \
+			unit_fail();                                                               \
+		}                                                                                  \
 	} while (0)
 
 static inline _Noreturn void unit_fail(void)
@@ -109,7 +109,7 @@ static inline void unit_run(const char *file, const char *name, void (*test)(voi
 	if (pid == 0) {
 		alarm(UNIT_SECONDS);
 		test();
-		exit(0);	/* not _exit: the leak checker runs here */
+		exit(0); /* not _exit: the leak checker runs here */
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
 		printf("not ok %s: fork failed\n", unit_name);
