@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The rigs bochs-vmx and bochs-svm: Bochs 3.0 with OVMF, an i440FX machine."""
+
+import os
+import socket
+import subprocess
+
+import acpi
+import esp
+import machine
+import pcap
+
+_CPUS = {"bochs-vmx": "corei7_haswell_4770", "bochs-svm": "ryzen"}
+_VGA_BIOS = "/usr/share/vgabios/vgabios-stdvga.bin"
+_HOST_MEMORY_MAX = 2048  # MiB; Bochs swaps the guest's memory above this to a file
+_DRIVES = ("ata0-slave", "ata1-master", "ata1-slave")
+
+# Bochs says what the machine does in its log only. The first reset is power-on. Power-off ends it
+# as a fatal error, so its exit status says nothing.
+_RESET_LINE = "bx_pc_system_c::Reset("
+_POWER_OFF_LINE = "ACPI control: soft power off"
+
+
+class Bochs(machine.Machine):
+    """COM1 is a TCP connection that Bochs makes: its other modes keep output back in a buffer."""
+
+    name = "bochs"
+
+    def __init__(self, opts, folder, boot_disk):
+        super().__init__(opts, folder, boot_disk)
+        self._program = machine.need_file(os.path.join(machine.cache(), "bochs", "bochs"))
+        machine.need_file(machine.OVMF)
+        machine.need_file(_VGA_BIOS)
+        for disk in opts.disks:
+            self.lock(disk.path)
+        self._listener = self._com = None
+        self._esp = None
+        self._power_ons = 0
+
+    def start(self):
+        self._esp = esp.open_image(self.boot_disk)
+        self._esp.add("corbel/acpi", acpi.compile_tables(self.folder, self.opts.cpus))
+        # A link for each disk: Bochs creates NAME.lock beside what it opens, and leaves it there
+        # when it is killed.
+        self._link("boot.img", self.boot_disk)
+        for index, disk in enumerate(self.opts.disks):
+            self._link(f"disk{index}.img", disk.path)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
+        self._write("bochsrc", self._settings(self._listener.getsockname()[1]))
+        for index in range(len(self.opts.nics)):
+            self._write(f"slirp{index}.conf", self._network(index))
+        self.spawn(self._program, ["-q", "-f", "bochsrc"], cwd=self.folder,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.watched = {self._listener.fileno(): self._on_connect,
+                        self.process.stdout.fileno(): self._on_log}
+
+    def _link(self, name, path):
+        os.symlink(os.path.abspath(path), os.path.join(self.folder, name))
+
+    def _write(self, name, lines):
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in lines))
+
+    def _settings(self, com_port):
+        opts = self.opts
+        lines = [
+            "config_interface: textconfig",
+            "display_library: nogui",
+            "log: /dev/stdout",
+            "panic: action=fatal",
+            "error: action=report",
+            "info: action=report",
+            "debug: action=ignore",
+            f"memory: guest={opts.memory}, host={min(opts.memory, _HOST_MEMORY_MAX)}",
+            f"romimage: file={machine.OVMF}, address=0xffe00000",
+            f"vgaromimage: file={_VGA_BIOS}",
+            # Time is counted in instructions, 100 million a second, from a fixed date, so that
+            # runs repeat. Quantum 1: with several CPUs they take turns at each instruction.
+            f"cpu: count={opts.cpus}, ips=100000000, quantum={1 if opts.cpus > 1 else 16},"
+            f" reset_on_triple_fault=0, model={opts.cpu or _CPUS[opts.rig]}",
+            "clock: sync=none, time0=1767225600",
+            "pci: enabled=1, chipset=i440fx" + "".join(
+                f", slot{index + 1}=e1000" for index in range(len(opts.nics))),
+            "vga: extension=vbe, update_freq=1",
+            "port_e9_hack: enabled=1",
+            "parport1: enabled=0",
+            "mouse: enabled=0",
+            f"com1: enabled=1, mode=socket-client, dev=127.0.0.1:{com_port}",
+            "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
+            "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15",
+            "ata0-master: type=disk, mode=flat, path=boot.img",
+            "boot: disk",
+        ]
+        lines += [f"{_DRIVES[index]}: type=disk, mode=flat, path=disk{index}.img"
+                  for index in range(len(opts.disks))]
+        lines += [f"e1000: card={index}, enabled=1, mac={nic.mac}, ethmod=slirp,"
+                  f" script=slirp{index}.conf" for index, nic in enumerate(opts.nics)]
+        return lines
+
+    def _network(self, index):
+        lines = ["# slirp config"]  # Bochs wants this line first.
+        if index == 0:
+            lines += [f"hostfwd = tcp:127.0.0.1:{host}-10.0.2.15:{guest}"
+                      for host, guest in self.opts.forward]
+        if self.opts.nics[index].pcap:
+            lines.append(f"pktlog = net{index}.log")
+        return lines
+
+    def _on_connect(self):
+        self._com, _ = self._listener.accept()
+        self._listener.close()
+        self._com.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.com_out = self.com_in = self._com.fileno()
+        return False
+
+    def _on_log(self):
+        data = os.read(self.process.stdout.fileno(), 65536)
+        for line in self.lines(data):
+            if _RESET_LINE in line:
+                self._power_ons += 1
+                self.resets = self._power_ons - 1
+            elif _POWER_OFF_LINE in line:
+                self.powered_off = True
+        return bool(data)
+
+    def close(self):
+        super().close()
+        for it in (self._listener, self._com, self.process and self.process.stdout):
+            if it:
+                it.close()
+        if self.process is not None:
+            for index, nic in enumerate(self.opts.nics):
+                if nic.pcap:
+                    pcap.from_bochs(os.path.join(self.folder, f"net{index}.log"), nic.pcap)
+        if self._esp is not None and self.opts.keep:
+            self._esp.restore()
