@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every instruction that C has no word for; those that a tick count hides are counted on request.
+ */
+#pragma once
+#include "kernel/abi.h"
+#include "kernel/types.h"
+
+#ifndef COUNT_OPS
+#define COUNT_OPS 0
+#endif
+
+extern uint64_t arch_ops[ABI_OP_COUNT];
+
+static inline void count_op(enum abi_op op)
+{
+	if (COUNT_OPS)
+		arch_ops[op]++;
+}
+
+/* ---- ports ---- */
+
+static inline uint8_t in8(uint16_t port)
+{
+	uint8_t value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline uint16_t in16(uint16_t port)
+{
+	uint16_t value;
+
+	__asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline uint32_t in32(uint16_t port)
+{
+	uint32_t value;
+
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline void out8(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static inline void out16(uint16_t port, uint16_t value)
+{
+	__asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static inline void out32(uint16_t port, uint32_t value)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+/* ---- memory-mapped registers: volatile keeps each access, and its order among volatiles ---- */
+
+static inline uint32_t mmio_read32(const volatile void *address)
+{
+	return *(const volatile uint32_t *)address;
+}
+
+static inline void mmio_write32(volatile void *address, uint32_t value)
+{
+	*(volatile uint32_t *)address = value;
+}
+
+/* ---- MSRs, control and debug registers ---- */
+
+static inline uint64_t rdmsr(uint32_t index)
+{
+	uint32_t low, high;
+
+	count_op(ABI_OP_RDMSR);
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(index) : "memory");
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void wrmsr(uint32_t index, uint64_t value)
+{
+	count_op(ABI_OP_WRMSR);
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+}
+
+#define CR_ACCESSORS(nr)                                                                           \
+	static inline uint64_t read_cr##nr(void)                                                   \
+	{                                                                                          \
+		uint64_t value;                                                                    \
+                                                                                                   \
+		__asm__ volatile("mov %%cr" #nr ", %0" : "=r"(value) : : "memory");                \
+		return value;                                                                      \
+	}                                                                                          \
+	static inline void write_cr##nr(uint64_t value)                                            \
+	{                                                                                          \
+		count_op(ABI_OP_CR_WRITE);                                                         \
+		__asm__ volatile("mov %0, %%cr" #nr : : "r"(value) : "memory");                    \
+	}
+CR_ACCESSORS(0)
+CR_ACCESSORS(2)
+CR_ACCESSORS(3)
+CR_ACCESSORS(4)
+CR_ACCESSORS(8)
+
+static inline void clts(void)
+{
+	count_op(ABI_OP_CR_WRITE);
+	__asm__ volatile("clts" : : : "memory");
+}
+
+#define DR_ACCESSORS(nr)                                                                           \
+	static inline uint64_t read_dr##nr(void)                                                   \
+	{                                                                                          \
+		uint64_t value;                                                                    \
+                                                                                                   \
+		__asm__ volatile("mov %%dr" #nr ", %0" : "=r"(value) : : "memory");                \
+		return value;                                                                      \
+	}                                                                                          \
+	static inline void write_dr##nr(uint64_t value)                                            \
+	{                                                                                          \
+		__asm__ volatile("mov %0, %%dr" #nr : : "r"(value) : "memory");                    \
+	}
+DR_ACCESSORS(0)
+DR_ACCESSORS(1)
+DR_ACCESSORS(2)
+DR_ACCESSORS(3)
+DR_ACCESSORS(6)
+DR_ACCESSORS(7)
+
+/* ---- extended state ---- */
+
+static inline void xsetbv(uint32_t index, uint64_t value)
+{
+	count_op(ABI_OP_CR_WRITE);
+	__asm__ volatile("xsetbv"
+			 :
+			 : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+}
+
+static inline uint64_t xgetbv(uint32_t index)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(index) : "memory");
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void xsave64(void *area, uint64_t mask)
+{
+	count_op(ABI_OP_XSAVE);
+	__asm__ volatile("xsave64 (%0)"
+			 :
+			 : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
+			 : "memory");
+}
+
+static inline void xrstor64(const void *area, uint64_t mask)
+{
+	count_op(ABI_OP_XSAVE);
+	__asm__ volatile("xrstor64 (%0)"
+			 :
+			 : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
+			 : "memory");
+}
+
+/* ---- translations and caches ---- */
+
+static inline void invlpg(uint64_t address)
+{
+	count_op(ABI_OP_INVALIDATE);
+	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+/* SDM vol 3, "INVEPT" and "INVVPID": true = done. */
+static inline bool invept(uint64_t type, uint64_t eptp)
+{
+	uint64_t descriptor[2] = {eptp, 0};
+	bool failed;
+
+	count_op(ABI_OP_INVALIDATE);
+	__asm__ volatile("invept %1, %2"
+			 : "=@ccbe"(failed)
+			 : "m"(descriptor), "r"(type)
+			 : "memory");
+	return !failed;
+}
+
+static inline bool invvpid(uint64_t type, uint16_t vpid, uint64_t address)
+{
+	uint64_t descriptor[2] = {vpid, address};
+	bool failed;
+
+	count_op(ABI_OP_INVALIDATE);
+	__asm__ volatile("invvpid %1, %2"
+			 : "=@ccbe"(failed)
+			 : "m"(descriptor), "r"(type)
+			 : "memory");
+	return !failed;
+}
+
+static inline void invlpga(uint64_t address, uint32_t asid)
+{
+	count_op(ABI_OP_INVALIDATE);
+	__asm__ volatile("invlpga" : : "a"(address), "c"(asid) : "memory");
+}
+
+static inline void wbinvd(void)
+{
+	__asm__ volatile("wbinvd" : : : "memory");
+}
+
+/* ---- VT-x: true = VMsucceed ---- */
+
+static inline bool vmxon(uint64_t region)
+{
+	bool failed;
+
+	__asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(region) : "memory");
+	return !failed;
+}
+
+static inline void vmxoff(void)
+{
+	__asm__ volatile("vmxoff" : : : "memory", "cc");
+}
+
+static inline bool vmclear(uint64_t vmcs)
+{
+	bool failed;
+
+	__asm__ volatile("vmclear %1" : "=@ccbe"(failed) : "m"(vmcs) : "memory");
+	return !failed;
+}
+
+static inline bool vmptrld(uint64_t vmcs)
+{
+	bool failed;
+
+	__asm__ volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(vmcs) : "memory");
+	return !failed;
+}
+
+static inline uint64_t vmread(uint64_t field)
+{
+	uint64_t value;
+
+	count_op(ABI_OP_VMREAD);
+	__asm__ volatile("vmread %1, %0" : "=r"(value) : "r"(field) : "cc", "memory");
+	return value;
+}
+
+static inline bool vmwrite(uint64_t field, uint64_t value)
+{
+	bool failed;
+
+	count_op(ABI_OP_VMWRITE);
+	__asm__ volatile("vmwrite %1, %2" : "=@ccbe"(failed) : "r"(value), "r"(field) : "memory");
+	return !failed;
+}
+
+/* ---- SVM ---- */
+
+static inline void vmload(uint64_t vmcb)
+{
+	__asm__ volatile("vmload" : : "a"(vmcb) : "memory");
+}
+
+static inline void vmsave(uint64_t vmcb)
+{
+	__asm__ volatile("vmsave" : : "a"(vmcb) : "memory");
+}
+
+static inline void stgi(void)
+{
+	__asm__ volatile("stgi" : : : "memory");
+}
+
+static inline void clgi(void)
+{
+	__asm__ volatile("clgi" : : : "memory");
+}
+
+/* ---- the rest ---- */
+
+static inline void cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+			 : "a"(leaf), "c"(subleaf));
+}
+
+static inline uint64_t rdtsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void pause(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+static inline uint32_t atomic_exchange32(uint32_t *word, uint32_t value)
+{
+	count_op(ABI_OP_LOCKED);
+	return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
+}
