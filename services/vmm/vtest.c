@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The test device: INTERFACE, "The VM's console and its test device". It has no state to save. */
+#include "services/vmm/vtest.h"
+
+#include <stdint.h>
+
+#include "services/vmm/platform.h"
+
+static uint64_t ones_read(void *device, uint64_t offset, unsigned size)
+{
+	(void)device, (void)offset, (void)size;
+	return ~0ull;
+}
+
+static void status_write(void *device, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)size;
+	if (offset == 0)
+		platform_end(device, PLATFORM_END_TEST_DEVICE, value * 2 + 1, NULL);
+}
+
+static void fail_write(void *device, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)size;
+	if (offset == 0 && value >= PLATFORM_FAIL_CRASH && value <= PLATFORM_FAIL_EXIT)
+		platform_fail(device, (enum platform_failure)value);
+}
+
+void vtest_init(struct platform *platform)
+{
+	static const struct bus_ops status_ops = {.read = ones_read, .write = status_write};
+	static const struct bus_ops fail_ops = {.read = ones_read, .write = fail_write};
+
+	bus_add(&platform->ports, VTEST_STATUS_PORT, 4, 4, &status_ops, platform);
+	bus_add(&platform->ports, VTEST_FAIL_PORT, 4, 4, &fail_ops, platform);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The test device: INTERFACE, "The VM's console and its test device". It has no state to save. */
+#pragma once
+
+struct platform;
+
+#define VTEST_STATUS_PORT   0xf4
+#define VTEST_FAIL_PORT     0xf8
+#define VTEST_DOORBELL_PORT 0xfc /* ring 0 answers it: SYS_VM_DOORBELL */
+
+/* Claims its ports; only for a VM whose configuration asks for it. */
+void vtest_init(struct platform *platform);
