@@ -20,6 +20,8 @@ struct cpu *arch_this_cpu(void);
 void arch_idle(void);
 /* Lets pending host interrupts in for a moment; interrupts are off before and after. */
 void arch_irq_window(void);
+/* A host NMI made the guest exit: serves it as if it had come to ring 0. */
+void arch_nmi_serve(void);
 /* Clock: ns since boot, from the TSC. */
 uint64_t arch_now_ns(void);
 uint64_t arch_tsc(void);
@@ -93,6 +95,7 @@ void arch_thread_switch(struct thread *from, struct thread *to);
 /* Arch calls these: kernel/syscall.c and kernel/thread.c. */
 int64_t syscall_dispatch(uint64_t number, const uint64_t args[6]);
 void thread_user_fault(unsigned vector, uint64_t error, uint64_t address, uint64_t rip); /* ends the process, or returns if the page fault was served */
+int thread_page_fault(uint64_t address, unsigned access); /* of arch_copy_*: 0 = served, try again; else -ABI_EFAULT */
 void thread_return_to_user(void); /* before each return to ring 3: yields if due, ends dying threads */
 _Noreturn void kernel_main(const struct boot_info *info); /* from start.S, on the boot stack */
 
@@ -124,7 +127,7 @@ void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu);
 int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu);
 unsigned arch_vcpu_cpl(struct vcpu *vcpu);
 bool arch_vcpu_is_long(struct vcpu *vcpu);            /* runs 64-bit code now: CS.L in long mode */
-/* Control registers as the guest sees them; the caller has checked the value. nr 0, 3, 4. */
+/* Control registers as the guest sees them; the caller has checked the value. nr 0, 2, 3, 4. */
 uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr);
 void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value);
 uint64_t arch_vcpu_dr(struct vcpu *vcpu, unsigned nr);
