@@ -42,7 +42,7 @@ HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -DUNIT_TEST=1 -fsanitize=address,undefined
 BOOT_OBJS := # boot/
 
 KERNEL_OBJS := # kernel/
-VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o \
+VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o kernel/vlapic_timer.o \
 	kernel/kvmclock.o kernel/doorbell.o
 ARCH_OBJS := # arch/x86_64/
 
@@ -52,7 +52,7 @@ init_OBJS :=
 console_OBJS :=
 vmm_OBJS :=
 
-GUESTS := hello idle first cpuid exitcost uart
+GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13

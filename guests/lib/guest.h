@@ -34,11 +34,20 @@ void uart_init(void);
 void uart_putc(char c);
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Whether there is no hypervisor but QEMU's own emulator (TCG), which is lax in known ways. */
+bool guest_is_tcg(void);
+/* Whether the CPU is TCG's, be a hypervisor between or not: it alone knows no INT1. */
+bool guest_cpu_is_tcg(void);
+
 /* TAP: the plan first, then a line for each result; a wrong number or "not ok" is a failure. */
 void tap_plan(unsigned int count);
 bool tap_ok(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* As tap_ok(), and a failure also shows both values. */
 bool tap_equal(uint64_t got, uint64_t expected, const char *sentence);
+/* For what TCG is known to do otherwise: skipped on QEMU without a hypervisor. */
+bool tap_strict(bool ok, const char *sentence);
+/* For what no hypervisor can change: skipped also on top of TCG. */
+bool tap_strict_cpu(bool ok, const char *sentence);
 void tap_skip(const char *sentence, const char *why);
 unsigned int tap_failed(void);
 /* Ends the VM with value 0 if all results of the plan came and were good, else 1. */

@@ -154,6 +154,27 @@ bool tap_equal(uint64_t got, uint64_t expected, const char *sentence)
 	return tap_ok(got == expected, "%s", sentence);
 }
 
+bool guest_is_tcg(void)
+{
+	return cpuid(0x40000000, 0).b == 0x54474354; /* "TCGT" */
+}
+
+bool tap_strict(bool ok, const char *sentence)
+{
+	if (!guest_is_tcg())
+		return tap_ok(ok, "%s", sentence);
+	tap_skip(sentence, ok ? "TCG, though right there" : "TCG is lax here");
+	return true;
+}
+
+bool tap_strict_cpu(bool ok, const char *sentence)
+{
+	if (!guest_cpu_is_tcg())
+		return tap_ok(ok, "%s", sentence);
+	tap_skip(sentence, ok ? "TCG, though right there" : "TCG is lax here");
+	return true;
+}
+
 void tap_skip(const char *sentence, const char *why)
 {
 	print("ok %u - %s # SKIP %s\n", ++tap_count, sentence, why);

@@ -180,3 +180,23 @@ int try_write_cr4(uint64_t value)
 {
 	return try_one(access_cr4, 0, value);
 }
+
+static void int1(void *argument)
+{
+	(void)argument;
+	__asm__ volatile(".byte 0xf1");
+}
+
+bool guest_cpu_is_tcg(void)
+{
+	static int vector;
+
+	if (!vector) {
+		void (*handler)(struct trap_frame *) = trap_handler[1];
+
+		trap_handler[1] = NULL;
+		vector = guest_try(int1, NULL).vector;
+		trap_handler[1] = handler;
+	}
+	return vector == 6;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Single-stepping over instructions that leave the guest, and hardware breakpoints. */
+#include "guests/lib/guest.h"
+
+#define DR6_B0	1ul
+#define DR6_BS	(1ul << 14)
+#define STEPS	64
+
+/*
+ * STEP notes the address after an instruction in the list of addresses where a #DB must come.
+ * POPF sets TF; the first trap comes after the instruction that follows it.
+ */
+__asm__(".macro STEP instruction:vararg\n"
+	"	\\instruction\n"
+	"9:	.pushsection .data\n"
+	"	.quad 9b\n"
+	"	.popsection\n"
+	".endm\n"
+	".data\n"
+	".balign 8\n"
+	"step_list:\n"
+	".text\n"
+	"step_run:\n"
+	"	pushq %rbx\n"
+	"	pushfq\n"
+	"	orq $0x100, (%rsp)\n"
+	"	popfq\n"
+	"	STEP nop\n"
+	"	STEP xorl %eax, %eax\n"
+	"	STEP cpuid\n"
+	"	STEP movl $0x3ff, %edx\n"
+	"	STEP inb %dx, %al\n"
+	"	STEP outb %al, %dx\n"
+	"	STEP inb $0x80, %al\n"
+	"	STEP movl $0x1b, %ecx\n"
+	"	STEP rdmsr\n"
+	"	STEP wrmsr\n"
+	"	STEP movq %cr0, %rax\n"
+	"	STEP movq %rax, %cr0\n"
+	"	STEP movq %cr3, %rax\n"
+	"	STEP movq %rax, %cr3\n"
+	"	STEP movq %cr4, %rax\n"
+	"	STEP movq %rax, %cr4\n"
+	"	STEP movl $0xfec00000, %ebx\n"
+	"	STEP movl (%rbx), %eax\n"
+	"	STEP movl %eax, (%rbx)\n"
+	"	STEP rdtsc\n"
+	"	STEP wbinvd\n"
+	"	STEP invlpg (%rbx)\n"
+	"	STEP movw %ss, %ax\n"
+	"	movw %ax, %ss\n"	/* no trap between this and the next: CPUID */
+	"	STEP cpuid\n"
+	"	movw %ss, %ax\n"
+	"	.pushsection .data; .quad 8f; .popsection\n"
+	"8:	movw %ax, %ss\n"
+	"	STEP inb $0x80, %al\n"
+	"	STEP nop\n"
+	"step_end:\n"
+	"	popq %rbx\n"
+	"	ret\n"
+	".data\n"
+	"step_list_end: .quad 0\n"
+	".text\n");
+
+extern const uint64_t step_list[], step_list_end[];
+extern const char step_end[];
+void step_run(void);
+
+static uint64_t seen[STEPS];
+static unsigned int seen_count;
+static bool all_bs = true;
+
+static void step_trap(struct trap_frame *frame)
+{
+	if (seen_count < STEPS)
+		seen[seen_count++] = frame->rip;
+	if (!(read_dr6() & DR6_BS))
+		all_bs = false;
+	write_dr6(0xffff0ff0);
+	if (frame->rip >= (uint64_t)step_end || seen_count == STEPS)
+		frame->flags &= ~FLAGS_TF;
+}
+
+static void check_steps(void)
+{
+	size_t count = (size_t)(step_list_end - step_list);
+	size_t i;
+
+	write_dr6(0xffff0ff0);
+	trap_handle(1, step_trap);
+	step_run();
+	for (i = 0; i < count && i < seen_count; i++) {
+		if (seen[i] != step_list[i])
+			break;
+	}
+	if (i < count)
+		print("# step %lu: trap at 0x%lx, expected at 0x%lx\n", i, seen[i], step_list[i]);
+	tap_ok(i == count, "a trap right after each stepped instruction, none missed");
+	tap_equal(seen_count, count, "no trap too many");
+	tap_ok(all_bs, "DR6.BS is set at each");
+	trap_handle(1, NULL);
+}
+
+static volatile uint64_t watched;
+static volatile uint32_t hits;
+static volatile uint64_t hit_rip, hit_dr6;
+
+static void hit(struct trap_frame *frame)
+{
+	hits++;
+	hit_rip = frame->rip;
+	hit_dr6 = read_dr6();
+	write_dr6(0xffff0ff0);
+	write_dr7(0x400);
+	(void)frame;
+}
+
+static void check_breakpoints(void)
+{
+	uint64_t after, dr;
+
+	__asm__ volatile("movq %1, %%dr3; cpuid; movq %%dr3, %0"
+			 : "=r"(dr) : "r"(0x123456789abcul) : "eax", "ebx", "ecx", "edx");
+	tap_equal(dr, 0x123456789abc, "DR3 keeps its value across an exit");
+	trap_handle(1, hit);
+	__asm__ volatile("movq %0, %%dr0" : : "r"(&watched));
+	write_dr7(0x400 | 2 | 0x1ul << 16 | 0x2ul << 18); /* eight bytes, written */
+	cpuid(0, 0);
+	__asm__ volatile("movq $5, %1; leaq 1f(%%rip), %0; 1:" : "=r"(after), "=m"(watched));
+	tap_ok(hits == 1 && hit_rip == after - 7, "a write to a watched address traps after it");
+	tap_equal(hit_dr6 & 0xf, DR6_B0, "DR6 says which");
+	hits = 0;
+	__asm__ volatile("leaq 1f(%%rip), %0; movq %0, %%dr0; movq %1, %%dr7; nop; 1: nop"
+			 : "=&r"(after) : "r"(0x402ul) : "memory");
+	tap_ok(hits == 1 && hit_rip == after, "an instruction breakpoint faults before it");
+	hits = 0;
+	if (guest_cpu_is_tcg()) {
+		tap_skip("INT1 traps with RIP after it", "TCG has none");
+	} else {
+		__asm__ volatile(".byte 0xf1; leaq 1f(%%rip), %0; 1:" : "=r"(after) : : "memory");
+		tap_ok(hits == 1 && hit_rip == after - 7, "INT1 traps with RIP after it");
+	}
+	trap_handle(1, NULL);
+}
+
+void guest_main(void)
+{
+	tap_plan(8);
+	check_steps();
+	check_breakpoints();
+}
