@@ -52,7 +52,7 @@ init_OBJS :=
 console_OBJS :=
 vmm_OBJS :=
 
-GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow
+GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13

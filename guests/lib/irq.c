@@ -68,7 +68,7 @@ uint64_t ioapic_entry(unsigned int pin)
 
 void ioapic_entry_set(unsigned int pin, uint64_t entry)
 {
-	ioapic_write(IOAPIC_REDIRECTION + 2 * pin, IOAPIC_MASKED);
+	ioapic_write(IOAPIC_REDIRECTION + 2 * pin, (uint32_t)entry | IOAPIC_MASKED);
 	ioapic_write(IOAPIC_REDIRECTION + 2 * pin + 1, (uint32_t)(entry >> 32));
 	ioapic_write(IOAPIC_REDIRECTION + 2 * pin, (uint32_t)entry);
 }
