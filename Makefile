@@ -52,12 +52,17 @@ init_OBJS :=
 console_OBJS :=
 vmm_OBJS :=
 
-GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic
+GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic \
+	rtc pmtimer kvmclock pci fwcfg acpi multiboot
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13
 
 UNIT_TESTS := # tests/unit/test_NAME.c; sources beside it in NAME_SRCS
+
+UNIT_TESTS += config
+config_SRCS := services/init/config.c services/init/jsontext.c services/init/path.c $(CJSON_SRC)/cJSON.c
+config_FLAGS := -isystem $(CJSON_SRC)
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
@@ -182,6 +187,12 @@ $(BUILD)/unit/test_%: tests/unit/test_%.c $$($$*_SRCS)
 	$(call say,HOSTCC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) $($*_FLAGS) -o $@ $< $($*_SRCS)
+
+# What tests/config/test_config.py asks how init reads a configuration.
+$(BUILD)/unit/config_dump: tests/config/dump.c $(config_SRCS)
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) $(config_FLAGS) -o $@ $< $(config_SRCS)
 
 # ---- commands ----
 

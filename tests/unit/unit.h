@@ -33,7 +33,7 @@
 #define UNIT_FAILED  99  /* exit status of a child that has already said "not ok" */
 #define UNIT_SECONDS 120 /* a test that runs longer is killed by SIGALRM */
 
-static char unit_name[256]; /* "unit/FILE.NAME" of the test that runs */
+static char unit_name[512]; /* "unit/FILE.NAME" of the test that runs */
 static unsigned unit_failed_count;
 
 #define TEST(name) static void test_##name(void)
