@@ -109,7 +109,7 @@ def checksum(short):
 def long_name_entries(name, short):
     """The entries that go before the short one, the name's end first."""
     units = name.encode("utf-16-le")
-    count = -(-len(units) // 26)
+    count = -(-len(name) // 13)
     if len(units) % 26:
         units += b"\0\0"
     units = units.ljust(count * 26, b"\xff")
@@ -147,6 +147,14 @@ def short_entry(short, attribute, cluster, size):
         cluster & 0xFFFF,
         size,
     )
+
+
+def folder_size(folder, is_root):
+    """How many bytes folder_bytes() will return."""
+    count = 1 if is_root else 2
+    for name in folder.entries:
+        count += 1 if split_short(name) else 1 + -(-len(name) // 13)
+    return count * 32
 
 
 def folder_bytes(folder, parent, label=None):
@@ -212,10 +220,10 @@ class Layout:
     def place(self, root, cluster):
         """Gives clusters from this one on to all; returns the first that is free."""
         root.cluster = cluster
-        cluster += self.clusters(len(folder_bytes(root, None, bytes(11))))
+        cluster += self.clusters(folder_size(root, True))
         for node in root.nodes():
             if isinstance(node, Folder):
-                size = len(folder_bytes(node, root))
+                size = folder_size(node, False)
             else:
                 size = node.size
             node.cluster = cluster if size else 0
