@@ -7,7 +7,7 @@
 #define BOOT_INFO_VERSION 1u
 #define BOOT_PATH_SIZE 256u      /* of a module's path, with its NUL */
 #define BOOT_MODULE_MAX 4096u    /* files below \corbel\ plus services */
-#define BOOT_RANGE_MAX 1024u     /* entries of the memory map */
+#define BOOT_RANGE_MAX (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
 
 /* All addresses below are physical; every range is a whole number of 4 KiB pages. */
 

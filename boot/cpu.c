@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whether this CPU has what Corbel cannot do without: the short list that is checked before
+ * anything is loaded. The kernel checks the rest. */
+#include "boot/cpu.h"
+#include <stddef.h>
+
+#define LEAF_1_ECX_VMX        (1u << 5)
+#define LEAF_80000001_ECX_SVM (1u << 2)
+#define LEAF_80000001_EDX_NX  (1u << 20)
+#define LEAF_80000001_EDX_1G  (1u << 26)
+#define LEAF_80000001_EDX_LM  (1u << 29)
+#define LEAF_8000000A_EDX_NP  (1u << 0)
+#define CR4_LA57              (1u << 12)
+
+#define MSR_FEATURE_CONTROL  0x3au
+#define MSR_VMX_PROCBASED    0x482u
+#define MSR_VMX_PROCBASED2   0x48bu
+#define MSR_VMX_EPT_VPID_CAP 0x48cu
+#define MSR_VM_CR            0xc0010114u
+
+#define FEATURE_CONTROL_LOCK    (1u << 0)
+#define FEATURE_CONTROL_VMXON   (1u << 2) /* outside SMX operation */
+/* SDM vol 3, "VM-Execution Controls": the high half of each MSR holds the allowed 1-settings. */
+#define PROCBASED_SECONDARY     (1ull << (32 + 31))
+#define PROCBASED2_EPT          (1ull << (32 + 1))
+#define PROCBASED2_UNRESTRICTED (1ull << (32 + 7))
+/* SDM vol 3, "VPID and EPT Capabilities" */
+#define EPT_WALK_4              (1u << 6)
+#define EPT_WRITE_BACK          (1u << 14)
+/* APM vol 2, "VM_CR MSR" */
+#define VM_CR_LOCK              (1u << 3)
+#define VM_CR_SVMDIS            (1u << 4)
+
+struct leaf {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+static struct leaf cpuid(uint32_t number)
+{
+	struct leaf leaf;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(leaf.eax), "=b"(leaf.ebx), "=c"(leaf.ecx), "=d"(leaf.edx)
+			 : "a"(number), "c"(0));
+	return leaf;
+}
+
+static uint64_t read_msr(uint32_t number)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+	return (uint64_t)high << 32 | low;
+}
+
+void cpu_read(struct cpu_facts *facts)
+{
+	uint32_t last = cpuid(0x80000000).eax;
+	struct leaf extended = {0}, svm = {0};
+
+	*facts = (struct cpu_facts){0};
+	facts->leaf_1_ecx = cpuid(1).ecx;
+	if (last >= 0x80000001)
+		extended = cpuid(0x80000001);
+	if (last >= 0x8000000a && (extended.ecx & LEAF_80000001_ECX_SVM))
+		svm = cpuid(0x8000000a);
+	facts->leaf_80000001_ecx = extended.ecx;
+	facts->leaf_80000001_edx = extended.edx;
+	facts->leaf_8000000a_ebx = svm.ebx;
+	facts->leaf_8000000a_edx = svm.edx;
+	__asm__ volatile("mov %%cr4, %0" : "=r"(facts->cr4));
+	if (facts->leaf_1_ecx & LEAF_1_ECX_VMX) {
+		facts->feature_control = read_msr(MSR_FEATURE_CONTROL);
+		facts->vmx_procbased = read_msr(MSR_VMX_PROCBASED);
+		if (facts->vmx_procbased & PROCBASED_SECONDARY)
+			facts->vmx_procbased2 = read_msr(MSR_VMX_PROCBASED2);
+		if (facts->vmx_procbased2 & PROCBASED2_EPT)
+			facts->vmx_ept_vpid = read_msr(MSR_VMX_EPT_VPID_CAP);
+	} else if (facts->leaf_80000001_ecx & LEAF_80000001_ECX_SVM) {
+		facts->vm_cr = read_msr(MSR_VM_CR);
+	}
+}
+
+static const char *vmx_fault(const struct cpu_facts *facts)
+{
+	if ((facts->feature_control & FEATURE_CONTROL_LOCK) &&
+	    !(facts->feature_control & FEATURE_CONTROL_VMXON))
+		return "VT-x is locked off by the firmware; switch it on in the firmware's setup";
+	if (!(facts->vmx_procbased2 & PROCBASED2_EPT))
+		return "this CPU's VT-x lacks EPT (extended page tables)";
+	if (!(facts->vmx_ept_vpid & EPT_WALK_4) || !(facts->vmx_ept_vpid & EPT_WRITE_BACK))
+		return "this CPU's EPT lacks 4-level write-back page tables";
+	if (!(facts->vmx_procbased2 & PROCBASED2_UNRESTRICTED))
+		return "this CPU's VT-x lacks unrestricted guest";
+	return NULL;
+}
+
+static const char *svm_fault(const struct cpu_facts *facts)
+{
+	/* SVMDIS without the lock is no fault: whoever owns the machine may clear it. */
+	if ((facts->vm_cr & VM_CR_LOCK) && (facts->vm_cr & VM_CR_SVMDIS))
+		return "SVM is locked off by the firmware; switch it on in the firmware's setup";
+	if (!(facts->leaf_8000000a_edx & LEAF_8000000A_EDX_NP))
+		return "this CPU's SVM lacks NPT (nested paging)";
+	if (facts->leaf_8000000a_ebx < 2)
+		return "this CPU's SVM lacks ASIDs for guests";
+	return NULL;
+}
+
+const char *cpu_fault(const struct cpu_facts *facts)
+{
+	if (!(facts->leaf_80000001_edx & LEAF_80000001_EDX_LM))
+		return "this CPU lacks long mode";
+	if (!(facts->leaf_80000001_edx & LEAF_80000001_EDX_NX))
+		return "this CPU lacks NX (no-execute pages), or the firmware has switched it off";
+	if (facts->leaf_1_ecx & LEAF_1_ECX_VMX) {
+		if (vmx_fault(facts))
+			return vmx_fault(facts);
+	} else if (facts->leaf_80000001_ecx & LEAF_80000001_ECX_SVM) {
+		if (svm_fault(facts))
+			return svm_fault(facts);
+	} else {
+		return "this CPU has neither VT-x nor SVM, or the firmware has switched it off";
+	}
+	/* 64-bit mode cannot leave 5-level paging, and the kernel's page tables have four levels.
+	 */
+	if (facts->cr4 & CR4_LA57)
+		return "the firmware uses 5-level paging; switch it off in the firmware's setup";
+	return NULL;
+}
+
+const char *cpu_vendor(const struct cpu_facts *facts)
+{
+	return facts->leaf_1_ecx & LEAF_1_ECX_VMX ? "vmx" : "svm";
+}
+
+int cpu_has_1g_pages(const struct cpu_facts *facts)
+{
+	return (facts->leaf_80000001_edx & LEAF_80000001_EDX_1G) != 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The last step: memory map, page tables, ExitBootServices, and into the kernel. */
+#include "boot/handover.h"
+#include "boot/cpu.h"
+#include "boot/firmware.h"
+#include "boot/memory.h"
+#include "boot/paging.h"
+
+#define STACK_SIZE (32u << 10)
+#define POOL_FIRST 32u /* pages for page tables, doubled until they are enough */
+#define POOL_LIMIT (1u << 18)
+#define POOL_SPARE 8u /* the map may change a little until the firmware has left */
+#define EXIT_TRIES 8u
+
+static struct {
+	struct ranges_edge *edges;
+	size_t edge_max;
+	struct paging paging;
+} plan;
+
+/* Writes the map into boot_info and makes the page tables, taking no memory. 0, or -1: no room. */
+static int describe_memory(struct boot_info *info)
+{
+	struct ranges ranges;
+	int count;
+
+	ranges_init(&ranges, plan.edges, plan.edge_max);
+	memory_claim(&ranges);
+	count = ranges_write(&ranges, (struct boot_range *)(uintptr_t)info->ranges, BOOT_RANGE_MAX);
+	if (count < 0)
+		return -1;
+	info->range_count = (uint32_t)count;
+	info->usable_bytes =
+		ranges_usable((struct boot_range *)(uintptr_t)info->ranges, info->range_count);
+	return paging_build(&plan.paging, (struct boot_range *)(uintptr_t)info->ranges,
+			    info->range_count, info->segments, info->segment_count);
+}
+
+static void prepare(struct boot_info *info, int has_1g_pages)
+{
+	size_t pages = POOL_FIRST;
+
+	info->range_size = sizeof(struct boot_range);
+	info->ranges = (uintptr_t)memory_alloc(BOOT_RANGE_MAX * sizeof(struct boot_range),
+					       BOOT_RANGE_LOADER, "", "the list of RAM");
+	memory_read_map();
+	plan.edge_max = 2 * memory_claim_max();
+	plan.edges = memory_alloc(plan.edge_max * sizeof(*plan.edges), BOOT_RANGE_LOADER, "",
+				  "the list of RAM");
+	plan.paging.has_1g_pages = has_1g_pages;
+	for (;; pages *= 2) {
+		plan.paging.pool =
+			memory_alloc(pages * MEMORY_PAGE, BOOT_RANGE_LOADER, "", "page tables");
+		plan.paging.pool_pages = pages - POOL_SPARE;
+		memory_read_map();
+		if (!describe_memory(info))
+			break;
+		memory_free(plan.paging.pool);
+		if (pages >= POOL_LIMIT || plan.paging.pool_used < plan.paging.pool_pages)
+			firmware_stop(EFI_OUT_OF_RESOURCES,
+				      "the firmware's memory map has more than %u entries",
+				      BOOT_RANGE_MAX);
+	}
+	plan.paging.pool_pages = pages;
+}
+
+void handover(struct boot_info *info, uint64_t entry, int has_1g_pages)
+{
+	uint8_t *stack = memory_alloc(STACK_SIZE, BOOT_RANGE_LOADER, "", "the kernel's stack");
+	uint64_t key;
+
+	prepare(info, has_1g_pages);
+	firmware_print("%lu MiB of RAM in a map of %u ranges", info->usable_bytes >> 20,
+		       info->range_count);
+	/* A timer of the firmware's may take memory between the two calls: then the key is stale.
+	 */
+	for (unsigned i = 0; i < EXIT_TRIES; i++) {
+		if (memory_refresh_map(&key) || describe_memory(info))
+			break;
+		if (EFI_ERROR(firmware.boot->ExitBootServices(firmware.image, key)))
+			continue;
+		info->tsc_exit = cpu_tsc();
+		handover_jump((uintptr_t)plan.paging.pool, (uintptr_t)stack + STACK_SIZE, entry,
+			      info);
+	}
+	/* Half left, the firmware can print no more. */
+	firmware.system->RuntimeServices->ResetSystem(EfiResetCold, EFI_ABORTED, 0, NULL);
+	for (;;)
+		;
+}

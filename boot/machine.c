@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the firmware tells of the machine: ACPI tables, SMBIOS, framebuffer, load options. */
+#include "boot/machine.h"
+#include "boot/acpi.h"
+#include "boot/firmware.h"
+#include "boot/memory.h"
+#include "boot/modules.h"
+#include "boot/text.h"
+
+static uint64_t firmware_rsdp(void)
+{
+	EFI_GUID acpi_2 = ACPI_20_TABLE_GUID, acpi_1 = ACPI_TABLE_GUID;
+	void *rsdp = firmware_table(&acpi_2);
+
+	return (uintptr_t)(rsdp ? rsdp : firmware_table(&acpi_1));
+}
+
+/* One more than allowed is enough for acpi_merge_files() to say so. */
+static uint32_t list_files(const struct boot_info *info, struct acpi_file files[ACPI_FILE_MAX + 1])
+{
+	const struct boot_module *modules = modules_list(info);
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < info->module_count && count <= ACPI_FILE_MAX; i++)
+		if (modules[i].kind == BOOT_MODULE_FILE && text_is_acpi_path(modules[i].path))
+			files[count++] = (struct acpi_file){modules[i].path,
+							    (void *)(uintptr_t)modules[i].start,
+							    modules[i].size};
+	return count;
+}
+
+static void remove_files(struct boot_info *info)
+{
+	for (uint32_t i = info->module_count; i-- > 0;) {
+		const struct boot_module *module = &modules_list(info)[i];
+
+		if (module->kind == BOOT_MODULE_FILE && text_is_acpi_path(module->path))
+			modules_remove(info, i);
+	}
+}
+
+void machine_read_acpi(struct boot_info *info)
+{
+	static struct acpi_merge merge;
+	static struct acpi_file files[ACPI_FILE_MAX + 1];
+	uint32_t file_count = list_files(info, files);
+	uint64_t rsdp = firmware_rsdp();
+	const char *fault;
+	void *memory;
+
+	memory_read_map();
+	if (acpi_read(&merge, rsdp, memory_at) && !file_count) {
+		firmware_print("%u ACPI tables, all of the firmware", merge.table_count);
+		info->rsdp = rsdp;
+		return;
+	}
+	fault = acpi_merge_files(&merge, files, file_count);
+	if (fault)
+		firmware_stop(EFI_LOAD_ERROR, "corbel/%s: %s", merge.fault_path, fault);
+	memory = memory_alloc(acpi_size(&merge), BOOT_RANGE_ACPI, "", "ACPI tables");
+	acpi_build(&merge, memory, (uintptr_t)memory);
+	info->rsdp = (uintptr_t)memory;
+	remove_files(info);
+	firmware_print(
+		"%u ACPI tables, of which files replaced %u and added %u, %u damaged left out",
+		merge.table_count, merge.replaced_count, merge.added_count, merge.damaged_count);
+}
+
+static void read_framebuffer(struct boot_framebuffer *out)
+{
+	EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+	EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
+	const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode;
+
+	if (EFI_ERROR(firmware.boot->LocateProtocol(&guid, NULL, (void **)&gop)) || !gop->Mode ||
+	    !gop->Mode->Info)
+		return;
+	mode = gop->Mode->Info;
+	/* Other formats have no buffer to draw into, or pixels of unknown size. */
+	if (mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor &&
+	    mode->PixelFormat != PixelBlueGreenRedReserved8BitPerColor)
+		return;
+	*out = (struct boot_framebuffer){
+		.start = gop->Mode->FrameBufferBase,
+		.size = gop->Mode->FrameBufferSize,
+		.width = mode->HorizontalResolution,
+		.height = mode->VerticalResolution,
+		.pitch = mode->PixelsPerScanLine * 4,
+		.format = mode->PixelFormat,
+	};
+}
+
+void machine_read_rest(struct boot_info *info)
+{
+	EFI_GUID smbios_3 = SMBIOS3_TABLE_GUID, smbios_2 = SMBIOS_TABLE_GUID;
+	void *smbios = firmware_table(&smbios_3);
+
+	info->smbios = (uintptr_t)(smbios ? smbios : firmware_table(&smbios_2));
+	info->efi_system_table = (uintptr_t)firmware.system;
+	read_framebuffer(&info->framebuffer);
+	if (firmware.loaded && firmware.loaded->LoadOptions)
+		text_command_line(info->command_line, sizeof(info->command_line),
+				  firmware.loaded->LoadOptions, firmware.loaded->LoadOptionsSize);
+	firmware_print("SMBIOS %s, framebuffer %ux%u, command line '%s'",
+		       info->smbios ? "found" : "none", info->framebuffer.width,
+		       info->framebuffer.height, info->command_line);
+}

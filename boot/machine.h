@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the firmware tells of the machine: ACPI tables, SMBIOS, framebuffer, load options. */
+#pragma once
+#include "boot/boot_info.h"
+
+/* Fills rsdp; takes the modules acpi/NAME.aml out and puts their tables in. */
+void machine_read_acpi(struct boot_info *info);
+
+/* Fills smbios, framebuffer, command_line and efi_system_table. */
+void machine_read_rest(struct boot_info *info);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The page tables on which the kernel is entered, until it has made its own. Pure. */
+#include "boot/paging.h"
+#include "boot/bytes.h"
+
+/* SDM vol 3, "4-Level Paging and 5-Level Paging" */
+#define PRESENT      (1ull << 0)
+#define WRITABLE     (1ull << 1)
+#define LARGE        (1ull << 7)
+#define ADDRESS_MASK 0x000ffffffffff000ull
+
+#define SHIFT_4K   12u
+#define SHIFT_2M   21u
+#define SHIFT_1G   30u
+#define SHIFT_ROOT 39u
+#define SIZE_2M    (1ull << SHIFT_2M)
+#define SIZE_1G    (1ull << SHIFT_1G)
+#define LOW_HALF   (1ull << 47) /* identity-mapped addresses end here */
+
+static uint64_t *table_alloc(struct paging *paging)
+{
+	uint64_t *table;
+
+	if (paging->pool_used == paging->pool_pages)
+		return NULL;
+	table = paging->pool + 512 * paging->pool_used++;
+	memset(table, 0, 4096);
+	return table;
+}
+
+/* Maps one page of 1 << shift bytes. Where a larger page is mapped already, that stays. */
+static int map(struct paging *paging, uint64_t virt, uint64_t phys, unsigned shift)
+{
+	uint64_t *table = paging->pool;
+
+	for (unsigned level = SHIFT_ROOT; level > shift; level -= 9) {
+		uint64_t *entry = &table[virt >> level & 511];
+
+		if (!*entry) {
+			table = table_alloc(paging);
+			if (!table)
+				return -1;
+			*entry = (uintptr_t)table | PRESENT | WRITABLE;
+		} else if (*entry & LARGE) {
+			return 0;
+		} else {
+			table = (uint64_t *)(uintptr_t)(*entry & ADDRESS_MASK);
+		}
+	}
+	table[virt >> shift & 511] = phys | PRESENT | WRITABLE | (shift > SHIFT_4K ? LARGE : 0);
+	return 0;
+}
+
+/* start and end are multiples of 2 MiB. */
+static int map_identity(struct paging *paging, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		unsigned shift = SHIFT_2M;
+
+		if (paging->has_1g_pages && start % SIZE_1G == 0 && end - start >= SIZE_1G)
+			shift = SHIFT_1G;
+		if (map(paging, start, start, shift))
+			return -1;
+		start += 1ull << shift;
+	}
+	return 0;
+}
+
+static int is_mapped_kind(uint32_t kind)
+{
+	return kind >= BOOT_RANGE_FREE && kind <= BOOT_RANGE_ACPI;
+}
+
+static int map_ranges(struct paging *paging, const struct boot_range *ranges, size_t count)
+{
+	uint64_t start = 0, end = 0; /* what is to be mapped and has been joined so far */
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t from = ranges[i].start & ~(SIZE_2M - 1);
+		uint64_t to = (ranges[i].start + ranges[i].size + SIZE_2M - 1) & ~(SIZE_2M - 1);
+
+		if (!is_mapped_kind(ranges[i].kind) || to > LOW_HALF)
+			continue;
+		if (from > end) {
+			if (map_identity(paging, start, end))
+				return -1;
+			start = from;
+		}
+		end = to;
+	}
+	return map_identity(paging, start, end);
+}
+
+int paging_build(struct paging *paging, const struct boot_range *ranges, size_t range_count,
+		 const struct boot_segment *segments, size_t segment_count)
+{
+	paging->pool_used = 0;
+	if (!table_alloc(paging) || map_ranges(paging, ranges, range_count))
+		return -1;
+	for (size_t i = 0; i < segment_count; i++)
+		for (uint64_t at = 0; at < segments[i].size; at += 4096)
+			if (map(paging, segments[i].virt + at, segments[i].phys + at, SHIFT_4K))
+				return -1;
+	return 0;
+}

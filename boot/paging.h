@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The page tables on which the kernel is entered, until it has made its own. Pure. */
+#pragma once
+#include "boot/boot_info.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct paging {
+	uint64_t *pool;    /* pages for tables, at the address where the CPU will see them */
+	size_t pool_pages; /* [set once] */
+	size_t pool_used;  /* pages */
+	int has_1g_pages;  /* [set once] */
+};
+
+/*
+ * Begins anew: maps the RAM among the ranges (which are sorted) to itself, rounded outwards to
+ * whole 2 MiB pages, and the segments to their link addresses by 4 KiB pages, all writable and
+ * executable. The first page of the pool becomes the root. Returns 0, or -1 if the pool is too
+ * small.
+ */
+int paging_build(struct paging *paging, const struct boot_range *ranges, size_t range_count,
+		 const struct boot_segment *segments, size_t segment_count);
