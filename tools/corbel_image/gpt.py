@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A GPT with one EFI system partition (UEFI 2.10, chapter 5 "GUID Partition Table (GPT) Disk Layout")."""
+"""A GPT with one EFI system partition.
+
+Source: UEFI 2.10, chapter 5 "GUID Partition Table (GPT) Disk Layout".
+"""
 
 import struct
 import uuid
@@ -37,7 +40,7 @@ def entry_array(partition_size, guid):
 
 
 def header(here, other, table, sectors, guid, entries):
-    """The sector of the header at LBA here, whose twin is at other and whose entries are at table."""
+    """The sector of the header at LBA here; its twin is at other, its entries are at table."""
 
     def pack(crc):
         return struct.pack(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A strict JSON reader that keeps keys given twice; the sentences are those of services/init/jsontext.c."""
+"""A strict JSON reader that keeps keys given twice; says what services/init/jsontext.c says."""
 
 import re
 
@@ -11,7 +11,7 @@ NUMBER = re.compile(rb"-?(?:0(?![0-9])|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9
 PLAIN = re.compile(rb'[^"\\\x00-\x1f\x80-\xff]+')
 SPACE = re.compile(rb"[ \t\n\r]*")
 ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
-SIMPLE_ESCAPES = {b'"': '"', b"\\": "\\", b"/": "/", b"b": "\b", b"f": "\f", b"n": "\n", b"r": "\r", b"t": "\t"}
+SIMPLE_ESCAPES = dict(zip((b'"', b"\\", b"/", b"b", b"f", b"n", b"r", b"t"), '"\\/\b\f\n\r\t'))
 WORDS = ((b"true", True), (b"false", False), (b"null", None))
 
 
@@ -82,7 +82,10 @@ class Scan:
         if not match:
             simple = SIMPLE_ESCAPES.get(self.text[self.at + 1 : self.at + 2])
             if simple is None:
-                self.fault('unknown escape in a string; \\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX are known')
+                self.fault(
+                    "unknown escape in a string; "
+                    '\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX are known'
+                )
             self.at += 2
             return simple
         code = int(match[1], 16)
@@ -92,7 +95,10 @@ class Scan:
             second = ESCAPE.match(self.text, self.at + 6)
             low = int(second[1], 16) if second else 0
             if code > 0xDBFF or not 0xDC00 <= low <= 0xDFFF:
-                self.fault("half of a surrogate pair in a string; write both halves, or the character itself")
+                self.fault(
+                    "half of a surrogate pair in a string; "
+                    "write both halves, or the character itself"
+                )
             code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
             self.at += 6
         self.at += 6
@@ -118,26 +124,28 @@ class Scan:
 
     def number(self):
         match = NUMBER.match(self.text, self.at)
-        # The match ends early where a fraction or an exponent is begun and not written.
-        if not match or (match.end() < len(self.text) and self.text[match.end()] in self.begun(match[0])):
+        if not match or self.is_cut_short(match):
             self.fault("malformed number; whole digits such as 10 belong here")
         if len(match[0]) > NUMBER_MAX:
             self.fault("a number of more than 32 characters; write it shorter")
         self.at = match.end()
         return float(match[0])
 
-    @staticmethod
-    def begun(number):
-        if b"e" in number or b"E" in number:
-            return b""
-        return b"eE" if b"." in number else b".eE"
+    def is_cut_short(self, match):
+        """Whether a fraction or an exponent begins where the match of NUMBER had to end."""
+        follows = self.text[match.end() : match.end() + 1]
+        if b"e" in match[0] or b"E" in match[0]:
+            return False
+        return follows in ((b"e", b"E") if b"." in match[0] else (b".", b"e", b"E"))
 
     def word(self):
         for word, value in WORDS:
             if self.text.startswith(word, self.at):
                 self.at += len(word)
                 return value
-        return self.fault("not a value; a string, number, object, array, true, false or null belongs here")
+        return self.fault(
+            "not a value; a string, number, object, array, true, false or null belongs here"
+        )
 
     def member(self):
         self.skip_space()
