@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The configuration: each file of tests/config, the bounds, and what a good file turns into. */
+#include <cJSON.h>
 #include <errno.h>
 
 #include "../../services/init/config.h"
@@ -307,6 +308,34 @@ TEST(sentences_are_whole)
 	free(want);
 }
 
+/* Memory for cJSON runs out after 0, 1, 2 ... allocations. */
+static size_t allocations_left;
+
+static void *scarce_malloc(size_t size)
+{
+	return allocations_left ? allocations_left--, malloc(size) : NULL;
+}
+
+TEST(no_memory)
+{
+	cJSON_Hooks hooks = {.malloc_fn = scarce_malloc, .free_fn = free};
+	struct config config;
+	int result = -ENOMEM;
+	size_t count = 0;
+
+	cJSON_InitHooks(&hooks);
+	for (; result == -ENOMEM; count++) {
+		allocations_left = count;
+		result = parse_file(&config, "good/all-keys.json");
+		CHECK(result == 0 || strncmp(config.error, "config: corbel.json: out of", 27) == 0);
+		CHECK_EQ(config.vm_count, result ? 0 : 2);
+		config_free(&config);
+	}
+	CHECK_EQ(result, 0);
+	CHECK(count > 20);
+	cJSON_InitHooks(NULL);
+}
+
 TEST(free_after_each_outcome)
 {
 	struct config config;
@@ -327,6 +356,7 @@ int main(void)
 	RUN(too_many_values);
 	RUN(too_many_files);
 	RUN(sentences_are_whole);
+	RUN(no_memory);
 	RUN(free_after_each_outcome);
 	return unit_end();
 }
