@@ -39,7 +39,8 @@ HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -DUNIT_TEST=1 -fsanitize=address,undefined
 
 # ---- what is built ----
 
-BOOT_OBJS := # boot/
+BOOT_OBJS := $(addprefix boot/,main.o cpu.o firmware.o memory.o ranges.o modules.o elf.o files.o \
+	machine.o acpi.o handover.o paging.o jump.o text.o bytes.o)
 
 KERNEL_OBJS := # kernel/
 VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o kernel/vlapic_timer.o \
@@ -53,7 +54,7 @@ console_OBJS :=
 vmm_OBJS :=
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic \
-	rtc pmtimer kvmclock pci fwcfg acpi multiboot
+	rtc pmtimer kvmclock pci fwcfg acpi multiboot mmio fpu
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13
@@ -124,6 +125,64 @@ $(SERVICE_ELFS): $(BUILD)/services/%.elf: services/lib/service.ld $$(addprefix $
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack \
 		-Wl,-z,max-page-size=4096 -T services/lib/service.ld -o $@ \
 		$(addprefix $(BUILD)/,$(LIB_OBJS) $($*_OBJS)) -L$(NEWLIB)/x86_64-elf/lib -Wl,--start-group -lc -lgcc -Wl,--end-group
+
+# ---- boot: corbel.efi; for its tests, the loader around another kernel, and lockoff.efi ----
+
+EFI_INCLUDE ?= /usr/include/efi
+EFI_LIB ?= /usr/lib
+BOOT_FLAGS := $(COMMON) -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DGNU_EFI_USE_MS_ABI \
+	-ffreestanding -fpic -fvisibility=hidden -fshort-wchar -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
+EFI_LD := ld -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined --build-id=none \
+	-T $(EFI_LIB)/elf_x86_64_efi.lds $(EFI_LIB)/crt0-efi-x86_64.o
+
+$(BUILD)/boot/%.o: boot/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BOOT_FLAGS) -c -o $@ $<
+
+$(BUILD)/boot/%.o: boot/%.S
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BOOT_FLAGS) -c -o $@ $<
+
+# What is embedded needs no symbols: panic's backtrace has names of its own.
+$(BUILD)/stripped/%: $(BUILD)/%.elf
+	$(Q)mkdir -p $(@D)
+	$(Q)$(OBJCOPY) -S $< $@
+
+# init comes first: it is the one that the kernel starts.
+$(BUILD)/boot/payload.o: PAYLOAD := -DKERNEL='"$(BUILD)/stripped/kernel"' \
+	-DSERVICES='$(foreach s,$(SERVICES),service $s, "$(BUILD)/stripped/services/$s";)'
+$(BUILD)/boot/payload.o: $(BUILD)/stripped/kernel $(SERVICES:%=$(BUILD)/stripped/services/%)
+$(BUILD)/tests/payload.o: PAYLOAD := -DKERNEL='"$(BUILD)/stripped/tests/boot_probe"' \
+	-DSERVICES='service init, "$(BUILD)/stripped/tests/boot_probe"; service two, "LICENSE";'
+$(BUILD)/tests/payload.o: $(BUILD)/stripped/tests/boot_probe LICENSE
+
+$(BUILD)/boot/payload.o $(BUILD)/tests/payload.o: boot/payload.S
+	$(call say,AS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BOOT_FLAGS) $(PAYLOAD) -c -o $@ $<
+
+$(BUILD)/tests/%.o: tests/guest/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(if $(filter boot_probe,$*),$(RING0_FLAGS) -fno-stack-protector,$(BOOT_FLAGS)) -c -o $@ $<
+
+$(BUILD)/tests/boot_probe.elf: $(BUILD)/tests/boot_probe.o tests/guest/boot_probe.ld
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+		-T tests/guest/boot_probe.ld -o $@ $<
+
+$(BUILD)/corbel.so: $(BOOT_OBJS:%=$(BUILD)/%) $(BUILD)/boot/payload.o
+$(BUILD)/tests/boot_probe.so: $(BOOT_OBJS:%=$(BUILD)/%) $(BUILD)/tests/payload.o
+$(BUILD)/tests/lockoff.so: $(BUILD)/tests/lockoff.o $(BUILD)/boot/bytes.o
+$(BUILD)/corbel.so $(BUILD)/tests/boot_probe.so $(BUILD)/tests/lockoff.so:
+	$(Q)$(EFI_LD) -o $@ $^ $(EFI_LIB)/libgnuefi.a
+
+$(BUILD)/%.efi: $(BUILD)/%.so
+	$(call say,EFI,$@)
+	$(Q)$(OBJCOPY) -j .text -j .data -j .dynamic -j .dynsym -j '.rela*' -j .reloc \
+		--target efi-app-x86_64 $< $@
 
 # ---- guests: NAME (Multiboot, ELF32), NAME.pvh, NAME.kludge (Multiboot, flat), and Linux ----
 
