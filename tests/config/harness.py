@@ -13,6 +13,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 HERE = Path(__file__).resolve().parent
+FILES = ("kernel", "initrd", "dir/module")  # what the configurations here may name
 TOOL = HERE.parent.parent / "tools" / "corbel-image"
 
 

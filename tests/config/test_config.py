@@ -7,6 +7,7 @@ DUMP is the program of dump.c; COUNT mutations (default 5000) are judged by both
 """
 
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,11 +15,10 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from harness import HERE, TOOL, Report, check, run_tool  # noqa: E402
+import bad_image  # noqa: E402
+from harness import FILES, HERE, TOOL, Report, check, run_tool  # noqa: E402
 
 from corbel_image import config  # noqa: E402  (harness knows where it lies)
-
-FILES = ("kernel", "initrd", "dir/module")  # what the configurations of the list may name
 
 
 def expected_faults():
@@ -69,6 +69,19 @@ def test_accepts(folder, name):
 def test_list_is_complete(faults):
     there = {path.name for path in (HERE / "bad").iterdir()}
     check(set(faults) == there, f"bad.list and bad/ differ: {set(faults) ^ there}")
+
+
+def test_merged_keeps_each_fault(faults):
+    """The configuration of bad_image.py has each fault of a VM that bad.list has."""
+
+    def bare(sentences):
+        return sorted(re.sub(r"vms\[[0-9]+\]", "vms[]", sentence) for sentence in sentences)
+
+    listed = (sentence for sentences in faults.values() for sentence in sentences)
+    want = [sentence for sentence in listed if sentence.startswith("config: vms[")]
+    judged = bad_image.judge(bad_image.merged())
+    check(bare(judged.errors()) == bare(want), "other faults")
+    check(judged.vms[-1].name == "good" and not judged.vms[-1].error, "the last VM is not good")
 
 
 def test_failure_keeps_image(folder):
@@ -220,6 +233,7 @@ def extremes():
         yield head + b"0," * count + b"0]}"
     for size in (config.SIZE_MAX, config.SIZE_MAX + 1):
         yield (head + last).rjust(size)
+    yield bad_image.merged()
     yield b"[" * 1000000
     yield b'{"a":' * 100000
     yield b'"' + b"a" * 1000000
@@ -238,6 +252,7 @@ def main():
     with tempfile.TemporaryDirectory() as path:
         folder = Folder(path)
         report.run("list_is_complete", test_list_is_complete, faults)
+        report.run("merged_keeps_each_fault", test_merged_keeps_each_fault, faults)
         for name, sentences in faults.items():
             report.run("refuses_" + name[:-5], test_refuses, folder, name, sentences)
         for good in sorted((HERE / "good").iterdir()):
