@@ -38,6 +38,7 @@ class Folder:
         for name in FILES:
             (self.path / name).parent.mkdir(exist_ok=True)
             (self.path / name).write_bytes(name.encode())
+        (self.path / "folder").mkdir()
         (self.path / "efi").write_bytes(b"MZ")
 
     def run(self, text):
@@ -96,7 +97,6 @@ def test_failure_keeps_image(folder):
 def test_one_line_errors(folder):
     good = folder.path / "good.json"
     good.write_bytes((HERE / "good" / "smallest.json").read_bytes())
-    (folder.path / "folder").mkdir(exist_ok=True)
     image, efi = folder.path / "x.img", folder.path / "efi"
     for arguments in (
         ("--efi", efi, "-o", image, folder.path / "absent.json"),
