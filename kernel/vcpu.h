@@ -20,7 +20,9 @@ struct vm {
 	struct space stage2;
 	struct arch_vm *arch;
 	struct cpuid_table *cpuid;    /* what CPUID answers (set once) */
-	struct doorbell *doorbells;   /* sorted by space and address */
+	bool has_stage2;              /* stage2 is initialised */
+	struct vm *next;              /* chain of all VMs */
+	struct doorbell *doorbells;
 	uint32_t doorbell_count;
 	uint32_t vcpu_count;          /* (set once) */
 	struct vcpu *vcpus[1];        /* by index; grows with SMP */
@@ -31,14 +33,27 @@ struct vm {
 };
 
 struct vlapic {
-	uint8_t *page;           /* registers in the APIC's own layout; VT-x reads and writes TPR there */
-	uint64_t base_msr;       /* IA32_APIC_BASE */
-	uint64_t tsc_deadline;   /* guest TSC; 0 = not armed */
+	uint8_t *page;            /* registers in the APIC's own layout; VT-x reads and writes TPR there */
+	uint64_t base_msr;        /* IA32_APIC_BASE */
+	uint64_t tsc_deadline;    /* guest TSC; 0 = not armed */
 	struct timer timer;
-	uint64_t timer_start_ns; /* when the count began, clock */
-	uint64_t timer_period_ns;/* 0 = one-shot */
-	bool has_pending;        /* an IRR bit is above what is in service and TPR may let it in: look */
-	bool is_suppressed;      /* reserved for broadcasts */
+	uint64_t timer_start_ns;  /* when the count began, clock */
+	uint64_t timer_period_ns; /* of one count-down; 0 = stopped */
+	uint32_t esr_pending;     /* errors since the last write to ESR */
+	uint8_t eoi_vector;       /* level-triggered vector that the guest just ended: for vmm's IOAPIC */
+};
+
+struct kvmclock {
+	uint64_t system_time_msr; /* as the guest wrote it; bit 0 = on */
+	uint64_t wall_clock_msr;
+};
+
+#define MSR_MTRR_VARIABLE 8u
+#define MSR_MTRR_FIXED 11u
+
+struct msr_store {
+	uint64_t misc_enable, tsc_adjust, mcg_status, hwcr, microcode;
+	uint64_t mtrr_def_type, mtrr_fixed[MSR_MTRR_FIXED], mtrr_variable[2 * MSR_MTRR_VARIABLE];
 };
 
 struct vcpu {
@@ -50,15 +65,16 @@ struct vcpu {
 	struct vlapic lapic;
 	struct thread *runner;        /* in vcpu_run now; NULL = none */
 	bool kicked;                  /* vcpu_run returns -ABI_EINTR next */
-	bool needs_look;              /* something below or in lapic wants the slow way in */
+	bool needs_look;              /* something below or in lapic wants the slow way in; [the core] */
 	bool nmi_pending;
 	bool is_halted;
 	struct vm_event event;        /* to be injected at the next entry: exception or re-injection */
-	uint64_t event_address;       /* CR2 of a page fault */
+	bool event_sets_cr2;          /* and its address: */
+	uint64_t event_address;
 	uint64_t tsc_offset;
 	uint64_t xcr0;
 	uint32_t stage2_generation;   /* of vm->stage2 when this vCPU's tag was last flushed */
 	struct memory *page_memory;   /* the page as something that MEMORY_MAP takes */
-	struct kvmclock *clock;       /* kvmclock.c */
-	uint64_t msr_misc_enable, msr_pat_unused;
+	struct kvmclock clock;
+	struct msr_store msrs;        /* values that only the guest itself looks at */
 };

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The exit table: one handler a reason, and the only place that moves a guest's RIP. */
+#include "kernel/exit.h"
+
+#include "kernel/cpuid.h"
+#include "kernel/doorbell.h"
+#include "kernel/lib.h"
+#include "kernel/msr.h"
+#include "kernel/sched.h"
+#include "kernel/vlapic.h"
+
+#define VECTOR_UD 6u
+#define VECTOR_DF 8u
+#define VECTOR_GP 13u
+#define VECTOR_PF 14u
+
+#define KVM_ENOSYS 1000 /* Linux, "Linux KVM Hypercall" */
+
+static bool has_error_code(uint8_t vector)
+{
+	/* SDM vol 3, "Exception and Interrupt Reference": #DF, #TS to #PF, #AC, #CP. */
+	const uint32_t with_error = 1u << 8 | 0x1fu << 10 | 1u << 17 | 1u << 21;
+
+	return vector < 32 && (with_error >> vector & 1);
+}
+
+static void raise_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error)
+{
+	vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_EXCEPTION, .vector = vector,
+					 .has_error = has_error_code(vector), .error = error };
+	vcpu->needs_look = true;
+}
+
+enum exit_action exit_inject(struct vcpu *vcpu, uint8_t vector)
+{
+	raise_exception(vcpu, vector, 0);
+	return EXIT_INJECT;
+}
+
+static enum exit_action stop(struct vcpu *vcpu, struct vm_exit *exit, uint32_t code, const char *text)
+{
+	struct abi_vcpu_page *page = vcpu->page;
+
+	exit->kind = ABI_EXIT_ERROR;
+	page->exit.error.code = code;
+	string_copy(page->exit.error.text, text, sizeof(page->exit.error.text));
+	return EXIT_STOP_VM;
+}
+
+static enum exit_action on_cpuid(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)exit;
+	cpuid_answer(vcpu);
+	return EXIT_NEXT_INSN;
+}
+
+/* No hypercall is offered (CPUID 0x40000001 names none): every number is unknown. */
+static enum exit_action on_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)exit;
+	vcpu->page->gpr[ABI_RAX] = (uint64_t)-KVM_ENOSYS;
+	return EXIT_NEXT_INSN;
+}
+
+static enum exit_action on_rdmsr(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	uint64_t *gpr = vcpu->page->gpr;
+	uint64_t value;
+
+	(void)exit;
+	if (!msr_read(vcpu, (uint32_t)gpr[ABI_RCX], &value))
+		return exit_inject(vcpu, VECTOR_GP);
+	gpr[ABI_RAX] = (uint32_t)value;
+	gpr[ABI_RDX] = value >> 32;
+	return EXIT_NEXT_INSN;
+}
+
+static enum exit_action on_wrmsr(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	const uint64_t *gpr = vcpu->page->gpr;
+
+	(void)exit;
+	if (!msr_write(vcpu, (uint32_t)gpr[ABI_RCX], gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX]))
+		return exit_inject(vcpu, VECTOR_GP);
+	return EXIT_NEXT_INSN;
+}
+
+static enum exit_action on_cr(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	uint64_t *gpr = &vcpu->page->gpr[exit->cr.gpr & 15];
+	uint64_t value;
+
+	if (!exit->cr.is_write) {
+		*gpr = exit->cr.nr == 8 ? vlapic_tpr(vcpu) >> 4 : arch_vcpu_cr(vcpu, exit->cr.nr);
+		return EXIT_NEXT_INSN;
+	}
+	if (exit->cr.is_clts)
+		value = arch_vcpu_cr(vcpu, 0) & ~8ull;
+	else if (exit->cr.is_lmsw) /* SDM vol 2, LMSW: sets PE to TS, cannot clear PE */
+		value = (arch_vcpu_cr(vcpu, 0) & ~0xeull) | (exit->cr.source & 0xfu);
+	else
+		value = arch_vcpu_is_long(vcpu) ? *gpr : (uint32_t)*gpr;
+	if (!cpuid_cr_is_valid(vcpu, exit->cr.nr, value))
+		return exit_inject(vcpu, VECTOR_GP);
+	if (exit->cr.nr == 8)
+		vlapic_set_tpr(vcpu, (uint32_t)value << 4);
+	else
+		arch_vcpu_set_cr(vcpu, exit->cr.nr, value);
+	return EXIT_NEXT_INSN;
+}
+
+static enum exit_action on_dr(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	uint64_t *gpr = &vcpu->page->gpr[exit->dr.gpr & 15];
+
+	if (!exit->dr.is_write)
+		*gpr = arch_vcpu_dr(vcpu, exit->dr.nr);
+	else if (*gpr >> 32)
+		return exit_inject(vcpu, VECTOR_GP);
+	else
+		arch_vcpu_set_dr(vcpu, exit->dr.nr, *gpr);
+	return EXIT_NEXT_INSN;
+}
+
+static enum exit_action on_xsetbv(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	const uint64_t *gpr = vcpu->page->gpr;
+	uint64_t value = gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX];
+
+	(void)exit;
+	if ((uint32_t)gpr[ABI_RCX] != 0 || arch_vcpu_cpl(vcpu) != 0 || !cpuid_xcr0_is_valid(vcpu, value))
+		return exit_inject(vcpu, VECTOR_GP);
+	arch_vcpu_set_xcr0(vcpu, value);
+	return EXIT_NEXT_INSN;
+}
+
+static enum exit_action on_hlt(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)exit;
+	vcpu->is_halted = true;
+	vcpu->needs_look = true;
+	return EXIT_BLOCK;
+}
+
+/* A guest that spins waits for somebody: let the others run. */
+static enum exit_action on_pause(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)vcpu;
+	(void)exit;
+	if (sched_should_yield())
+		sched_yield();
+	return EXIT_NEXT_INSN;
+}
+
+/* Guest memory is coherent write-back RAM, so that there is nothing to write back or lose. */
+static enum exit_action on_invalidate(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)vcpu;
+	(void)exit;
+	return EXIT_NEXT_INSN;
+}
+
+static enum exit_action on_undefined(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)exit;
+	return exit_inject(vcpu, VECTOR_UD);
+}
+
+/* Intercepted only so that the CPU cannot loop in their delivery: the guest gets them as they are. */
+static enum exit_action on_exception(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	if (exit->reinject.is_valid) /* of the event that faulted: a double fault, or worse */
+		vcpu->event.is_valid = 0;
+	raise_exception(vcpu, exit->exception.vector, exit->exception.error);
+	return EXIT_INJECT;
+}
+
+static enum exit_action on_interrupt(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)exit;
+	arch_irq_window();
+	if (sched_should_yield())
+		sched_yield();
+	vcpu->needs_look = true;
+	return EXIT_SAME_INSN;
+}
+
+static enum exit_action on_nmi(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)vcpu;
+	(void)exit;
+	arch_nmi_serve();
+	return EXIT_SAME_INSN;
+}
+
+static enum exit_action on_window(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)exit;
+	vcpu->needs_look = true;
+	return EXIT_SAME_INSN;
+}
+
+static enum exit_action on_stage2(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	gpa_t gpa = exit->stage2.gpa;
+	uint8_t access = exit->stage2.access;
+	int error = space_fault(&vcpu->vm->stage2, gpa.value, access);
+
+	if (error == 0)
+		return EXIT_SAME_INSN;
+	if (error == -ABI_ENOMEM)
+		return stop(vcpu, exit, 0, "no memory left for a page of this VM");
+	if (exit->reinject.is_valid)
+		return stop(vcpu, exit, 0, "an event's delivery touched an address without RAM");
+	if (access == PT_EXEC)
+		return stop(vcpu, exit, 0, "the guest runs code at an address without RAM");
+	exit->kind = ABI_EXIT_MMIO;
+	vcpu->page->exit.mmio.gpa = gpa.value;
+	vcpu->page->exit.mmio.is_write = access == PT_WRITE;
+	vcpu->page->exit.mmio.is_fetch = 0;
+	arch_vcpu_get_cpu(vcpu, &vcpu->page->cpu);
+	return EXIT_TO_VMM;
+}
+
+static enum exit_action on_port(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct abi_vcpu_page *page = vcpu->page;
+	uint32_t value = (uint32_t)page->gpr[ABI_RAX];
+
+	if (exit->port.size < 4)
+		value &= (1u << 8 * exit->port.size) - 1;
+	if (exit->port.is_write && !exit->port.is_string &&
+	    doorbell_ring_port(vcpu->vm, exit->port.port, exit->port.size, value)) {
+		exit->kind = ABI_EXIT_DOORBELL;
+		return EXIT_NEXT_INSN;
+	}
+	page->exit.port.port = exit->port.port;
+	page->exit.port.size = exit->port.size;
+	page->exit.port.is_write = exit->port.is_write;
+	page->exit.port.is_string = exit->port.is_string;
+	page->exit.port.value = value;
+	if (exit->port.is_string)
+		arch_vcpu_get_cpu(vcpu, &page->cpu);
+	else
+		arch_vcpu_skip(vcpu, exit->length);
+	return EXIT_TO_VMM;
+}
+
+static enum exit_action on_triple_fault(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)vcpu;
+	(void)exit;
+	return EXIT_STOP_VM;
+}
+
+static enum exit_action on_error(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	return stop(vcpu, exit, exit->error.code, exit->error.text);
+}
+
+static enum exit_action (*const table[ABI_EXIT_COUNT])(struct vcpu *, struct vm_exit *) = {
+	[ABI_EXIT_CPUID] = on_cpuid,
+	[ABI_EXIT_HYPERCALL] = on_hypercall,
+	[ABI_EXIT_RDMSR] = on_rdmsr,
+	[ABI_EXIT_WRMSR] = on_wrmsr,
+	[ABI_EXIT_CR] = on_cr,
+	[ABI_EXIT_DR] = on_dr,
+	[ABI_EXIT_XSETBV] = on_xsetbv,
+	[ABI_EXIT_HLT] = on_hlt,
+	[ABI_EXIT_PAUSE] = on_pause,
+	[ABI_EXIT_INVALIDATE] = on_invalidate,
+	[ABI_EXIT_UNDEFINED] = on_undefined,
+	[ABI_EXIT_EXCEPTION] = on_exception,
+	[ABI_EXIT_INTERRUPT] = on_interrupt,
+	[ABI_EXIT_NMI] = on_nmi,
+	[ABI_EXIT_WINDOW] = on_window,
+	[ABI_EXIT_STAGE2] = on_stage2,
+	[ABI_EXIT_PORT] = on_port,
+	[ABI_EXIT_TRIPLE_FAULT] = on_triple_fault,
+	[ABI_EXIT_ERROR] = on_error,
+};
+
+enum exit_action exit_handle(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	enum exit_action action;
+
+	if (__builtin_expect(exit->reinject.is_valid, 0)) {
+		vcpu->event = exit->reinject;
+		vcpu->needs_look = true;
+	}
+	ASSERT(exit->kind < ABI_EXIT_COUNT && table[exit->kind]);
+	action = table[exit->kind](vcpu, exit);
+	vcpu->vm->exits[exit->kind]++;
+	if (action == EXIT_NEXT_INSN || action == EXIT_BLOCK)
+		arch_vcpu_skip(vcpu, exit->length);
+	else if (action >= EXIT_TO_VMM)
+		vcpu->page->exit.kind = exit->kind;
+	return action;
+}
+
+void exit_take_page(struct vcpu *vcpu)
+{
+	struct abi_vcpu_page *page = vcpu->page;
+	uint32_t set = page->set;
+
+	if (set & ABI_SET_RFLAGS)
+		arch_vcpu_set_rflags(vcpu, page->cpu.rflags);
+	if (set & ABI_SET_RIP)
+		arch_vcpu_set_rip(vcpu, page->cpu.rip);
+	if (page->inject_exception) {
+		uint8_t vector = page->exception_vector & 31;
+
+		raise_exception(vcpu, vector, page->exception_error);
+		vcpu->event_address = page->exception_address;
+		vcpu->event_sets_cr2 = vector == VECTOR_PF;
+	} else if (page->inject_vector) {
+		vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_INTERRUPT,
+						 .vector = page->inject_vector };
+		vcpu->needs_look = true;
+	}
+	page->set = 0;
+	page->inject_exception = 0;
+	page->inject_vector = 0;
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest CPU: runs it on the calling thread until vmm has something to do. */
+#include "kernel/vcpu.h"
+
+#include "kernel/cpuid.h"
+#include "kernel/exit.h"
+#include "kernel/lib.h"
+#include "kernel/memory.h"
+#include "kernel/msr.h"
+#include "kernel/thread.h"
+#include "kernel/vlapic.h"
+#include "kernel/vm.h"
+#include "kernel/vm_syscalls.h"
+
+#define RESET_DR6 0xffff0ff0ull
+#define RESET_RFLAGS 0x2ull
+#define SEGMENT_PRESENT 0x80u
+
+/* SDM vol 3, "Processor State After Reset". */
+static void reset_state(struct abi_cpu *cpu)
+{
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->rip = 0xfff0;
+	cpu->rflags = RESET_RFLAGS;
+	cpu->cr0 = 0x60000010;
+	cpu->dr6 = RESET_DR6;
+	cpu->dr7 = 0x400;
+	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
+		cpu->segment[i] = (struct abi_segment_state){ .limit = 0xffff, .attributes = 0x93 };
+	cpu->segment[ABI_CS] = (struct abi_segment_state){ .base = 0xffff0000, .limit = 0xffff,
+							   .selector = 0xf000, .attributes = 0x9b };
+	cpu->segment[ABI_LDTR].attributes = 0x82;
+	cpu->segment[ABI_TR].attributes = 0x8b;
+	cpu->gdtr.limit = 0xffff;
+	cpu->idtr.limit = 0xffff;
+}
+
+int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
+{
+	struct quota *quota = vm->object.quota;
+	struct vcpu *vcpu;
+	struct abi_cpu cpu;
+	int error;
+
+	if (index >= vm->vcpu_count)
+		return -ABI_EINVAL;
+	if (vm->vcpus[index])
+		return -ABI_EEXIST;
+	vcpu = object_alloc(OBJECT_VCPU, sizeof(*vcpu), quota);
+	if (!vcpu)
+		return -ABI_ENOMEM;
+	vcpu->vm = vm;
+	vcpu->index = index;
+	vcpu->xcr0 = 1;
+	vcpu->needs_look = true;
+	object_ref(&vm->object);
+	error = -ABI_ENOMEM;
+	vcpu->page = kpage_alloc_charged(quota);
+	if (!vcpu->page)
+		goto fail;
+	vcpu->page->version = ABI_VERSION;
+	vcpu->page->size = sizeof(*vcpu->page);
+	error = memory_wrap_kpage(quota, vcpu->page, &vcpu->page_memory);
+	if (error)
+		goto fail;
+	error = vlapic_init(vcpu);
+	if (error)
+		goto fail;
+	error = arch_vcpu_init(vcpu);
+	if (error)
+		goto fail;
+	msr_vcpu_init(vcpu);
+	vcpu->tsc_offset = -arch_tsc();
+	arch_vcpu_set_tsc_offset(vcpu, vcpu->tsc_offset);
+	reset_state(&cpu);
+	error = arch_vcpu_set_cpu(vcpu, &cpu);
+	if (error)
+		goto fail;
+	vm->vcpus[index] = vcpu;
+	*out = vcpu;
+	return 0;
+fail:
+	object_unref(&vcpu->object); /* vcpu_destroy takes what there is */
+	return error;
+}
+
+bool vcpu_destroy(struct object *object)
+{
+	struct vcpu *vcpu = CONTAINER_OF(object, struct vcpu, object);
+	struct vm *vm = vcpu->vm;
+
+	if (vcpu->arch)
+		arch_vcpu_exit(vcpu);
+	vlapic_exit(vcpu);
+	if (vcpu->page_memory)
+		object_unref(memory_object(vcpu->page_memory)); /* frees the page with its last mapping */
+	else if (vcpu->page)
+		kpage_free_charged(object->quota, vcpu->page);
+	if (vm->vcpus[vcpu->index] == vcpu)
+		vm->vcpus[vcpu->index] = NULL;
+	object_unref(&vm->object);
+	return true;
+}
+
+struct memory *vcpu_page_memory(struct vcpu *vcpu)
+{
+	return vcpu->page_memory;
+}
+
+/* Makes the next entry, or a sleeping guest, look at what is pending. */
+void vcpu_notify(struct vcpu *vcpu)
+{
+	vcpu->needs_look = true;
+	if (vcpu->runner)
+		thread_wake(vcpu->runner);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	vcpu->kicked = true;
+	vcpu_notify(vcpu);
+}
+
+static bool has_extint(struct vcpu *vcpu)
+{
+	return *(volatile uint32_t *)&vcpu->page->extint && vlapic_takes_extint(vcpu);
+}
+
+static void inject_event(struct vcpu *vcpu)
+{
+	if (vcpu->event_sets_cr2)
+		arch_vcpu_set_cr(vcpu, 2, vcpu->event_address);
+	arch_vcpu_inject(vcpu, &vcpu->event);
+	vcpu->event.is_valid = 0;
+	vcpu->event_sets_cr2 = false;
+	vcpu->is_halted = false;
+}
+
+/* The NMI goes in first, then the 8259 pair, then the local APIC. Returns true if vmm must acknowledge. */
+static bool inject_interrupts(struct vcpu *vcpu, bool is_free)
+{
+	int masked = -1;
+	int vector;
+
+	if (vcpu->nmi_pending && is_free && arch_vcpu_can_nmi(vcpu)) {
+		vcpu->nmi_pending = false;
+		vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_NMI, .vector = 2 };
+		inject_event(vcpu);
+		is_free = false;
+	} else if (vcpu->nmi_pending) {
+		arch_vcpu_want_nmi(vcpu);
+	}
+	vector = vlapic_pending(vcpu, &masked);
+	if (has_extint(vcpu)) {
+		if (is_free && arch_vcpu_can_interrupt(vcpu)) {
+			vcpu->is_halted = false;
+			return true;
+		}
+		arch_vcpu_want_interrupt(vcpu, 0);
+	} else if (vector >= 0) {
+		if (is_free && arch_vcpu_can_interrupt(vcpu)) {
+			vlapic_accept(vcpu, (unsigned)vector);
+			vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_INTERRUPT,
+							 .vector = (uint8_t)vector };
+			inject_event(vcpu);
+			vector = vlapic_pending(vcpu, &masked);
+		}
+		if (vector >= 0)
+			arch_vcpu_want_interrupt(vcpu, (unsigned)vector >> 4);
+	}
+	if (masked >= 0 && vector < 0)
+		arch_vcpu_want_interrupt(vcpu, (unsigned)masked >> 4);
+	return false;
+}
+
+static int for_vmm(struct vcpu *vcpu, enum abi_exit kind)
+{
+	vcpu->page->exit.kind = kind;
+	vcpu->vm->exits[kind]++;
+	return 1;
+}
+
+/* The slow way into the guest. 0 = enter; 1 = vmm must see page->exit first; -ABI_EINTR. */
+static int prepare(struct vcpu *vcpu)
+{
+	for (;;) {
+		bool is_free = true;
+
+		if (vcpu->kicked || thread_current()->dying) {
+			vcpu->kicked = false;
+			return -ABI_EINTR;
+		}
+		if (vcpu->lapic.eoi_vector) {
+			vcpu->page->exit.eoi.vector = vcpu->lapic.eoi_vector;
+			vcpu->lapic.eoi_vector = 0;
+			return for_vmm(vcpu, ABI_EXIT_EOI);
+		}
+		vcpu->needs_look = false;
+		if (vcpu->event.is_valid) {
+			inject_event(vcpu);
+			is_free = false;
+		}
+		if (inject_interrupts(vcpu, is_free)) {
+			vcpu->needs_look = true;
+			return for_vmm(vcpu, ABI_EXIT_INTA);
+		}
+		if (!vcpu->is_halted)
+			return 0;
+		vcpu->needs_look = true; /* also if we leave by a kick: the guest stays halted */
+		thread_block(UINT64_MAX);
+	}
+}
+
+/* vmm's part of the record: one number to switch on. */
+static int64_t leave(struct vcpu *vcpu, int result)
+{
+	vcpu->runner = NULL;
+	if (result < 0)
+		return result;
+	vcpu->vm->to_vmm++;
+	return 0;
+}
+
+int64_t vcpu_run(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct vm_exit exit;
+	int result;
+
+	if (vcpu->runner)
+		return -ABI_EBUSY;
+	vcpu->runner = thread_current();
+	exit_take_page(vcpu);
+	vm_note_first_entry();
+	for (;;) {
+		enum exit_action action;
+
+		if (vcpu->needs_look) {
+			result = prepare(vcpu);
+			if (result)
+				return leave(vcpu, result);
+		}
+		if (vcpu->stage2_generation != vm->stage2.tlb_generation) {
+			vcpu->stage2_generation = vm->stage2.tlb_generation;
+			arch_vcpu_flush_tlb(vcpu);
+		}
+		arch_vcpu_enter(vcpu, &exit);
+		action = exit_handle(vcpu, &exit);
+		if (action >= EXIT_TO_VMM)
+			return leave(vcpu, 1);
+	}
+}
+
+int vcpu_get_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
+{
+	struct abi_msr *msrs = buffer;
+
+	if (vcpu->runner)
+		return -ABI_EBUSY;
+	switch (what) {
+	case ABI_STATE_CPU:
+		if (size != sizeof(struct abi_cpu))
+			return -ABI_EINVAL;
+		arch_vcpu_get_cpu(vcpu, buffer);
+		return 0;
+	case ABI_STATE_MSRS:
+		if (size % sizeof(*msrs))
+			return -ABI_EINVAL;
+		for (size_t i = 0; i < size / sizeof(*msrs); i++)
+			if (!msr_read(vcpu, msrs[i].index, &msrs[i].value))
+				return -ABI_EINVAL;
+		return 0;
+	case ABI_STATE_LAPIC:
+		return size == sizeof(struct abi_lapic) ? vlapic_get(vcpu, buffer) : -ABI_EINVAL;
+	case ABI_STATE_FPU:
+		return arch_vcpu_fpu_get(vcpu, buffer, size);
+	default:
+		return -ABI_EINVAL;
+	}
+}
+
+int vcpu_set_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
+{
+	const struct abi_msr *msrs = buffer;
+
+	if (vcpu->runner)
+		return -ABI_EBUSY;
+	vcpu->needs_look = true;
+	switch (what) {
+	case ABI_STATE_CPU:
+		return size == sizeof(struct abi_cpu) ? arch_vcpu_set_cpu(vcpu, buffer) : -ABI_EINVAL;
+	case ABI_STATE_MSRS:
+		if (size % sizeof(*msrs))
+			return -ABI_EINVAL;
+		for (size_t i = 0; i < size / sizeof(*msrs); i++)
+			if (!msr_write(vcpu, msrs[i].index, msrs[i].value))
+				return -ABI_EINVAL;
+		return 0;
+	case ABI_STATE_LAPIC:
+		return size == sizeof(struct abi_lapic) ? vlapic_set(vcpu, buffer) : -ABI_EINVAL;
+	case ABI_STATE_FPU:
+		return arch_vcpu_fpu_set(vcpu, buffer, size);
+	default:
+		return -ABI_EINVAL;
+	}
+}
+
+int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint32_t value)
+{
+	uint64_t result = 0;
+
+	if (offset > 0xff0 || offset % 16)
+		return -ABI_EINVAL;
+	if (vlapic_is_x2apic(vcpu)) /* the page is not there then */
+		return is_write ? 0 : UINT32_MAX;
+	if (is_write)
+		vlapic_write(vcpu, offset, value, false);
+	else
+		vlapic_read(vcpu, offset, &result, false);
+	return (int64_t)result;
+}

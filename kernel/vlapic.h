@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guest's local APIC, in software: SDM vol 3, "Advanced Programmable Interrupt Controller (APIC)". */
+#pragma once
+#include "kernel/vcpu.h"
+
+#define VLAPIC_BASE 0xfee00000ull
+
+/* Offsets of registers in the xAPIC page; the x2APIC MSR of one is 0x800 + offset / 16. */
+enum vlapic_register {
+	VLAPIC_ID = 0x20,
+	VLAPIC_VERSION = 0x30,
+	VLAPIC_TPR = 0x80,
+	VLAPIC_PPR = 0xa0,
+	VLAPIC_EOI = 0xb0,
+	VLAPIC_LDR = 0xd0,
+	VLAPIC_DFR = 0xe0,
+	VLAPIC_SVR = 0xf0,
+	VLAPIC_ISR = 0x100,
+	VLAPIC_TMR = 0x180,
+	VLAPIC_IRR = 0x200,
+	VLAPIC_ESR = 0x280,
+	VLAPIC_LVT_CMCI = 0x2f0,
+	VLAPIC_ICR = 0x300,
+	VLAPIC_ICR_HIGH = 0x310,
+	VLAPIC_LVT_TIMER = 0x320,
+	VLAPIC_LVT_THERMAL = 0x330,
+	VLAPIC_LVT_PERF = 0x340,
+	VLAPIC_LVT_LINT0 = 0x350,
+	VLAPIC_LVT_LINT1 = 0x360,
+	VLAPIC_LVT_ERROR = 0x370,
+	VLAPIC_TIMER_INITIAL = 0x380,
+	VLAPIC_TIMER_CURRENT = 0x390,
+	VLAPIC_TIMER_DIVIDE = 0x3e0,
+	VLAPIC_SELF_IPI = 0x3f0
+};
+
+#define VLAPIC_TIMER_KHZ 1000000u /* the timer's input clock: 1 GHz, as KVM's */
+
+/* -ABI_ENOMEM. State as after reset, with the APIC on in xAPIC mode. */
+int vlapic_init(struct vcpu *vcpu);
+void vlapic_exit(struct vcpu *vcpu);
+
+/* Registers by xAPIC offset. false = the guest gets #GP (x2APIC) or the access is ignored (xAPIC, reads 0). */
+bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value, bool is_x2apic);
+bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value, bool is_x2apic);
+/* IA32_APIC_BASE: false = #GP. */
+bool vlapic_set_base(struct vcpu *vcpu, uint64_t value);
+bool vlapic_is_x2apic(const struct vcpu *vcpu);
+/* IA32_TSC_DEADLINE. */
+void vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc);
+/* The deadline again after the guest's TSC moved. */
+void vlapic_tsc_moved(struct vcpu *vcpu);
+
+uint32_t vlapic_tpr(const struct vcpu *vcpu);
+void vlapic_set_tpr(struct vcpu *vcpu, uint32_t tpr);
+
+/* The vector that is due, above all in service and TPR; -1 = none. `masked` gets one that only TPR holds back. */
+int vlapic_pending(const struct vcpu *vcpu, int *masked);
+/* The CPU takes that vector: IRR to ISR. */
+void vlapic_accept(struct vcpu *vcpu, unsigned vector);
+/* Whether the 8259 pair's INTR reaches this CPU: LINT0 is ExtINT and unmasked, or the APIC is off. */
+bool vlapic_takes_extint(const struct vcpu *vcpu);
+/* A message to all vCPUs of the VM that it addresses; an invalid one is dropped. */
+void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32_t icr_low);
+
+int vlapic_get(struct vcpu *vcpu, struct abi_lapic *state);
+int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state);

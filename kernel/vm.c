@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A virtual machine: its stage-2 address space, its doorbells, and messages to its local APICs. */
+#include "kernel/vm.h"
+
+#include "kernel/cpuid.h"
+#include "kernel/doorbell.h"
+#include "kernel/lib.h"
+#include "kernel/memory.h"
+#include "kernel/msr.h"
+#include "kernel/process.h"
+#include "kernel/thread.h"
+#include "kernel/vlapic.h"
+#include "kernel/vm_syscalls.h"
+
+#define VCPU_COUNT_NOW 1u /* until cores and their scheduler are there */
+#define GPA_LIMIT (1ull << 46)
+
+static uint64_t first_entry_tsc;
+static struct vm *all_vms; /* [the core] for the stage-2 sum */
+
+uint64_t vm_first_entry_tsc(void)
+{
+	return first_entry_tsc;
+}
+
+void vm_note_first_entry(void)
+{
+	if (!first_entry_tsc)
+		first_entry_tsc = arch_tsc();
+}
+
+uint64_t vm_stage2_bytes(void)
+{
+	uint64_t bytes = 0;
+
+	for (const struct vm *vm = all_vms; vm; vm = vm->next)
+		bytes += vm->stage2.table.table_count * PAGE_SIZE;
+	return bytes;
+}
+
+int64_t vm_create(struct process *process, const struct abi_vm_config *config, struct vm **out)
+{
+	struct quota *quota = process_quota(process);
+	struct vm *vm;
+	int error;
+
+	if (config->version != ABI_VERSION || config->flags || config->reserved || config->vcpu_count < 1 ||
+	    config->vcpu_count > VCPU_COUNT_NOW)
+		return -ABI_EINVAL;
+	vm = object_alloc(OBJECT_VM, sizeof(*vm), quota);
+	if (!vm)
+		return -ABI_ENOMEM;
+	vm->vcpu_count = config->vcpu_count;
+	memcpy(vm->name, config->name, sizeof(vm->name) - 1);
+	vm->clock_zero_ns = arch_now_ns();
+	vm->next = all_vms;
+	all_vms = vm;
+	error = space_init(&vm->stage2, arch_stage2_format(), quota, 0);
+	if (error)
+		goto fail;
+	vm->has_stage2 = true;
+	error = cpuid_init(vm);
+	if (error)
+		goto fail;
+	error = arch_vm_init(vm);
+	if (error)
+		goto fail;
+	msr_vm_init(vm);
+	*out = vm;
+	return 0;
+fail:
+	object_unref(&vm->object); /* vm_destroy takes what there is */
+	return error;
+}
+
+bool vm_destroy(struct object *object)
+{
+	struct vm *vm = CONTAINER_OF(object, struct vm, object);
+
+	doorbell_exit(vm);
+	if (vm->has_stage2 && !space_exit(&vm->stage2))
+		return false;
+	if (vm->arch)
+		arch_vm_exit(vm);
+	cpuid_exit(vm);
+	for (struct vm **link = &all_vms; *link; link = &(*link)->next) {
+		if (*link == vm) {
+			*link = vm->next;
+			break;
+		}
+	}
+	return true;
+}
+
+int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size, unsigned prot)
+{
+	if (!IS_ALIGNED(gpa.value | offset | size, PAGE_SIZE) || size == 0 || gpa.value >= GPA_LIMIT ||
+	    size > GPA_LIMIT - gpa.value)
+		return -ABI_EINVAL;
+	if (gpa.value <= VLAPIC_BASE && VLAPIC_BASE < gpa.value + size)
+		return -ABI_EINVAL; /* the local APIC's page is ring 0's */
+	return space_map(&vm->stage2, gpa.value, memory, offset, size, prot);
+}
+
+int vm_unmap(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	if (!IS_ALIGNED(gpa.value | size, PAGE_SIZE) || size == 0)
+		return -ABI_EINVAL;
+	return space_unmap(&vm->stage2, gpa.value, size);
+}
+
+int vm_msi(struct vm *vm, uint64_t address, uint32_t data)
+{
+	/* SDM vol 3, "Message Signalled Interrupts": bits 31:20 are 0xfee, 19:12 the destination, 2 its mode. */
+	if (address >> 20 != 0xfee)
+		return -ABI_EINVAL;
+	vlapic_message(vm, (uint32_t)(address >> 12) & 0xff, address & 4, data & 0xc7ff);
+	return 0;
+}
+
+void vm_stats(struct vm *vm, struct abi_vm_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	for (unsigned i = 0; i < ABI_EXIT_COUNT; i++)
+		stats->exits[i] = vm->exits[i];
+	stats->to_vmm = vm->to_vmm;
+	stats->stage2_bytes = vm->stage2.table.table_count * PAGE_SIZE;
+}
+
+int vm_write(struct vm *vm, uint64_t gpa, const void *from, size_t size)
+{
+	const char *bytes = from;
+
+	while (size) {
+		size_t part = MIN(size, PAGE_SIZE - gpa % PAGE_SIZE);
+		void *page;
+		int error = space_pin(&vm->stage2, ALIGN_DOWN(gpa, PAGE_SIZE), &page);
+
+		if (error)
+			return error;
+		memcpy((char *)page + gpa % PAGE_SIZE, bytes, part);
+		space_unpin(&vm->stage2, ALIGN_DOWN(gpa, PAGE_SIZE), page);
+		gpa += part;
+		bytes += part;
+		size -= part;
+	}
+	return 0;
+}
