@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages between the console service and its clients: one channel a client. */
+#pragma once
+#include <stdint.h>
+
+enum console_type {
+	/* from init, over the bootstrap channel */
+	CONSOLE_DEVICE = 1, /* handle: the device of COM1. The first message */
+	CONSOLE_ATTACH = 2, /* handle: channel of a client; bytes: its name, none = a service that only logs */
+	CONSOLE_GUESTS = 3, /* bytes: uint32_t, how many VMs there are: two or more get their names shown */
+	CONSOLE_DRAIN = 4,  /* answered with CONSOLE_DRAINED when all that was sent before is out */
+	CONSOLE_DRAINED = 5,
+	/* from clients */
+	CONSOLE_LOG = 6,    /* bytes: a line without "corbel: " and without its end */
+	CONSOLE_OUTPUT = 7, /* bytes of a guest */
+	/* to the guest that has the keyboard */
+	CONSOLE_INPUT = 8
+};
+
+#define CONSOLE_HEADER_SIZE 4u
+#define CONSOLE_BYTES_MAX 1024u
+
+struct console_message {
+	uint16_t type; /* enum console_type */
+	uint16_t size; /* of bytes */
+	uint8_t bytes[CONSOLE_BYTES_MAX];
+};
