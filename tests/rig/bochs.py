@@ -2,6 +2,7 @@
 """The rigs bochs-vmx and bochs-svm: Bochs 3.0 with OVMF, an i440FX machine."""
 
 import os
+import re
 import socket
 import subprocess
 
@@ -15,14 +16,21 @@ _VGA_BIOS = "/usr/share/vgabios/vgabios-stdvga.bin"
 _HOST_MEMORY_MAX = 2048  # MiB; Bochs swaps the guest's memory above this to a file
 _DRIVES = ("ata0-slave", "ata1-master", "ata1-slave")
 
-# Bochs says what the machine does in its log only. The first reset is power-on. Power-off ends it
-# as a fatal error, so its exit status says nothing.
+# Bochs says what the machine does in its log only. The first reset is power-on. Power-off and a
+# triple fault (which resets a real machine) end it as fatal errors, with the same exit status.
 _RESET_LINE = "bx_pc_system_c::Reset("
 _POWER_OFF_LINE = "ACPI control: soft power off"
+_TRIPLE_FAULT_LINE = "exception with no resolution"
+_REGISTERS = re.compile(r"\[CPU[0-9]+ *\] (\||CPU is|.*>> )")
 
 
 class Bochs(machine.Machine):
-    """COM1 is a TCP connection that Bochs makes: its other modes keep output back in a buffer."""
+    """COM1 is a TCP connection that Bochs makes: its other modes keep output back in a buffer.
+
+    A reset starts Bochs anew, so RAM does not survive it. Bochs 3.0 does not clear PIIX4's
+    PMREGMISC at a reset, from which OVMF concludes that the PM timer's ports are set up, and then
+    it waits for ever for that timer, at port 8.
+    """
 
     name = "bochs"
 
@@ -35,7 +43,8 @@ class Bochs(machine.Machine):
             self.lock(disk.path)
         self._listener = self._com = None
         self._esp = None
-        self._power_ons = 0
+        self._starts = 0
+        self._was_reset = self._on = self._panicked = False
 
     def start(self):
         self._esp = esp.open_image(self.boot_disk)
@@ -45,6 +54,12 @@ class Bochs(machine.Machine):
         self._link("boot.img", self.boot_disk)
         for index, disk in enumerate(self.opts.disks):
             self._link(f"disk{index}.img", disk.path)
+        self._power_on()
+
+    def _power_on(self):
+        self._starts += 1
+        self._was_reset = self._on = self._panicked = False
+        self._unlock_disks()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
         self._write("bochsrc", self._settings(self._listener.getsockname()[1]))
         for index in range(len(self.opts.nics)):
@@ -53,6 +68,15 @@ class Bochs(machine.Machine):
                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.watched = {self._listener.fileno(): self._on_connect,
                         self.process.stdout.fileno(): self._on_log}
+
+    def restart(self):
+        """After its process has ended: whether the machine goes on, since it was only reset."""
+        if not self._was_reset or self.resets > self.opts.resets:
+            return False
+        if self.com_out is None:  # All that it had said has been read.
+            self._close_files()
+            self._power_on()
+        return True
 
     def _link(self, name, path):
         os.symlink(os.path.abspath(path), os.path.join(self.folder, name))
@@ -103,7 +127,7 @@ class Bochs(machine.Machine):
             lines += [f"hostfwd = tcp:127.0.0.1:{host}-10.0.2.15:{guest}"
                       for host, guest in self.opts.forward]
         if self.opts.nics[index].pcap:
-            lines.append(f"pktlog = net{index}.log")
+            lines.append(f"pktlog = net{index}-{self._starts}.log")
         return lines
 
     def _on_connect(self):
@@ -116,21 +140,41 @@ class Bochs(machine.Machine):
     def _on_log(self):
         data = os.read(self.process.stdout.fileno(), 65536)
         for line in self.lines(data):
-            if _RESET_LINE in line:
-                self._power_ons += 1
-                self.resets = self._power_ons - 1
-            elif _POWER_OFF_LINE in line:
+            panic = ">>PANIC<<" in line
+            if panic and _TRIPLE_FAULT_LINE in line:
+                self._was_reset = True  # Bochs goes on to print the registers, and ends.
+                self.resets += 1
+            elif panic and _POWER_OFF_LINE in line:
                 self.powered_off = True
+            elif _RESET_LINE in line and not self._on:
+                self._on = True
+            elif _RESET_LINE in line:
+                self._was_reset = True
+                self.resets += 1
+                self.kill()
+                return False
+            self._panicked |= panic
+            if panic or (self._panicked and _REGISTERS.search(line)):
+                self.log.append(line)
         return bool(data)
 
-    def close(self):
-        super().close()
+    def _unlock_disks(self):
+        for name in os.listdir(self.folder):
+            if name.endswith(".img.lock"):
+                os.unlink(os.path.join(self.folder, name))
+
+    def _close_files(self):
         for it in (self._listener, self._com, self.process and self.process.stdout):
             if it:
                 it.close()
-        if self.process is not None:
-            for index, nic in enumerate(self.opts.nics):
-                if nic.pcap:
-                    pcap.from_bochs(os.path.join(self.folder, f"net{index}.log"), nic.pcap)
+
+    def close(self):
+        super().close()
+        self._close_files()
+        for index, nic in enumerate(self.opts.nics):
+            if nic.pcap and self._starts:
+                logs = [os.path.join(self.folder, f"net{index}-{start + 1}.log")
+                        for start in range(self._starts)]
+                pcap.from_bochs(logs, nic.pcap)
         if self._esp is not None and self.opts.keep:
             self._esp.restore()

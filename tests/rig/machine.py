@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 
-_LOG_LINES = 12  # of the emulator's own words, shown if it ends by itself
+_LOG_LINES = 40  # of what the emulator says, shown if the machine ends badly
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -46,7 +46,7 @@ class Machine:
 
     A rig's start() sets com_out and com_in, the two directions of COM1 (None until connected), and
     `watched`: file descriptors with a function each to call when one is readable, which returns
-    False at its end. Those keep `powered_off` and `resets` up to date.
+    False at its end. Those keep `powered_off`, `resets` and `log` up to date.
     """
 
     name = "emulator"
@@ -94,8 +94,11 @@ class Machine:
         for line in lines:
             text = line.decode("utf-8", "replace").rstrip()
             if text:
-                self.log.append(text)
                 yield text
+
+    def restart(self):
+        """After its process has ended: whether the machine goes on."""
+        return False
 
     def kill(self):
         if self.process is not None and self.process.poll() is None:

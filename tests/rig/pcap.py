@@ -9,6 +9,15 @@ _BYTES_A_LINE = 16
 _ETHERNET = 1
 
 
+def _lines(logs):
+    for log in logs:
+        try:
+            with open(log, encoding="latin-1") as file:
+                yield from file
+        except FileNotFoundError:
+            pass  # The machine ended before its network card was there.
+
+
 def _packets(lines):
     packet, length = None, 0
     for line in lines:
@@ -28,15 +37,11 @@ def _packets(lines):
                 packet = None
 
 
-def from_bochs(log, path):
+def from_bochs(logs, path):
     """Bochs logs no times: the packets are a microsecond apart."""
     with open(path, "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, _ETHERNET))
-        try:
-            with open(log, encoding="latin-1") as lines:
-                for index, packet in enumerate(_packets(lines)):
-                    seconds, micros = divmod(index, 1000000)
-                    out.write(struct.pack("<IIII", seconds, micros, len(packet), len(packet)))
-                    out.write(packet)
-        except FileNotFoundError:
-            pass  # The machine ended before its network card was there.
+        for index, packet in enumerate(_packets(_lines(logs))):
+            seconds, micros = divmod(index, 1000000)
+            out.write(struct.pack("<IIII", seconds, micros, len(packet), len(packet)))
+            out.write(packet)

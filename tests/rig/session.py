@@ -72,10 +72,8 @@ class _Session:
             wanted[1] = select.POLLOUT
         for fd, events in self._poll(wanted, self._deadline):
             self._handle(fd, events)
-        if self._machine.resets > self._opts.resets:
-            self._finish("reset")
-        if target.process.poll() is not None:
-            self._finish(None)
+        if target.process.poll() is not None and not target.restart():
+            self._finish()
         if time.monotonic() >= self._deadline:
             raise _Stop("timeout")
 
@@ -142,7 +140,7 @@ class _Session:
             self._matched = True
             raise _Stop("matched")
 
-    def _finish(self, word):
+    def _finish(self):
         """The machine has ended: what it still had said on COM1 and elsewhere comes first."""
         target = self._machine
         target.kill()
@@ -156,13 +154,13 @@ class _Session:
                 self._handle(fd, events)
             if not ready and target.com_out is None:
                 break  # Only the listener for a COM1 that never came.
-        if word is not None or target.resets > self._opts.resets:
-            raise _Stop("reset")
         if target.powered_off:
             raise _Stop("powered-off")
-        status = target.process.returncode
         for line in target.log:
             _say(f"{target.name}: {line}")
+        if target.resets > self._opts.resets:
+            raise _Stop("reset")
+        status = target.process.returncode
         raise _Stop(f"emulator-exit {status if status >= 0 else 128 - status}")
 
     def flush(self):
