@@ -54,9 +54,9 @@ console_OBJS :=
 vmm_OBJS :=
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic \
-	rtc pmtimer kvmclock pci fwcfg acpi multiboot mmio fpu
+	rtc pmtimer kvmclock pci fwcfg acpi multiboot mmio fpu modes
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
-	acpi.o irq.o lapic.o)
+	acpi.o irq.o lapic.o mode.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13
 
 UNIT_TESTS := # tests/unit/test_NAME.c; sources beside it in NAME_SRCS
