@@ -40,11 +40,28 @@ struct pagetable {
 
 /* Allocates an empty root. -ABI_ENOMEM. */
 int pagetable_init(struct pagetable *pt, const struct pt_format *format, struct quota *quota);
-/* Frees all tables (not what the leaves point to). May be called in chunks: returns true when done. */
+/*
+ * Frees all tables of the lower half (the upper is ring 0's own), not what the leaves point to. In
+ * chunks: returns true when done.
+ */
 bool pagetable_exit(struct pagetable *pt);
 /* Maps one leaf of `level` at `address`; replaces a leaf of the same level. -ABI_ENOMEM; -ABI_EEXIST: a table stands there. */
 int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned level, unsigned prot);
-/* Removes all leaves in the range (whole leaves only), frees tables that get empty. The caller flushes the TLB. */
+/*
+ * Removes all leaves in the range (whole leaves only), frees tables that get empty. The caller flushes the
+ * TLB. The kernel's tables (quota NULL) stay, so that the upper halves of all roots stay alike.
+ */
 void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size);
-/* What is mapped at `address`: fills frame (of the page, offset added to 4 KiB), level, prot; false = nothing. */
+/*
+ * What is mapped at `address`: fills frame (of the page, offset added to 4 KiB), level, prot; false =
+ * nothing: level is that of the empty entry then, so 2 and above says that there is no table of 4 KiB leaves.
+ */
 bool pagetable_query(const struct pagetable *pt, uint64_t address, hpa_t *frame, unsigned *level, unsigned *prot);
+/* The first leaf at or after *address and below end; fills all. false = none. Looks at no more than 4 tables
+   and gives up after that with *level = 0 and *address moved. */
+bool pagetable_next(const struct pagetable *pt, uint64_t *address, uint64_t end, hpa_t *frame, unsigned *level);
+/* Replaces the 2 MiB leaf at `address`, if there is one, by a table of 4 KiB leaves. -ABI_ENOMEM. */
+int pagetable_split(struct pagetable *pt, uint64_t address);
+/* The 4 KiB entry for `address`, tables made as needed; NULL = no memory. For window.c. */
+uint64_t *pagetable_slot(struct pagetable *pt, uint64_t address);
+uint64_t pagetable_leaf(const struct pt_format *format, hpa_t frame, unsigned level, unsigned prot);
