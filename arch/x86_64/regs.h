@@ -126,6 +126,7 @@
 #define CPUID_1_ECX_X2APIC         (1u << 21)
 #define CPUID_1_ECX_TSC_DEADLINE   (1u << 24)
 #define CPUID_1_ECX_XSAVE          (1u << 26)
+#define CPUID_1_ECX_RDRAND         (1u << 30)
 #define CPUID_1_EDX_MCE            (1u << 7)
 #define CPUID_1_EDX_MCA            (1u << 14)
 /* leaf 7, subleaf 0 */

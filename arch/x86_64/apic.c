@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* This core's local APIC, by MSRs (x2APIC) or by MMIO (xAPIC), and its one deadline. */
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/clock.h"
+#include "arch/x86_64/core.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/regs.h"
+#include "arch/x86_64/scale.h"
+#include "arch/x86_64/traps.h"
+#include "kernel/arch.h"
+#include "kernel/frames.h"
+#include "kernel/panic.h"
+
+/* SDM vol 3, "Local APIC Register Address Map". */
+#define APIC_ID            0x020u
+#define APIC_TPR           0x080u
+#define APIC_EOI           0x0b0u
+#define APIC_SPURIOUS      0x0f0u
+#define APIC_LVT_TIMER     0x320u
+#define APIC_LVT_LINT0     0x350u
+#define APIC_LVT_LINT1     0x360u
+#define APIC_LVT_ERROR     0x370u
+#define APIC_TIMER_INITIAL 0x380u
+#define APIC_TIMER_CURRENT 0x390u
+#define APIC_TIMER_DIVIDE  0x3e0u
+
+#define APIC_ENABLE      0x100u
+#define LVT_MASKED       0x10000u
+#define LVT_NMI          0x400u
+#define LVT_TSC_DEADLINE 0x40000u
+#define DIVIDE_BY_16     3u
+#define TIMER_MAX        0xffffffffu
+#define CALIBRATE_NS     200000u
+
+static volatile uint8_t *apic_page; /* NULL = x2APIC (set once) */
+static bool has_tsc_deadline;       /* (set once) */
+static uint64_t timer_from_ns;      /* 32.32, of the count-down timer (set once) */
+
+static uint32_t apic_read(unsigned offset)
+{
+	return apic_page ? mmio_read32(apic_page + offset)
+			 : (uint32_t)rdmsr(IA32_X2APIC_BASE + offset / 16);
+}
+
+static void apic_write(unsigned offset, uint32_t value)
+{
+	if (apic_page)
+		mmio_write32(apic_page + offset, value);
+	else
+		wrmsr(IA32_X2APIC_BASE + offset / 16, value);
+}
+
+/* The 8259 pair's vectors move out of the exceptions' way, then all of its lines are masked. */
+static void pic_mask(void)
+{
+	static const uint8_t words[2][4] = {{0x11, 0x20, 4, 1}, {0x11, 0x28, 2, 1}};
+
+	for (unsigned chip = 0; chip < 2; chip++) {
+		uint16_t port = chip ? 0xa0 : 0x20;
+
+		out8(port, words[chip][0]);
+		for (unsigned i = 1; i < 4; i++)
+			out8(port + 1, words[chip][i]);
+		out8(port + 1, 0xff);
+	}
+}
+
+/* Firmware that has gone to x2APIC stays there: the way back leads through a disabled APIC. */
+static void apic_enable(uint64_t address)
+{
+	uint64_t base = rdmsr(IA32_APIC_BASE);
+	uint32_t leaf1[4];
+
+	cpuid(1, 0, leaf1);
+	has_tsc_deadline = (leaf1[2] & CPUID_1_ECX_TSC_DEADLINE) != 0;
+	if ((leaf1[2] & CPUID_1_ECX_X2APIC) || (base & IA32_APIC_BASE_EXTD)) {
+		wrmsr(IA32_APIC_BASE, base | IA32_APIC_BASE_EN);
+		wrmsr(IA32_APIC_BASE, base | IA32_APIC_BASE_EN | IA32_APIC_BASE_EXTD);
+		return;
+	}
+	base = (base & (PAGE_SIZE - 1)) | ALIGN_DOWN(address, PAGE_SIZE);
+	wrmsr(IA32_APIC_BASE, base | IA32_APIC_BASE_EN);
+	apic_page = window_pin((hpa_t){ALIGN_DOWN(address, PAGE_SIZE)}, PAGE_SIZE,
+			       PT_READ | PT_WRITE | PT_UNCACHED);
+	if (!apic_page)
+		panic("no memory to map the local APIC");
+}
+
+/* The count-down timer's frequency is nowhere to be read: it is measured against the clock. */
+static void timer_calibrate(void)
+{
+	uint64_t start, spent;
+	uint32_t ticks;
+
+	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
+	start = arch_now_ns();
+	apic_write(APIC_TIMER_INITIAL, TIMER_MAX);
+	clock_wait_ns(CALIBRATE_NS);
+	ticks = TIMER_MAX - apic_read(APIC_TIMER_CURRENT);
+	spent = arch_now_ns() - start;
+	apic_write(APIC_TIMER_INITIAL, 0);
+	if (ticks < 16)
+		panic("the local APIC's timer does not count");
+	timer_from_ns = ((uint64_t)ticks << 32) / spent;
+}
+
+void apic_init(uint64_t address)
+{
+	pic_mask();
+	apic_enable(address);
+	apic_write(APIC_TPR, 0);
+	apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
+	apic_write(APIC_LVT_LINT0, LVT_MASKED);
+	apic_write(APIC_LVT_LINT1, LVT_NMI);
+	apic_write(APIC_LVT_ERROR, LVT_MASKED);
+	if (has_tsc_deadline) {
+		/* SDM vol 3, "TSC-Deadline Mode": in xAPIC mode the MSR write must come after the
+		 * MMIO's. */
+		apic_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR_TIMER);
+		__asm__ volatile("mfence" : : : "memory");
+		wrmsr(IA32_TSC_DEADLINE, 0);
+	} else {
+		timer_calibrate();
+		apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+	}
+	core_this()->apic_id = apic_id();
+}
+
+uint32_t apic_id(void)
+{
+	return apic_page ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID);
+}
+
+void apic_eoi(void)
+{
+	apic_write(APIC_EOI, 0);
+}
+
+void arch_deadline_set(uint64_t deadline_ns)
+{
+	uint64_t now, ticks = 0;
+
+	if (has_tsc_deadline) {
+		wrmsr(IA32_TSC_DEADLINE, deadline_ns == UINT64_MAX ? 0 : clock_tsc_at(deadline_ns));
+		return;
+	}
+	if (deadline_ns != UINT64_MAX) {
+		now = arch_now_ns();
+		ticks = deadline_ns > now ? scale(deadline_ns - now, timer_from_ns) : 0;
+		ticks = MIN(ticks + 1, TIMER_MAX); /* 0 would stop it; too long only fires early */
+	}
+	apic_write(APIC_TIMER_INITIAL, (uint32_t)ticks);
+}
+
+void apic_stop(void)
+{
+	arch_deadline_set(UINT64_MAX);
+	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+}

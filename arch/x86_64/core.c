@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A core's own GDT and TSS, its control registers, and what it asks CPUID. */
+#include "arch/x86_64/core.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/regs.h"
+#include "kernel/panic.h"
+
+#define GDT_CODE64      0x00209a0000000000ull /* present, DPL 0, execute-read, L */
+#define GDT_DATA        0x0000920000000000ull /* present, DPL 0, read-write */
+#define GDT_CODE64_USER 0x0020fa0000000000ull
+#define GDT_DATA_USER   0x0000f20000000000ull
+#define GDT_TSS         0x0000890000000000ull /* present, available 64-bit TSS */
+
+#define IST_COUNT 3
+
+struct core core_boot;
+uint64_t arch_ops[ABI_OP_COUNT];
+extern char ist_stacks[IST_COUNT][STACK_SIZE]; /* start.S; of the boot core */
+
+/* SDM vol 3, "TSS Descriptor in 64-bit mode": 16 bytes. */
+static void core_fill_gdt(struct core *core)
+{
+	uint64_t base = (uint64_t)&core->tss, limit = sizeof(core->tss) - 1;
+
+	core->gdt[1] = GDT_CODE64;
+	core->gdt[2] = GDT_DATA;
+	core->gdt[3] = GDT_CODE64_USER;
+	core->gdt[4] = GDT_DATA_USER;
+	core->gdt[5] = GDT_TSS | limit | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
+	core->gdt[6] = base >> 32;
+}
+
+static void core_load_gdt(struct core *core)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) gdtr = {sizeof(core->gdt) - 1, (uint64_t)core->gdt};
+
+	__asm__ volatile("lgdt %0\n\t"
+			 "push %1\n\t"
+			 "lea 1f(%%rip), %%rax\n\t"
+			 "push %%rax\n\t"
+			 "lretq\n"
+			 "1:\n\t"
+			 "mov %2, %%ss\n\t"
+			 "mov %3, %%ds\n\t"
+			 "mov %3, %%es\n\t"
+			 "mov %3, %%fs\n\t"
+			 "mov %3, %%gs\n\t"
+			 "ltr %w4"
+			 :
+			 : "m"(gdtr), "i"(SELECTOR_KERNEL_CODE), "r"(SELECTOR_KERNEL_DATA), "r"(0),
+			   "r"(SELECTOR_TSS)
+			 : "rax", "memory");
+}
+
+void core_start(struct core *core)
+{
+	core_fill_gdt(core);
+	core->tss.io_map_base = sizeof(core->tss); /* past the limit: ring 3 has no ports */
+	for (unsigned i = 0; i < IST_COUNT; i++) {
+		uint64_t top = (uint64_t)ist_stacks[i] + STACK_SIZE - 16;
+
+		*(struct core **)top = core;
+		core->tss.ist[i] = top;
+	}
+	core_load_gdt(core);
+	wrmsr(IA32_FS_BASE, 0);
+	wrmsr(IA32_GS_BASE, 0);
+	wrmsr(IA32_KERNEL_GS_BASE, 0);
+	wrmsr(IA32_EFER, (rdmsr(IA32_EFER) | EFER_NXE) & ~EFER_SCE);
+	write_dr7(DR7_FIXED);
+}
+
+struct cpu *arch_this_cpu(void)
+{
+	return &core_this()->cpu;
+}
+
+void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	cpuid(leaf, subleaf, out);
+}
+
+/* RDRAND where there is one; the TSC, stirred, in any case. */
+uint64_t arch_random_seed(void)
+{
+	uint64_t seed = rdtsc(), drawn = 0;
+	uint32_t out[4];
+
+	cpuid(1, 0, out);
+	if (out[2] & CPUID_1_ECX_RDRAND)
+		for (unsigned i = 0; i < 10; i++) {
+			bool is_good;
+
+			__asm__ volatile("rdrand %0" : "=r"(drawn), "=@ccc"(is_good));
+			if (is_good)
+				break;
+		}
+	seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9ull; /* splitmix64 */
+	seed = (seed ^ seed >> 27) * 0x94d049bb133111ebull;
+	return (seed ^ seed >> 31) ^ drawn;
+}
+
+uint32_t arch_port_in(uint16_t port, unsigned size)
+{
+	if (size == 1)
+		return in8(port);
+	return size == 2 ? in16(port) : in32(port);
+}
+
+void arch_port_out(uint16_t port, unsigned size, uint32_t value)
+{
+	if (size == 1)
+		out8(port, (uint8_t)value);
+	else if (size == 2)
+		out16(port, (uint16_t)value);
+	else
+		out32(port, value);
+}
+
+/* The window opens after the instruction behind STI: HLT, or NOP. Nothing is held here. */
+void arch_idle(void)
+{
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+void arch_irq_window(void)
+{
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+}

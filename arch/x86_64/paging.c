@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ring 0's own page tables, and the protections that control registers switch on. */
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/core.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/regs.h"
+#include "boot/boot_info.h"
+#include "kernel/arch.h"
+#include "kernel/frames.h"
+#include "kernel/panic.h"
+
+/* SDM vol 3, "4-Level Paging". */
+#define PTE_P        (1ull << 0)
+#define PTE_RW       (1ull << 1)
+#define PTE_US       (1ull << 2)
+#define PTE_PWT      (1ull << 3)
+#define PTE_PCD      (1ull << 4)
+#define PTE_A        (1ull << 5)
+#define PTE_D        (1ull << 6)
+#define PTE_PS       (1ull << 7)
+#define PTE_G        (1ull << 8)
+#define PTE_NX       (1ull << 63)
+#define PTE_ADDRESS  0x000ffffffffff000ull
+#define PAT_RESET    0x0007040600070406ull /* SDM vol 3, "Memory Type Following Power-up" */
+#define ENTRIES      512u
+#define UPPER_HALF   256u
+#define SLOT_SHIFT   39u
+#define TABLE_PAGES  256u
+#define WINDOW_SLOTS 128u
+
+extern char boot_stack_guard[], stacks_end[]; /* start.S, linker.ld */
+
+bool paging_has_smap;
+
+static struct pt_format host_format = {
+	.name = "host",
+	.levels = 4,
+	.max_leaf_level = 2,
+	.present_mask = PTE_P,
+	.address_mask = PTE_ADDRESS,
+	.table_bits = PTE_P | PTE_RW | PTE_A,
+	.leaf_bits = PTE_P | PTE_A | PTE_D,
+	.large_bit = PTE_PS,
+	.write_bits = PTE_RW,
+	.noexec_bits = PTE_NX,
+	.user_bits = PTE_US,
+	.uncached_bits = PTE_PCD | PTE_PWT,
+	.global_bits = PTE_G,
+};
+const struct pt_format *const arch_host_format = &host_format;
+
+static struct pagetable kernel_table = {.format = &host_format};
+
+struct pagetable *arch_kernel_table(void)
+{
+	return &kernel_table;
+}
+
+void paging_cpu_start(void)
+{
+	uint32_t leaf1[4], leaf7[4], extended[4];
+	uint64_t cr4 = read_cr4() & (CR4_PAE | CR4_LA57);
+
+	cpuid(1, 0, leaf1);
+	cpuid(7, 0, leaf7);
+	cpuid(0x80000001, 0, extended);
+	if (!(leaf1[2] & CPUID_1_ECX_XSAVE))
+		panic("this CPU has no XSAVE");
+	if (cr4 & CR4_LA57)
+		panic("the firmware left 5-level paging on");
+	if (extended[3] & CPUID_80000001_EDX_PAGE1GB)
+		host_format.max_leaf_level = 3;
+	cr4 |= CR4_DE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
+	if (leaf1[3] & CPUID_1_EDX_MCE)
+		cr4 |= CR4_MCE;
+	if (leaf7[1] & CPUID_7_EBX_SMEP)
+		cr4 |= CR4_SMEP;
+	if (leaf7[1] & CPUID_7_EBX_SMAP)
+		cr4 |= CR4_SMAP;
+	if (leaf7[2] & CPUID_7_ECX_UMIP)
+		cr4 |= CR4_UMIP;
+	paging_has_smap = (cr4 & CR4_SMAP) != 0;
+	wrmsr(IA32_PAT, PAT_RESET);
+	write_cr0(CR0_PG | CR0_WP | CR0_AM | CR0_NE | CR0_ET | CR0_MP | CR0_TS | CR0_PE);
+	write_cr4(cr4);
+}
+
+/* ---- the first tables, before there is a frame allocator ---- */
+
+static uint64_t early_next, early_end; /* physical, mapped one to one by the loader */
+
+static uint64_t *early_page(void)
+{
+	uint64_t *page = (uint64_t *)early_next;
+
+	ASSERT(early_next < early_end);
+	early_next += PAGE_SIZE;
+	__builtin_memset(page, 0, PAGE_SIZE);
+	kernel_table.table_count++;
+	return page;
+}
+
+static uint64_t *early_table(uint64_t *table, uint64_t address, unsigned shift)
+{
+	uint64_t *entry = &table[address >> shift & (ENTRIES - 1)];
+
+	if (!(*entry & PTE_P))
+		*entry = (uint64_t)early_page() | host_format.table_bits;
+	return (uint64_t *)(*entry & PTE_ADDRESS);
+}
+
+static void early_map(uint64_t *root, uint64_t virt, uint64_t phys, uint64_t bits)
+{
+	uint64_t *table = early_table(early_table(root, virt, 39), virt, 30);
+
+	if (!(bits & PTE_PS))
+		table = early_table(table, virt, 21);
+	table[virt >> (bits & PTE_PS ? 21 : 12) & (ENTRIES - 1)] = phys | bits;
+}
+
+/* The boot stack has 8 KiB of guard below it, the others that follow it the lower page of their 8.
+ */
+bool paging_is_guard(uint64_t address)
+{
+	uint64_t first = (uint64_t)boot_stack_guard - PAGE_SIZE;
+
+	if (address >= ARCH_STACK_BASE && address < ARCH_STACK_BASE + (1ull << SLOT_SHIFT))
+		return (address & STACK_SIZE) == 0;
+	if (address < first || address >= (uint64_t)stacks_end)
+		return false;
+	if (address < first + 2 * STACK_SIZE)
+		return address < first + STACK_SIZE;
+	return (address - first) % STACK_SIZE < PAGE_SIZE;
+}
+
+static void early_map_segment(uint64_t *root, const struct boot_segment *segment)
+{
+	uint64_t bits = host_format.leaf_bits | PTE_G;
+
+	if (segment->is_writable)
+		bits |= PTE_RW;
+	if (!segment->is_executable)
+		bits |= PTE_NX;
+	ASSERT(!segment->is_writable || !segment->is_executable);
+	for (uint64_t at = 0; at < segment->size; at += PAGE_SIZE)
+		if (!paging_is_guard(segment->virt + at))
+			early_map(root, segment->virt + at, segment->phys + at, bits);
+}
+
+/* How many 512 GiB slots of the window there is RAM for. */
+static unsigned window_slot_count(const struct boot_info *info)
+{
+	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
+	unsigned count = 1;
+
+	for (uint32_t i = 0; i < info->range_count; i++) {
+		uint64_t last = (ranges[i].start + ranges[i].size - 1) >> SLOT_SHIFT;
+
+		if (ranges[i].kind <= BOOT_RANGE_MODULE && last < WINDOW_SLOTS)
+			count = MAX(count, (unsigned)last + 1);
+	}
+	return count;
+}
+
+unsigned arch_paging_init(const struct boot_info *info, hpa_t block)
+{
+	uint64_t *root, *loader = (uint64_t *)(read_cr3() & PTE_ADDRESS);
+
+	early_next = block.value;
+	early_end = block.value + TABLE_PAGES * PAGE_SIZE;
+	root = early_page();
+	/* These never change again, so that every process's root may hold copies. */
+	for (unsigned i = 0; i < window_slot_count(info); i++)
+		early_table(root, FRAMES_WINDOW + ((uint64_t)i << SLOT_SHIFT), SLOT_SHIFT);
+	early_table(root, ARCH_PIN_BASE, SLOT_SHIFT);
+	early_table(root, ARCH_SLOT_BASE, SLOT_SHIFT);
+	early_table(root, ARCH_STACK_BASE, SLOT_SHIFT);
+	early_map(root, FRAMES_WINDOW + block.value, block.value,
+		  host_format.leaf_bits | PTE_PS | PTE_RW | PTE_NX | PTE_G);
+	for (uint32_t i = 0; i < info->segment_count && i < BOOT_SEGMENT_MAX; i++)
+		early_map_segment(root, &info->segments[i]);
+	for (unsigned i = 0; i < UPPER_HALF; i++)
+		root[i] = loader[i] & ~PTE_US;
+	kernel_table.root = (hpa_t){(uint64_t)root};
+	write_cr3(kernel_table.root.value);
+	return (unsigned)((early_next - block.value) / PAGE_SIZE);
+}
+
+void paging_drop_loader(void)
+{
+	uint64_t *root = kpage_at(kernel_table.root);
+
+	for (unsigned i = 0; i < UPPER_HALF; i++)
+		root[i] = 0;
+	arch_tlb_flush_all();
+}
+
+/* ---- spaces ---- */
+
+void arch_space_init_root(void *root)
+{
+	const uint64_t *kernel_root = kpage_at(kernel_table.root);
+
+	for (unsigned i = UPPER_HALF; i < ENTRIES; i++)
+		((uint64_t *)root)[i] = kernel_root[i];
+}
+
+void arch_space_activate(hpa_t root)
+{
+	if (read_cr3() != root.value)
+		write_cr3(root.value);
+}
+
+void arch_tlb_flush_page(uint64_t address)
+{
+	invlpg(address);
+}
+
+/* Global translations go only when CR4.PGE changes. */
+void arch_tlb_flush_all(void)
+{
+	uint64_t cr4 = read_cr4();
+
+	write_cr4(cr4 & ~CR4_PGE);
+	write_cr4(cr4);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Conversions by a 32.32 fixed-point factor: one multiplication, no division on hot paths. */
+#pragma once
+#include "kernel/types.h"
+
+/* x * mul / 2^32, rounded down; saturates. */
+static inline uint64_t scale(uint64_t x, uint64_t mul)
+{
+	unsigned __int128 product = (unsigned __int128)x * mul >> 32;
+
+	return product >> 64 ? UINT64_MAX : (uint64_t)product;
+}
+
+/* Factor from ticks of khz to ns, and back; khz is 1 to 2^32 - 1. */
+static inline uint64_t scale_to_ns(uint64_t khz)
+{
+	return (1000000ull << 32) / khz;
+}
+
+static inline uint64_t scale_from_ns(uint64_t khz)
+{
+	return (khz << 32) / 1000000;
+}
+
+/* As kvmclock has it: ns = ((ticks << shift, or >> -shift) * mul) >> 32; mul has its top bit set.
+ */
+static inline void scale_to_kvmclock(uint64_t khz, uint32_t *mul, int8_t *shift)
+{
+	const uint64_t giga = 1000000000;
+	uint64_t hz = khz * 1000;
+
+	for (*shift = 0; hz > 2 * giga; hz >>= 1)
+		--*shift;
+	for (; hz <= giga; hz <<= 1)
+		++*shift;
+	*mul = (uint32_t)((giga << 32) / hz);
+}

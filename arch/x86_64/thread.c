@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Kernel stacks, and the way from one thread to the next. */
+#include "kernel/thread.h"
+#include "arch/x86_64/core.h"
+#include "arch/x86_64/fpu.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/regs.h"
+#include "arch/x86_64/traps.h"
+#include "kernel/arch.h"
+#include "kernel/frames.h"
+#include "kernel/object.h"
+
+/* Stack slots of 16 KiB: 8 of guard, 8 of stack. A bitmap page holds 32,768 of them; 1 = taken. */
+#define SLOT_SIZE         (2 * STACK_SIZE)
+#define WORDS             (PAGE_SIZE / 8)
+#define BITMAP_MAX        32u
+#define STACK_TOP_RESERVE 16u /* core_this()'s word, and its alignment */
+
+static uint64_t *bitmaps[BITMAP_MAX]; /* made when the ones before are full */
+static unsigned hint;                 /* no free slot in the words below */
+
+void thread_switch_stacks(uint64_t *save, uint64_t next); /* switch.S */
+extern const char thread_start_user[], thread_start_kernel[];
+
+/* What switch.S pops. */
+struct switch_frame {
+	uint64_t r15, r14, r13, r12, rbx, rbp, rip;
+};
+
+static bool stack_slot_alloc(uint64_t *out)
+{
+	for (unsigned word = hint; word < BITMAP_MAX * WORDS; word++) {
+		uint64_t **bitmap = &bitmaps[word / WORDS], *bits;
+
+		if (!*bitmap)
+			*bitmap = kpage_alloc();
+		if (!*bitmap)
+			return false;
+		hint = word;
+		bits = &(*bitmap)[word % WORDS];
+		if (~*bits) {
+			unsigned bit = (unsigned)__builtin_ctzll(~*bits);
+
+			*bits |= 1ull << bit;
+			*out = ARCH_STACK_BASE + (word * 64ull + bit) * SLOT_SIZE + STACK_SIZE;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void stack_slot_free(uint64_t stack)
+{
+	uint64_t slot = (stack - ARCH_STACK_BASE) / SLOT_SIZE;
+	unsigned word = (unsigned)(slot / 64);
+
+	bitmaps[word / WORDS][word % WORDS] &= ~(1ull << slot % 64);
+	hint = MIN(hint, word);
+}
+
+static void stack_free(struct quota *quota, uint64_t stack)
+{
+	struct pagetable *table = arch_kernel_table();
+	hpa_t frame;
+	unsigned level, prot;
+
+	for (uint64_t at = stack; at < stack + STACK_SIZE; at += PAGE_SIZE)
+		if (pagetable_query(table, at, &frame, &level, &prot)) {
+			pagetable_unmap(table, at, PAGE_SIZE);
+			arch_tlb_flush_page(at);
+			kpage_free_charged(quota, kpage_at(frame));
+		}
+	stack_slot_free(stack);
+}
+
+static int stack_alloc(struct quota *quota, uint64_t *out)
+{
+	uint64_t stack;
+
+	if (!stack_slot_alloc(&stack))
+		return -ABI_ENOMEM;
+	for (uint64_t at = stack; at < stack + STACK_SIZE; at += PAGE_SIZE) {
+		void *page = kpage_alloc_charged(quota);
+
+		if (!page)
+			goto fail;
+		if (pagetable_map(arch_kernel_table(), at, kpage_hpa(page), 1,
+				  PT_READ | PT_WRITE | PT_GLOBAL) != 0) {
+			kpage_free_charged(quota, page);
+			goto fail;
+		}
+	}
+	*out = stack + STACK_SIZE;
+	return 0;
+fail:
+	stack_free(quota, stack);
+	return -ABI_ENOMEM;
+}
+
+/* Puts `size` bytes at the top of the thread's stack, and below it where the first switch goes. */
+static void *thread_prepare(struct thread *thread, size_t size, const void *start)
+{
+	uint64_t top = thread->arch.stack_top - STACK_TOP_RESERVE - size;
+	struct switch_frame *frame = (struct switch_frame *)top - 1;
+
+	frame->rip = (uint64_t)start;
+	thread->arch.rsp = (uint64_t)frame;
+	return (void *)top;
+}
+
+int arch_thread_init_user(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg)
+{
+	struct arch_frame *frame;
+
+	if (stack_alloc(thread->object.quota, &thread->arch.stack_top) != 0)
+		return -ABI_ENOMEM;
+	frame = thread_prepare(thread, sizeof(*frame), thread_start_user);
+	frame->args[0] = arg;
+	frame->rip = entry < ABI_USER_END ? entry
+					  : 0; /* IRETQ itself must not fault: 0 faults in ring 3 */
+	frame->cs = SELECTOR_USER_CODE;
+	frame->rflags = RFLAGS_IF | RFLAGS_FIXED;
+	frame->rsp = stack - 8;
+	frame->ss = SELECTOR_USER_DATA;
+	return 0;
+}
+
+int arch_thread_init_kernel(struct thread *thread, void (*fn)(void))
+{
+	uint64_t *word;
+
+	if (stack_alloc(thread->object.quota, &thread->arch.stack_top) != 0)
+		return -ABI_ENOMEM;
+	word = thread_prepare(thread, 16, thread_start_kernel);
+	word[0] = (uint64_t)fn;
+	return 0;
+}
+
+void arch_thread_exit(struct thread *thread)
+{
+	fpu_area_free(thread->object.quota, thread->arch.fpu);
+	thread->arch.fpu = NULL;
+	if (thread->arch.stack_top)
+		stack_free(thread->object.quota, thread->arch.stack_top - STACK_SIZE);
+	thread->arch.stack_top = 0;
+}
+
+void arch_thread_switch(struct thread *from, struct thread *to)
+{
+	struct core *core = core_this();
+	uint64_t top = to->arch.stack_top - STACK_TOP_RESERVE;
+
+	if (to->arch.stack_top) { /* the boot stack has its word, and never enters from ring 3 */
+		*(struct core **)top = core;
+		core->tss.rsp[0] = top;
+	}
+	fpu_switch(to);
+	thread_switch_stacks(&from->arch.rsp, to->arch.rsp);
+}

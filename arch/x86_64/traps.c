@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each trap and interrupt leads to. */
+#include "arch/x86_64/traps.h"
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/core.h"
+#include "arch/x86_64/fpu.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/ioapic.h"
+#include "arch/x86_64/machine_check.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/power.h"
+#include "arch/x86_64/usercopy.h"
+#include "kernel/panic.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+
+/* SDM vol 3, "64-Bit Mode IDT": an interrupt gate. */
+struct gate {
+	uint16_t offset_low, selector;
+	uint8_t ist, type;
+	uint16_t offset_middle;
+	uint32_t offset_high, reserved;
+};
+
+#define GATE_INTERRUPT 0x8eu /* present, DPL 0 */
+#define GATE_DPL3      0x60u
+
+static struct gate idt[256];
+extern const char trap_stubs[256][16]; /* traps_entry.S */
+void trap_handle(struct arch_frame *frame);
+
+void traps_load(void)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)idt};
+
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+void traps_init(void)
+{
+	for (unsigned i = 0; i < ARRAY_COUNT(idt); i++) {
+		uint64_t stub = (uint64_t)trap_stubs[i];
+
+		idt[i] = (struct gate){
+			.offset_low = (uint16_t)stub,
+			.selector = SELECTOR_KERNEL_CODE,
+			.type = GATE_INTERRUPT,
+			.offset_middle = (uint16_t)(stub >> 16),
+			.offset_high = (uint32_t)(stub >> 32),
+		};
+	}
+	idt[VECTOR_NMI].ist = IST_NMI;
+	idt[VECTOR_DOUBLE_FAULT].ist = IST_DOUBLE_FAULT;
+	idt[VECTOR_MACHINE_CHECK].ist = IST_MACHINE_CHECK;
+	idt[VECTOR_SYSCALL].type |= GATE_DPL3;
+	traps_load();
+}
+
+static const char *const exception_names[VECTOR_EXCEPTION_END] = {
+	"divide error (#DE) in ring 0",
+	"debug exception (#DB) in ring 0",
+	"NMI",
+	"breakpoint (#BP) in ring 0",
+	"overflow (#OF) in ring 0",
+	"BOUND range exceeded (#BR) in ring 0",
+	"invalid opcode (#UD) in ring 0",
+	"FPU used (#NM) in ring 0",
+	"double fault (#DF)",
+	[10] = "invalid TSS (#TS) in ring 0",
+	"segment not present (#NP) in ring 0",
+	"stack fault (#SS) in ring 0",
+	"general protection fault (#GP) in ring 0",
+	"page fault (#PF) in ring 0",
+	[16] = "x87 error (#MF) in ring 0",
+	"alignment check (#AC) in ring 0",
+	"machine check (#MC)",
+	"SIMD error (#XM) in ring 0",
+	"virtualization exception (#VE) in ring 0",
+	"control protection exception (#CP) in ring 0",
+};
+
+/* The reason of an NMI that a chip set raises stands in port 0x61: bit 7 SERR or parity, bit 6
+ * IOCHK. */
+static void nmi_handle(const struct arch_frame *frame)
+{
+	if (in8(0x61) & 0xc0)
+		panic_trap(frame, "NMI: the machine reports a memory or bus error");
+}
+
+static void trap_interrupt(unsigned vector)
+{
+	if (vector == VECTOR_TIMER) {
+		apic_eoi();
+		timer_run();
+	} else if (vector >= VECTOR_ISA && vector < VECTOR_ISA + 16) {
+		ioapic_interrupt(vector - VECTOR_ISA);
+		apic_eoi();
+		device_interrupt(vector - VECTOR_ISA);
+	}
+	/* The spurious vector wants no EOI; nothing else has been given out. */
+}
+
+static void trap_ring0(struct arch_frame *frame)
+{
+	uint64_t address = frame->vector == VECTOR_PAGE_FAULT ? read_cr2() : 0;
+	const char *name = exception_names[frame->vector];
+
+	if (frame->vector == VECTOR_NMI) {
+		nmi_handle(frame);
+		return;
+	}
+	if (frame->vector == VECTOR_MACHINE_CHECK)
+		machine_check(frame);
+	if (frame->vector == VECTOR_DOUBLE_FAULT && paging_is_guard(read_cr2()))
+		panic_trap(frame, "a kernel stack ran over (#DF)");
+	if (usercopy_fixup(frame, address) || power_fixup(frame))
+		return;
+	panic_trap(frame, name ? name : "reserved exception in ring 0");
+}
+
+static void trap_ring3(struct arch_frame *frame)
+{
+	uint64_t address = frame->vector == VECTOR_PAGE_FAULT ? read_cr2() : 0;
+
+	if (frame->vector == VECTOR_NMI) {
+		nmi_handle(frame);
+		return;
+	}
+	if (frame->vector == VECTOR_MACHINE_CHECK)
+		machine_check(frame);
+	if (frame->vector == VECTOR_NO_FPU && fpu_use(thread_current()) == 0)
+		return;
+	thread_user_fault((unsigned)frame->vector, frame->error, address, frame->rip);
+}
+
+/*
+ * Called by traps_entry.S with interrupts off. Ring 0 is interrupted only in arch_idle and
+ * arch_irq_window, where nothing is held; it faults only in usercopy.c, or else it panics. NMI and
+ * #MC come on stacks of their own and return to where they struck, so they must not look at
+ * threads.
+ */
+void trap_handle(struct arch_frame *frame)
+{
+	bool is_user = (frame->cs & 3) != 0;
+
+	if (frame->vector == VECTOR_SYSCALL)
+		frame->rax = (uint64_t)syscall_dispatch(frame->rax, frame->args);
+	else if (frame->vector >= VECTOR_EXCEPTION_END)
+		trap_interrupt((unsigned)frame->vector);
+	else if (is_user)
+		trap_ring3(frame);
+	else
+		trap_ring0(frame);
+	if (is_user && frame->vector != VECTOR_NMI)
+		thread_return_to_user();
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one way into ring 0: what traps_entry.S leaves on the kernel stack, and which vector is what. */
+#pragma once
+#include "kernel/types.h"
+
+/* In the order of traps_entry.S, which makes the arguments of a system call an array. */
+struct arch_frame {
+	uint64_t args[6]; /* rdi, rsi, rdx, r10, r8, r9 */
+	uint64_t rax, rcx, rbx, rbp, r11, r12, r13, r14, r15;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+#define VECTOR_DEBUG         1u
+#define VECTOR_NMI           2u
+#define VECTOR_NO_FPU        7u
+#define VECTOR_DOUBLE_FAULT  8u
+#define VECTOR_PAGE_FAULT    14u
+#define VECTOR_MACHINE_CHECK 18u
+#define VECTOR_EXCEPTION_END 32u
+#define VECTOR_ISA           0x30u /* + ISA interrupt 0..15 */
+#define VECTOR_SYSCALL       0x80u
+#define VECTOR_TIMER         0xe0u
+#define VECTOR_SPURIOUS      0xffu
+
+#define IST_NMI           1u
+#define IST_DOUBLE_FAULT  2u
+#define IST_MACHINE_CHECK 3u
+
+#define PAGE_FAULT_PRESENT 1u
+#define PAGE_FAULT_WRITE   2u
+#define PAGE_FAULT_USER    4u
+
+/* Builds the table once and loads it; then each core loads it. */
+void traps_init(void);
+void traps_load(void);
