@@ -42,19 +42,23 @@ HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -DUNIT_TEST=1 -fsanitize=address,undefined
 BOOT_OBJS := $(addprefix boot/,main.o cpu.o firmware.o memory.o ranges.o modules.o elf.o files.o \
 	machine.o acpi.o handover.o paging.o jump.o text.o bytes.o)
 
-KERNEL_OBJS := # kernel/
+KERNEL_OBJS := kernel/lib.o kernel/frames.o kernel/frames_init.o kernel/pagetable.o kernel/window.o
 VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o kernel/vlapic_timer.o \
 	kernel/kvmclock.o kernel/doorbell.o
-ARCH_OBJS := # arch/x86_64/
+ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o firmware.o acpi.o acpi_parse.o apic.o \
+	backtrace.o clock.o console.o core.o fpu.o hv.o ioapic.o machine.o machine_check.o paging.o panic.o power.o rtc.o \
+	thread.o traps.o usercopy.o)
 
-LIB_OBJS := # services/lib/
+LIB_OBJS := $(addprefix services/lib/,start.o newlib.o log.o elf.o)
 SERVICES := init console vmm
-init_OBJS :=
-console_OBJS :=
+init_OBJS := $(addprefix services/init/,main.o vms.o modules.o config.o jsontext.o path.o) third/cJSON.o
+console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
+init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS :=
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic \
-	rtc pmtimer kvmclock pci fwcfg acpi multiboot mmio fpu modes
+	rtc pmtimer kvmclock pci fwcfg acpi multiboot mmio fpu modes \
+	ram halt smc reset spin vmmcrash
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o mode.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13
@@ -98,10 +102,15 @@ $(BUILD)/arch/%.o: arch/%.S
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(RING0_FLAGS) -c -o $@ $<
 
-$(BUILD)/kernel.elf: $(RING0) linker.ld
+# Linked twice: the first result's symbols become the table that panic() looks names up in.
+RING0_LD = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -T linker.ld
+
+$(BUILD)/kernel.elf: $(RING0) linker.ld tools/ksyms
 	$(call say,LD,$@)
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
-		-T linker.ld -o $@ $(RING0)
+	$(Q)tools/ksyms </dev/null >$@.first.S && $(CC) -c -o $@.first.o $@.first.S
+	$(Q)$(RING0_LD) -o $@.first $(RING0) $@.first.o
+	$(Q)nm -n $@.first | tools/ksyms >$@.ksyms.S && $(CC) -c -o $@.ksyms.o $@.ksyms.S
+	$(Q)$(RING0_LD) -o $@ $(RING0) $@.ksyms.o
 
 # ---- ring 3 ----
 
@@ -109,6 +118,11 @@ $(BUILD)/services/%.o: services/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(RING3_FLAGS) $($(word 2,$(subst /, ,$<))_FLAGS) -c -o $@ $<
+
+$(BUILD)/third/cJSON.o: $(CJSON_SRC)/cJSON.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING3_FLAGS) -c -o $@ $<
 
 $(BUILD)/services/%.o: services/%.S
 	$(call say,AS,$<)
