@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A long-running checksum that would notice a wrong register or byte, and counts its rounds.
+ * Command line: rounds=N or seconds=N (of guest time; default 2), every=N: a line each N rounds.
+ */
+#include "guests/lib/guest.h"
+
+#define WORDS		4096
+
+static uint64_t words[WORDS];
+
+static uint64_t number(const char *name, uint64_t otherwise)
+{
+	char text[16];
+	uint64_t value = 0;
+
+	if (!boot_option(name, text, sizeof(text)))
+		return otherwise;
+	for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
+		value = value * 10 + (uint64_t)(*digit - '0');
+	return value;
+}
+
+/* Fills the buffer anew and sums it up; always the same number. */
+static uint64_t spin_round(void)
+{
+	uint64_t value = 0x0123456789abcdef, sum = 0;
+
+	for (unsigned int i = 0; i < WORDS; i++) {
+		value = value * 6364136223846793005 + 1442695040888963407;
+		words[i] = value;
+	}
+	for (unsigned int i = 0; i < WORDS; i++)
+		sum = (sum << 7 | sum >> 57) ^ words[(i * 797) % WORDS];
+	return sum;
+}
+
+void guest_main(void)
+{
+	uint64_t rounds = number("rounds", 0);
+	uint64_t every = number("every", 0);
+	uint64_t end, start, count = 0;
+	uint64_t expected = spin_round();
+	bool good = true;
+
+	tap_plan(1);
+	end = rounds ? UINT64_MAX : time_tsc_after_us(number("seconds", 2) * 1000000);
+	start = rdtsc();
+	print("spin start sum=%lx\n", expected);
+	while (good && (rounds ? count < rounds : rdtsc() < end)) {
+		good = spin_round() == expected;
+		count++;
+		if (every && count % every == 0)
+			print("spin round=%lu\n", count);
+	}
+	print("spin done rounds=%lu ticks=%lu\n", count, rdtsc() - start);
+	tap_ok(good, "each round gave the same sum");
+}
