@@ -58,7 +58,8 @@ vmm_OBJS :=
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic \
 	rtc pmtimer kvmclock pci fwcfg acpi multiboot mmio fpu modes \
-	ram halt smc reset spin vmmcrash
+	ram halt smc reset spin vmmcrash \
+	hostile-msr hostile-port hostile-memory hostile-mmio hostile-jump hostile-cpu
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o mode.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13

@@ -6,6 +6,7 @@
 #include "kernel/doorbell.h"
 #include "kernel/lib.h"
 #include "kernel/msr.h"
+#include "kernel/panic.h"
 #include "kernel/sched.h"
 #include "kernel/vlapic.h"
 

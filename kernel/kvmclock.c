@@ -32,12 +32,16 @@ void kvmclock_update(struct vcpu *vcpu)
 	struct time_info info = { .version = 2, .flags = FLAG_TSC_STABLE };
 	uint64_t msr = vcpu->clock.system_time_msr;
 	uint64_t tsc = arch_tsc();
+	uint32_t mul;
+	int8_t shift;
 
 	if (!(msr & ENABLE))
 		return;
+	arch_tsc_scale(&mul, &shift);
+	info.tsc_to_system_mul = mul;
+	info.tsc_shift = shift;
 	info.tsc_timestamp = tsc + vcpu->tsc_offset;
 	info.system_time = arch_tsc_to_ns(tsc) - vcpu->vm->clock_zero_ns;
-	arch_tsc_scale(&info.tsc_to_system_mul, &info.tsc_shift);
 	vm_write(vcpu->vm, msr & ~ENABLE, &info, sizeof(info)); /* no RAM there: the guest's own loss */
 }
 

@@ -10,17 +10,17 @@
 
 int main(int bootstrap);
 _Noreturn void lib_start(uint64_t arg);
-void *_sbrk(ptrdiff_t increment);
-int _write(int file, const char *bytes, int size);
-int _read(int file, char *bytes, int size);
-int _close(int file);
-int _fstat(int file, struct stat *st);
-int _isatty(int file);
-off_t _lseek(int file, off_t offset, int whence);
-int _kill(int pid, int sig);
-int _getpid(void);
+void *sbrk(ptrdiff_t increment);
+int write(int file, const void *bytes, size_t size);
+int read(int file, void *bytes, size_t size);
+int close(int file);
+int fstat(int file, struct stat *st);
+int isatty(int file);
+off_t lseek(int file, off_t offset, int whence);
+int kill(int pid, int sig);
+int getpid(void);
 _Noreturn void _exit(int status);
-int _open(const char *name, int flags, int mode);
+int open(const char *name, int flags, int mode);
 
 #define HEAP_BASE 0x100000000ull
 #define HEAP_STEP (64ull * 1024)
@@ -29,7 +29,7 @@ int _open(const char *name, int flags, int mode);
 static uint64_t heap_top = HEAP_BASE;    /* what sbrk gave out */
 static uint64_t heap_mapped = HEAP_BASE; /* what is mapped */
 
-void *_sbrk(ptrdiff_t increment)
+void *sbrk(ptrdiff_t increment)
 {
 	uint64_t old = heap_top;
 	uint64_t wanted = heap_top + (uint64_t)increment;
@@ -58,14 +58,14 @@ full:
 }
 
 /* printf in a service is for the log. */
-int _write(int file, const char *bytes, int size)
+int write(int file, const void *bytes, size_t size)
 {
 	(void)file;
-	log_bytes(bytes, (size_t)size);
-	return size;
+	log_bytes(bytes, size);
+	return (int)size;
 }
 
-int _read(int file, char *bytes, int size)
+int read(int file, void *bytes, size_t size)
 {
 	(void)file;
 	(void)bytes;
@@ -73,7 +73,7 @@ int _read(int file, char *bytes, int size)
 	return 0;
 }
 
-int _open(const char *name, int flags, int mode)
+int open(const char *name, int flags, int mode)
 {
 	(void)name;
 	(void)flags;
@@ -82,26 +82,26 @@ int _open(const char *name, int flags, int mode)
 	return -1;
 }
 
-int _close(int file)
+int close(int file)
 {
 	(void)file;
 	return 0;
 }
 
-int _fstat(int file, struct stat *st)
+int fstat(int file, struct stat *st)
 {
 	(void)file;
 	st->st_mode = S_IFCHR;
 	return 0;
 }
 
-int _isatty(int file)
+int isatty(int file)
 {
 	(void)file;
 	return 1;
 }
 
-off_t _lseek(int file, off_t offset, int whence)
+off_t lseek(int file, off_t offset, int whence)
 {
 	(void)file;
 	(void)offset;
@@ -109,13 +109,13 @@ off_t _lseek(int file, off_t offset, int whence)
 	return 0;
 }
 
-int _kill(int pid, int sig)
+int kill(int pid, int sig)
 {
 	(void)pid;
 	process_exit(128 + (uint64_t)sig);
 }
 
-int _getpid(void)
+int getpid(void)
 {
 	return 1;
 }

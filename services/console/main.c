@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The console service: COM1, shared by Corbel's log and the guests' consoles. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/uart.h"
+#include "services/console/mux.h"
+#include "services/lib/syscall.h"
+#include "services/proto/console.h"
+
+#define COM1 0x3f8u
+#define TX_SIZE 4096u
+#define CLIENTS_MAX 4200u
+#define MESSAGES_A_TURN 8u /* of one client, so that none starves another */
+#define KEY_INIT 0u
+#define KEY_IRQ 1u
+#define KEY_CLIENT 2u /* and above: address of the client */
+
+struct client {
+	handle_t channel;
+	bool is_guest;
+	bool is_closed;  /* goes when its bytes are out */
+	bool is_waiting; /* in the wait set */
+	struct client *next;
+	struct mux_source source;
+};
+
+static struct mux mux;
+static struct client *clients;
+static unsigned client_count;
+static struct uart uart;
+static handle_t irq_event, set;
+static uint8_t tx[TX_SIZE];
+static size_t tx_size;
+static bool has_uart, wants_drain;
+
+static void emit(struct mux *m, const char *bytes, size_t size)
+{
+	(void)m;
+	if (size > TX_SIZE - tx_size)
+		size = TX_SIZE - tx_size;
+	memcpy(tx + tx_size, bytes, size);
+	tx_size += size;
+}
+
+static size_t room(struct mux *m)
+{
+	(void)m;
+	return TX_SIZE - tx_size;
+}
+
+static void transmit(void)
+{
+	size_t done;
+
+	if (!has_uart || !tx_size)
+		return;
+	done = uart_write(&uart, tx, tx_size);
+	tx_size -= done;
+	memmove(tx, tx + done, tx_size);
+}
+
+static void set_waiting(struct client *client, bool on)
+{
+	if (client->is_waiting == on)
+		return;
+	client->is_waiting = on;
+	if (on)
+		waitset_add(set, client->channel, (uint64_t)client);
+	else
+		waitset_remove(set, client->channel);
+}
+
+static void attach(handle_t channel, const char *name, size_t size)
+{
+	struct client *client = client_count < CLIENTS_MAX ? calloc(1, sizeof(*client)) : NULL;
+	char text[MUX_NAME_SIZE] = { 0 };
+
+	if (!client) {
+		handle_close(channel);
+		return;
+	}
+	memcpy(text, name, size < sizeof(text) - 1 ? size : sizeof(text) - 1);
+	client->channel = channel;
+	client->is_guest = size > 0;
+	client->next = clients;
+	clients = client;
+	client_count++;
+	mux_source_init(&client->source, text, !client->is_guest);
+	mux_add(&mux, &client->source);
+	set_waiting(client, true);
+}
+
+/* One message; false: none waits, or there is no room for it now. */
+static bool serve_client(struct client *client)
+{
+	static struct console_message message;
+	bool is_log;
+	int64_t size;
+
+	if (MUX_PENDING_MAX - client->source.pending_size < CONSOLE_BYTES_MAX + 16)
+		return false;
+	size = channel_receive(client->channel, &message, sizeof(message), NULL, NULL);
+	if (size == -ABI_EAGAIN)
+		return false;
+	if (size < (int64_t)CONSOLE_HEADER_SIZE || message.size > size - (int64_t)CONSOLE_HEADER_SIZE) {
+		client->is_closed = true; /* gone, or not a client of ours */
+		set_waiting(client, false);
+		return false;
+	}
+	is_log = message.type == CONSOLE_LOG;
+	if (is_log == client->source.is_log) {
+		if (is_log)
+			mux_put_log(&client->source, message.bytes, message.size);
+		else
+			mux_put(&client->source, message.bytes, message.size);
+	}
+	return true;
+}
+
+static void drop_closed(void)
+{
+	for (struct client **link = &clients; *link;) {
+		struct client *client = *link;
+
+		if (!client->is_closed || client->source.pending_size) {
+			link = &client->next;
+			continue;
+		}
+		*link = client->next;
+		mux_remove(&mux, &client->source);
+		handle_close(client->channel);
+		free(client);
+		client_count--;
+	}
+}
+
+/* False if no client had a message. */
+static bool serve_clients(void)
+{
+	bool any = false;
+
+	for (struct client *client = clients; client; client = client->next) {
+		if (client->is_closed)
+			continue;
+		for (unsigned i = 0; i < MESSAGES_A_TURN && serve_client(client); i++)
+			any = true;
+		/* A client whose queue is full waits in its channel until bytes have gone out. */
+		if (!client->is_closed)
+			set_waiting(client, MUX_PENDING_MAX - client->source.pending_size >=
+						    CONSOLE_BYTES_MAX + 16);
+	}
+	return any;
+}
+
+/* The keyboard is the guest's that was attached first. */
+static void serve_input(void)
+{
+	struct console_message message = { .type = CONSOLE_INPUT };
+	struct client *first = NULL;
+
+	for (struct client *client = clients; client; client = client->next)
+		if (client->is_guest && !client->is_closed)
+			first = client;
+	message.size = (uint16_t)uart_read(&uart, message.bytes, CONSOLE_BYTES_MAX);
+	if (first && message.size) /* a guest that does not listen loses what is typed */
+		channel_send(first->channel, &message, CONSOLE_HEADER_SIZE + message.size, NULL, 0);
+}
+
+static void serve_init(void)
+{
+	struct console_message message;
+	handle_t handle = -1;
+	size_t count = 1;
+	uint32_t guests;
+	int64_t size = channel_receive(ABI_HANDLE_BOOTSTRAP, &message, sizeof(message), &handle, &count);
+
+	if (size == -ABI_EAGAIN)
+		return;
+	if (size < (int64_t)CONSOLE_HEADER_SIZE || message.size > size - (int64_t)CONSOLE_HEADER_SIZE)
+		process_exit(1); /* without init there is nobody to speak for */
+	switch (message.type) {
+	case CONSOLE_DEVICE:
+		uart_init(&uart, handle, COM1);
+		device_irq_bind(handle, 0, irq_event);
+		device_irq_ack(handle, 0);
+		has_uart = true;
+		break;
+	case CONSOLE_ATTACH:
+		attach(handle, (const char *)message.bytes, message.size);
+		break;
+	case CONSOLE_GUESTS:
+		memcpy(&guests, message.bytes, sizeof(guests));
+		mux.shows_names = guests > 1;
+		break;
+	case CONSOLE_DRAIN:
+		wants_drain = true;
+		break;
+	default:
+		break;
+	}
+}
+
+static void answer_drain(void)
+{
+	struct console_message message = { .type = CONSOLE_DRAINED };
+
+	if (!wants_drain || tx_size || !mux_is_empty(&mux) || !uart_is_idle(&uart))
+		return;
+	wants_drain = false;
+	channel_send(ABI_HANDLE_BOOTSTRAP, &message, CONSOLE_HEADER_SIZE, NULL, 0);
+}
+
+int main(int bootstrap);
+
+int main(int bootstrap)
+{
+	uint64_t keys[64];
+
+	irq_event = (handle_t)event_create();
+	set = (handle_t)waitset_create();
+	waitset_add(set, bootstrap, KEY_INIT);
+	waitset_add(set, irq_event, KEY_IRQ);
+	mux.emit = emit;
+	mux.room = room;
+	for (;;) {
+		bool had_messages = serve_clients();
+		uint64_t deadline;
+
+		deadline = mux_run(&mux, clock_ns());
+		transmit();
+		drop_closed();
+		if (!had_messages)
+			answer_drain();
+		if (wants_drain || (tx_size == 0 && !mux_is_empty(&mux) && deadline == UINT64_MAX))
+			deadline = clock_ns() + 1000000;
+		if (waitset_wait(set, keys, 64, deadline) < 0)
+			process_exit(2);
+		serve_init();
+		if (event_take(irq_event) > 0) {
+			serve_input();
+			transmit();
+			device_irq_ack(uart.device, 0);
+		}
+	}
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who may write on the one console now: whole lines of many sources become one stream. */
+#include "services/console/mux.h"
+
+#include <string.h>
+
+#define ESCAPE_ROOM 64u /* what a prefix, an end of line and one byte take at the most */
+
+void mux_source_init(struct mux_source *source, const char *name, bool is_log)
+{
+	memset(source, 0, sizeof(*source));
+	strncpy(source->name, name, sizeof(source->name) - 1);
+	source->is_log = is_log;
+	source->is_at_start = true;
+}
+
+void mux_add(struct mux *mux, struct mux_source *source)
+{
+	struct mux_source **link = &mux->sources;
+
+	while (*link)
+		link = &(*link)->next;
+	source->next = NULL;
+	*link = source;
+}
+
+void mux_remove(struct mux *mux, struct mux_source *source)
+{
+	for (struct mux_source **link = &mux->sources; *link; link = &(*link)->next) {
+		if (*link == source) {
+			*link = source->next;
+			break;
+		}
+	}
+	if (mux->owner == source) {
+		mux->emit(mux, "\r\n", 2);
+		mux->owner = NULL;
+	}
+}
+
+bool mux_put(struct mux_source *source, const uint8_t *bytes, size_t size)
+{
+	if (size > MUX_PENDING_MAX - source->pending_size)
+		return false;
+	memcpy(source->pending + source->pending_size, bytes, size);
+	source->pending_size += size;
+	return true;
+}
+
+/* A line may not hold control characters: they could forge another. */
+bool mux_put_log(struct mux_source *source, const uint8_t *bytes, size_t size)
+{
+	if (size + MUX_LOG_PREFIX_SIZE + 2 > MUX_PENDING_MAX - source->pending_size)
+		return false;
+	mux_put(source, (const uint8_t *)MUX_LOG_PREFIX, MUX_LOG_PREFIX_SIZE);
+	for (size_t i = 0; i < size; i++) {
+		uint8_t byte = bytes[i] < 0x20 || bytes[i] == 0x7f ? '?' : bytes[i];
+
+		mux_put(source, &byte, 1);
+	}
+	return mux_put(source, (const uint8_t *)"\r\n", 2);
+}
+
+static void begin_line(struct mux *mux, struct mux_source *source)
+{
+	mux->owner = source;
+	if (mux->shows_names && !source->is_log) {
+		mux->emit(mux, source->name, strlen(source->name));
+		mux->emit(mux, "| ", 2);
+	}
+}
+
+/* Gives out the part of "corbel: " that was held back. */
+static void release_matched(struct mux *mux, struct mux_source *source)
+{
+	if (!source->matched)
+		return;
+	if (!mux->owner)
+		begin_line(mux, source);
+	mux->emit(mux, MUX_LOG_PREFIX, source->matched);
+	source->matched = 0;
+	source->is_at_start = false;
+}
+
+/* True if the byte is held back, or came out as part of a forged prefix. */
+static bool hold(struct mux *mux, struct mux_source *source, uint8_t byte)
+{
+	if (source->is_log || mux->shows_names || !source->is_at_start)
+		return false;
+	if (byte != (uint8_t)MUX_LOG_PREFIX[source->matched])
+		return false;
+	source->matched++;
+	if (source->matched < MUX_LOG_PREFIX_SIZE)
+		return true;
+	begin_line(mux, source);
+	mux->emit(mux, " ", 1);
+	release_matched(mux, source);
+	return true;
+}
+
+static void put_byte(struct mux *mux, struct mux_source *source, uint8_t byte)
+{
+	if (hold(mux, source, byte))
+		return;
+	release_matched(mux, source);
+	if (!mux->owner)
+		begin_line(mux, source);
+	mux->emit(mux, (const char *)&byte, 1);
+	source->is_at_start = byte == '\n';
+	if (byte == '\n')
+		mux->owner = NULL;
+}
+
+/* As many bytes as go out now; stops at the end of a line so that others get their turn. */
+static void run_source(struct mux *mux, struct mux_source *source)
+{
+	size_t done = 0;
+
+	source->waits_since_ns = 0;
+	while (done < source->pending_size && mux->room(mux) >= ESCAPE_ROOM) {
+		uint8_t byte = source->pending[done++];
+
+		put_byte(mux, source, byte);
+		if (byte == '\n')
+			break;
+	}
+	source->pending_size -= done;
+	memmove(source->pending, source->pending + done, source->pending_size);
+}
+
+/* The owner's line is cut: its rest goes on in a line of its own later. */
+static void cut_line(struct mux *mux)
+{
+	mux->owner->is_at_start = true;
+	mux->emit(mux, "\r\n", 2);
+	mux->owner = NULL;
+}
+
+static bool has_work(const struct mux_source *source)
+{
+	return source->pending_size;
+}
+
+/* The source that waits longest for the line which `owner` holds. */
+static struct mux_source *longest_waiter(struct mux *mux, uint64_t now_ns)
+{
+	struct mux_source *first = NULL;
+
+	for (struct mux_source *s = mux->sources; s; s = s->next) {
+		if (s == mux->owner || !has_work(s))
+			continue;
+		if (!s->waits_since_ns)
+			s->waits_since_ns = now_ns ? now_ns : 1;
+		if (!first || s->waits_since_ns < first->waits_since_ns)
+			first = s;
+	}
+	return first;
+}
+
+/* Held-back bytes of a line that does not go on come out after a while. */
+static uint64_t release_held(struct mux *mux, uint64_t now_ns)
+{
+	uint64_t again = UINT64_MAX;
+
+	for (struct mux_source *s = mux->sources; s; s = s->next) {
+		if (!s->matched || s->pending_size)
+			continue;
+		if (!s->waits_since_ns)
+			s->waits_since_ns = now_ns ? now_ns : 1;
+		if (now_ns - s->waits_since_ns < MUX_LINE_WAIT_NS) {
+			uint64_t due = s->waits_since_ns + MUX_LINE_WAIT_NS;
+
+			again = due < again ? due : again;
+		} else if (!mux->owner && mux->room(mux) >= ESCAPE_ROOM) {
+			/* With a space in front: what follows could still make a line of Corbel's of it. */
+			begin_line(mux, s);
+			mux->emit(mux, " ", 1);
+			release_matched(mux, s);
+			s->waits_since_ns = 0;
+		}
+	}
+	return again;
+}
+
+uint64_t mux_run(struct mux *mux, uint64_t now_ns)
+{
+	struct mux_source *waiter;
+
+	for (;;) {
+		struct mux_source *next = mux->owner && has_work(mux->owner) ? mux->owner : NULL;
+
+		if (mux->room(mux) < ESCAPE_ROOM)
+			return UINT64_MAX;
+		waiter = longest_waiter(mux, now_ns);
+		if (mux->owner && waiter && now_ns - waiter->waits_since_ns >= MUX_LINE_WAIT_NS) {
+			cut_line(mux);
+			next = waiter;
+		}
+		if (!next && !mux->owner)
+			next = waiter;
+		if (!next)
+			break;
+		run_source(mux, next);
+	}
+	if (waiter)
+		return waiter->waits_since_ns + MUX_LINE_WAIT_NS;
+	return release_held(mux, now_ns);
+}
+
+bool mux_is_empty(const struct mux *mux)
+{
+	for (const struct mux_source *s = mux->sources; s; s = s->next)
+		if (s->pending_size)
+			return false;
+	return true;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The first process: starts the console and the VMs of the configuration, and watches over them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "services/init/config.h"
+#include "services/init/modules.h"
+#include "services/init/vms.h"
+#include "services/lib/elf.h"
+#include "services/lib/log.h"
+#include "services/lib/syscall.h"
+#include "services/proto/console.h"
+
+#define CONSOLE_QUOTA (64ull << 20)
+#define COM1 0x3f8u
+#define COM1_IRQ 4u
+#define KEY_CONSOLE UINT64_MAX
+#define DRAIN_NS 2000000000ull /* what the last lines may take to get out */
+
+static struct service_process console;
+static handle_t set;
+
+static int tell_console(unsigned type, const void *bytes, size_t size, handle_t handle)
+{
+	struct console_message message = { .type = (uint16_t)type, .size = (uint16_t)size };
+
+	memcpy(message.bytes, bytes, size);
+	return (int)channel_send(console.channel, &message, CONSOLE_HEADER_SIZE + size, &handle, handle >= 0);
+}
+
+/* Starts the console service with COM1 and a channel for our own lines. Without it there is nobody to tell. */
+static void start_console(handle_t system)
+{
+	const struct abi_device_desc com1 = { .port_range_count = 1, .irq_count = 1, .ports = { { COM1, 8 } },
+					      .irqs = { COM1_IRQ } };
+	const struct module *service = modules_find("console", true);
+	int64_t device = device_create(system, &com1);
+	handle_t ends[2];
+
+	if (!service || device < 0 || channel_create(ends) < 0 ||
+	    elf_start("console", service->memory, service->size, CONSOLE_QUOTA, &console))
+		process_exit(2);
+	tell_console(CONSOLE_DEVICE, "", 0, (handle_t)device);
+	tell_console(CONSOLE_ATTACH, "", 0, ends[0]);
+	log_set_channel(ends[1]);
+}
+
+static bool has_file(void *context, const char *path)
+{
+	(void)context;
+	return modules_find(path, false) != NULL;
+}
+
+static void log_greeting(handle_t system)
+{
+	static struct abi_system_info info;
+
+	system_info(system, &info);
+	log_line("%s on %s, %u cores, %lu MiB", info.version, info.vendor, info.core_count,
+		 info.usable_bytes >> 20);
+}
+
+/* Parses \corbel\corbel.json; without a usable one there are no VMs and the machine stays up. */
+static bool read_config(struct config *config)
+{
+	const struct module *file = modules_find("corbel.json", false);
+	uint64_t size;
+	int64_t va;
+	int error;
+
+	if (!file) {
+		log_line("config: \\corbel\\corbel.json: is not there; make an image with tools/corbel-image");
+		return false;
+	}
+	if (file->size == 0 || file->size > CONFIG_SIZE_MAX) {
+		log_line("config: \\corbel\\corbel.json: is %lu bytes long; 1 to %u are read", file->size,
+			 CONFIG_SIZE_MAX);
+		return false;
+	}
+	size = (file->size + 4095) / 4096 * 4096;
+	va = memory_map(PROCESS_SELF, file->memory, 0, size, 0, ABI_PROT_READ);
+	if (va < 0)
+		process_exit(3);
+	error = config_parse(config, (const char *)va, file->size, has_file, NULL);
+	memory_unmap(PROCESS_SELF, (uint64_t)va, size);
+	if (error)
+		log_line("%s", config->error);
+	return error == 0;
+}
+
+/* The machine goes down only after the last line is out. */
+static void drain_console(void)
+{
+	struct console_message message;
+	uint64_t deadline = clock_ns() + DRAIN_NS;
+	uint64_t keys[8];
+
+	tell_console(CONSOLE_DRAIN, "", 0, -1);
+	while (clock_ns() < deadline) {
+		if (channel_receive(console.channel, &message, sizeof(message), NULL, NULL) > 0 &&
+		    message.type == CONSOLE_DRAINED)
+			return;
+		waitset_wait(set, keys, 8, deadline);
+	}
+}
+
+static void all_ended(handle_t system, enum config_stop what)
+{
+	static const char *const words[] = { "poweroff", "reboot", "stay" };
+
+	log_line("all vms ended: %s", words[what]);
+	if (what == CONFIG_STAY)
+		return;
+	drain_console();
+	system_power(system, what == CONFIG_REBOOT ? ABI_POWER_REBOOT : ABI_POWER_OFF);
+}
+
+int main(int system);
+
+int main(int system)
+{
+	static struct config config;
+	bool is_watching;
+
+	modules_init(system);
+	set = (handle_t)waitset_create();
+	start_console(system);
+	waitset_add(set, console.channel, KEY_CONSOLE);
+	log_greeting(system);
+	is_watching = read_config(&config);
+	if (is_watching) {
+		uint32_t guests = (uint32_t)config.vm_count;
+
+		tell_console(CONSOLE_GUESTS, &guests, sizeof(guests), -1);
+		vms_start(&config, system, console.channel, set);
+	}
+	vms_log_frames();
+	for (;;) {
+		uint64_t keys[64];
+		int64_t count;
+
+		if (is_watching && vms_all_ended()) {
+			all_ended(system, config.when_all_stopped);
+			is_watching = false;
+		}
+		count = waitset_wait(set, keys, 64, UINT64_MAX);
+		for (int64_t i = 0; i < count; i++) {
+			if (keys[i] == KEY_CONSOLE)
+				process_exit(4); /* the console died: nothing can be said any more */
+			vms_serve(keys[i]);
+		}
+	}
+}

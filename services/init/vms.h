@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The list of VMs: starts a vmm for each, says what becomes of it, and knows when all have ended. */
+#pragma once
+#include <stdbool.h>
+
+#include "kernel/abi.h"
+#include "services/init/config.h"
+
+struct vms;
+
+/* Starts every VM of the configuration that is to start; prints a line each. */
+void vms_start(const struct config *config, handle_t system, handle_t console, handle_t wait_set);
+/* A key of the wait set that is not init's own. */
+void vms_serve(uint64_t key);
+bool vms_all_ended(void);
+/* "corbel: frames: ..." */
+void vms_log_frames(void);
