@@ -13,7 +13,7 @@
 #include "services/proto/console.h"
 #include "services/proto/vmm.h"
 
-#define PAGE 4096ull
+#define PAGE 4096ul
 #define QUOTA_OVERHEAD (8ull << 20) /* of a vmm besides the guest's RAM: its data, heap, tables */
 #define QUOTA_PER_GIB (4ull << 20)  /* stage-2 and process tables for a GiB of 4 KiB pages, and their like */
 #define FILES_A_MESSAGE 16u
