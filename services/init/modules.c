@@ -11,6 +11,16 @@
 static struct module *modules;
 static size_t module_count;
 
+static char *copy_of(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = malloc(size);
+
+	if (!copy)
+		process_exit(1);
+	return memcpy(copy, text, size);
+}
+
 void modules_init(handle_t system)
 {
 	static struct abi_system_info info;
@@ -27,9 +37,7 @@ void modules_init(handle_t system)
 
 		if (memory < 0)
 			continue;
-		m->path = strdup(module.path);
-		if (!m->path)
-			process_exit(1);
+		m->path = copy_of(module.path);
 		m->size = module.size;
 		m->memory = (handle_t)memory;
 		m->is_service = module.kind == 1;
