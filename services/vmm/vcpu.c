@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Answers the exits of a guest CPU that ring 0 leaves to vmm. */
+#include "services/vmm/vcpu.h"
+
+#include <string.h>
+
+#include "services/vmm/emulate.h"
+#include "services/vmm/platform.h"
+#include "services/vmm/vioapic.h"
+#include "services/vmm/vpic.h"
+#include "services/vmm/x86.h"
+
+/*
+ * An exit that vmm finds no cause for is tried again: another vCPU may have changed the code or
+ * the page tables. Where it stays so, the guest is at something that emulation cannot do, such as
+ * delivering an exception through tables that are no RAM.
+ */
+#define STUCK_MAX 1000
+
+void vcpu_init(struct vcpu *vcpu, unsigned index, struct platform *platform, struct vpic *pic,
+	       struct vioapic *ioapic, struct abi_vcpu_page *page)
+{
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->platform = platform;
+	vcpu->pic = pic;
+	vcpu->ioapic = ioapic;
+	vcpu->page = page;
+	vcpu->index = index;
+}
+
+void vcpu_inject(struct vcpu *vcpu, uint8_t vector)
+{
+	struct abi_vcpu_page *page = vcpu->page;
+
+	page->inject_exception = 1;
+	page->exception_vector = vector;
+	page->exception_has_error = 0;
+	page->exception_error = 0;
+}
+
+void vcpu_inject_error(struct vcpu *vcpu, uint8_t vector, uint32_t error)
+{
+	vcpu_inject(vcpu, vector);
+	vcpu->page->exception_has_error = 1;
+	vcpu->page->exception_error = error;
+}
+
+void vcpu_inject_page_fault(struct vcpu *vcpu, uint64_t address, uint32_t error)
+{
+	vcpu_inject_error(vcpu, X86_VECTOR_PF, error);
+	vcpu->page->exception_address = address;
+}
+
+static void handle_emulation(struct vcpu *vcpu)
+{
+	enum guestmem result = emulate(vcpu);
+
+	if (result != GUESTMEM_RETRY) {
+		vcpu->stuck_count = 0;
+		return;
+	}
+	if (vcpu->stuck_rip != vcpu->page->cpu.rip)
+		vcpu->stuck_count = 0;
+	vcpu->stuck_rip = vcpu->page->cpu.rip;
+	if (++vcpu->stuck_count > STUCK_MAX)
+		platform_end(
+			vcpu->platform, PLATFORM_END_ERROR, 0,
+			"it uses memory that it does not have in a way that cannot be emulated");
+}
+
+static void handle_port(struct vcpu *vcpu)
+{
+	struct abi_vcpu_page *page = vcpu->page;
+	const struct bus *ports = &vcpu->platform->ports;
+
+	if (page->exit.port.is_string)
+		handle_emulation(vcpu);
+	else if (page->exit.port.is_write)
+		bus_write(ports, page->exit.port.port, page->exit.port.size, page->exit.port.value);
+	else
+		vcpu_put(vcpu, ABI_RAX, page->exit.port.size,
+			 bus_read(ports, page->exit.port.port, page->exit.port.size));
+}
+
+void vcpu_exit_handle(struct vcpu *vcpu)
+{
+	struct abi_vcpu_page *page = vcpu->page;
+
+	switch (page->exit.kind) {
+	case ABI_EXIT_PORT:
+		handle_port(vcpu);
+		break;
+	case ABI_EXIT_MMIO:
+		handle_emulation(vcpu);
+		break;
+	case ABI_EXIT_INTA:
+		page->inject_vector = vpic_acknowledge(vcpu->pic);
+		break;
+	case ABI_EXIT_EOI:
+		vioapic_eoi(vcpu->ioapic, page->exit.eoi.vector);
+		break;
+	case ABI_EXIT_TRIPLE_FAULT:
+		platform_end(vcpu->platform, PLATFORM_END_TRIPLE_FAULT, 0, NULL);
+		break;
+	case ABI_EXIT_ERROR:
+		page->exit.error.text[sizeof(page->exit.error.text) - 1] = 0;
+		platform_end(vcpu->platform, PLATFORM_END_ERROR, 0, page->exit.error.text);
+		break;
+	default:
+		break;
+	}
+}
