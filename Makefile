@@ -139,7 +139,7 @@ $(SERVICE_ELFS): $(BUILD)/services/%.elf: services/lib/service.ld $$(addprefix $
 	$(call say,LD,$@)
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack \
 		-Wl,-z,max-page-size=4096 -T services/lib/service.ld -o $@ \
-		$(addprefix $(BUILD)/,$(LIB_OBJS) $($*_OBJS)) -L$(NEWLIB)/x86_64-elf/lib -Wl,--start-group -lc -lgcc -Wl,--end-group
+		$(addprefix $(BUILD)/,$(LIB_OBJS) $($*_OBJS)) -L$(NEWLIB)/x86_64-elf/lib -Wl,--start-group -lc -lm -lgcc -Wl,--end-group
 
 # ---- boot: corbel.efi; for its tests, the loader around another kernel, and lockoff.efi ----
 
