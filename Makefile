@@ -73,7 +73,7 @@ config_FLAGS := -isystem $(CJSON_SRC)
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
 
-.PHONY: all guests images help run check test test-long bench fuzz setup clean format
+.PHONY: all unit guests images help run check test test-long bench fuzz setup clean format
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SECONDEXPANSION:
@@ -268,13 +268,21 @@ $(BUILD)/unit/config_dump: tests/config/dump.c $(config_SRCS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) $(config_FLAGS) -o $@ $< $(config_SRCS)
 
+unit: $(UNIT_TESTS:%=$(BUILD)/unit/test_%) $(BUILD)/unit/config_dump
+
 # ---- commands ----
 
 check: $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 	$(Q)tools/check
 
 test: setup
-	$(Q)tests/run
+	$(Q)RIG='$(RIG)' TEST='$(TEST)' tests/run
+
+# Where the CPU can nest, the real thing; else emulation.
+run: setup
+	$(Q)$(MAKE) -s -j2 all $(BUILD)/linux.img
+	$(Q)tests/rig/run --rig $(or $(RIG),$(shell grep -qE '^flags.* (vmx|svm)( |$$)' /proc/cpuinfo && \
+		[ -w /dev/kvm ] && echo kvm || echo qemu-svm)) --timeout 86400 $(BUILD)/linux.img
 
 clean:
 	$(Q)rm -rf build

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Boots images on a rig and takes apart what COM1 said."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent.parent
+BUILD = TOP / "build"
+REQUIRED_RIGS = ("bochs-vmx", "bochs-svm", "qemu-svm")
+PLAN = re.compile(r"^1\.\.(\d+)")
+RESULT = re.compile(r"^(ok|not ok) (\d+)(?: - (.*))?$")
+
+
+def has_kvm():
+    """kvm takes part only where it can nest: RIGS, section 3."""
+    flags = Path("/proc/cpuinfo").read_text(errors="replace")
+    return bool(re.search(r"^flags\s*:.*\b(vmx|svm)\b", flags, re.M)) and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def rigs(only=None):
+    return [rig for rig in (*REQUIRED_RIGS, *(["kvm"] if has_kvm() else [])) if only in (None, rig)]
+
+
+def vm(name, kernel, **settings):
+    """A VM of a configuration: a kernel of build/guests, with test device."""
+    return {"name": name, "kernel": kernel, "memory": "16M", "test_device": True, **settings}
+
+
+class Log:
+    """What one run printed: Corbel's own lines, and each guest's."""
+
+    def __init__(self, text, end, names):
+        self.text = text
+        self.end = end
+        self.corbel = []
+        self.guests = {name: [] for name in names}
+        for line in text.replace("\r", "").split("\n"):
+            if line.startswith("corbel: "):
+                self.corbel.append(line[len("corbel: "):])
+                continue
+            name, bar, rest = line.partition("| ")
+            if bar and name in self.guests:
+                self.guests[name].append(rest)
+            elif len(names) == 1:
+                self.guests[names[0]].append(line)
+
+    def ended(self, name):
+        """How the VM ended; None = it did not."""
+        for line in self.corbel:
+            if line.startswith(f"vm {name}: ended: "):
+                return line[len(f"vm {name}: ended: "):]
+        return None
+
+    def has(self, pattern):
+        return any(re.search(pattern, line) for line in self.corbel)
+
+    def tail(self):
+        lines = [line for line in self.text.replace("\r", "").split("\n") if line]
+        return f"{self.end}; last line: {lines[-1] if lines else 'none'}"
+
+
+def image(path, vms, files, **settings):
+    """Makes an image of build/guests' files (or of Paths) and this configuration."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, source in files.items():
+            shutil.copyfile(source, Path(folder) / name)
+        config = Path(folder) / "corbel.json"
+        config.write_text(json.dumps({"version": 1, "vms": vms, **settings}))
+        subprocess.run([TOP / "tools/corbel-image", "--efi", BUILD / "corbel.efi", "-o", path, config], check=True)
+
+
+def run(rig, disk, names, *options, timeout=300, expect=None, stdin=None):
+    """One run of the rig; returns its Log."""
+    command = [TOP / "tests/rig/run", "--rig", rig, "--timeout", str(timeout), *options]
+    if expect:
+        command += ["--expect", expect]
+    done = subprocess.run([*command, disk], stdin=subprocess.DEVNULL if stdin is None else None, input=stdin,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout + 120, check=False)
+    errors = done.stderr.decode(errors="replace").strip().splitlines()
+    return Log(done.stdout.decode(errors="replace"), errors[-1] if errors else "rig: said nothing", names)
+
+
+def boot(rig, vms, *options, **settings):
+    """Boots these VMs, whose kernels are files of build/guests, and returns the Log."""
+    keep = {key: settings.pop(key) for key in ("timeout", "expect") if key in settings}
+    files = {v["kernel"]: BUILD / "guests" / v["kernel"] for v in vms}
+    with tempfile.NamedTemporaryFile(suffix=".img") as disk:
+        image(disk.name, vms, files, **settings)
+        return run(rig, disk.name, [v["name"] for v in vms], *options, **keep)
+
+
+def tap(rig, log, name, ended="test-device 1"):
+    """The results of one guest's TAP lines, and one for how it ended."""
+    lines = log.guests[name]
+    plan = next((int(PLAN.match(line)[1]) for line in lines if PLAN.match(line)), None)
+    results = {}
+    for line in lines:
+        match = RESULT.match(line)
+        if match:
+            sentence = (match[3] or f"number {match[2]}").split(" # ")[0].replace(":", ",")
+            results[int(match[2])] = (match[1] == "ok", f"{rig}/{name}.{sentence}", line)
+    found = list(results.values())
+    if plan is None:
+        found.append((False, f"{rig}/{name}.plan", f"no plan; {log.tail()}"))
+    else:
+        for number in range(1, plan + 1):
+            if number not in results:
+                found.append((False, f"{rig}/{name}.number {number}", f"missing; ended {log.ended(name)}; {log.tail()}"))
+    found.append((log.ended(name) == ended, f"{rig}/{name}.ends as it should",
+                  f"{log.ended(name)}, not {ended}; {log.tail()}"))
+    return found
