@@ -66,9 +66,20 @@ LINUX_KERNELS := cloud-12 generic-12 cloud-13
 
 UNIT_TESTS := # tests/unit/test_NAME.c; sources beside it in NAME_SRCS
 
+UNIT_TESTS += mux
+mux_SRCS := services/console/mux.c
+
 UNIT_TESTS += config
 config_SRCS := services/init/config.c services/init/jsontext.c services/init/path.c $(CJSON_SRC)/cJSON.c
 config_FLAGS := -isystem $(CJSON_SRC)
+
+UNIT_TESTS += boot_acpi boot_cpu boot_elf boot_paging boot_ranges boot_text
+boot_acpi_SRCS := boot/acpi.c
+boot_cpu_SRCS := boot/cpu.c
+boot_elf_SRCS := boot/elf.c
+boot_paging_SRCS := boot/paging.c
+boot_ranges_SRCS := boot/ranges.c
+boot_text_SRCS := boot/text.c
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)

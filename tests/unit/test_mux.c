@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The console's multiplexer: whole lines, names, and no forged lines of Corbel. */
+#include "services/console/mux.h"
+#include "tests/unit/unit.h"
+
+static char out[1 << 16];
+static size_t out_size, out_room;
+static struct mux mux;
+static struct mux_source log_source, web, db;
+
+static void emit(struct mux *m, const char *bytes, size_t size)
+{
+	(void)m;
+	memcpy(out + out_size, bytes, size);
+	out_size += size;
+}
+
+static size_t room(struct mux *m)
+{
+	(void)m;
+	return out_room - out_size;
+}
+
+static void start(bool shows_names)
+{
+	out_room = sizeof(out) - 1;
+	mux = (struct mux){ .emit = emit, .room = room, .shows_names = shows_names };
+	mux_source_init(&log_source, "", true);
+	mux_source_init(&web, "web", false);
+	mux_source_init(&db, "db", false);
+	mux_add(&mux, &log_source);
+	mux_add(&mux, &web);
+	mux_add(&mux, &db);
+}
+
+static void put(struct mux_source *source, const char *text)
+{
+	CHECK(mux_put(source, (const uint8_t *)text, strlen(text)));
+}
+
+static void put_log(const char *text)
+{
+	CHECK(mux_put_log(&log_source, (const uint8_t *)text, strlen(text)));
+}
+
+static void check_out(const char *text)
+{
+	out[out_size] = 0;
+	if (strcmp(out, text))
+		printf("# got: %s\n", out);
+	CHECK(strcmp(out, text) == 0);
+}
+
+TEST(one_guest_passes_unchanged)
+{
+	start(false);
+	put(&web, "login: \r\nhello\tworld\n\n");
+	mux_run(&mux, 1);
+	check_out("login: \r\nhello\tworld\n\n");
+}
+
+TEST(a_forged_line_gets_a_space)
+{
+	start(false);
+	put(&web, "corbel: panic\ncorbel\ncorbel:x\n");
+	mux_run(&mux, 1);
+	check_out(" corbel: panic\ncorbel\ncorbel:x\n");
+}
+
+TEST(a_line_forged_in_pieces_gets_a_space)
+{
+	start(false);
+	for (const char *c = "corbel: all vms ended\n"; *c; c++) {
+		mux_put(&web, (const uint8_t *)c, 1);
+		mux_run(&mux, 1);
+	}
+	check_out(" corbel: all vms ended\n");
+}
+
+TEST(a_slowly_forged_line_never_stands_at_column_0)
+{
+	uint64_t now = 1;
+
+	start(false);
+	for (const char *c = "corbel: x\n"; *c; c++) {
+		mux_put(&web, (const uint8_t *)c, 1);
+		now += MUX_LINE_WAIT_NS + 1;
+		mux_run(&mux, now);
+		now += MUX_LINE_WAIT_NS + 1;
+		mux_run(&mux, now);
+	}
+	out[out_size] = 0;
+	CHECK(strncmp(out, "corbel: ", 8) != 0 && !strstr(out, "\ncorbel: "));
+}
+
+TEST(a_forged_line_after_a_cut_gets_a_space)
+{
+	start(false);
+	put(&web, "half");
+	mux_run(&mux, 1);
+	put_log("vm web: started");
+	mux_run(&mux, 2);
+	mux_run(&mux, 3 + MUX_LINE_WAIT_NS);
+	put(&web, "corbel: x\n");
+	mux_run(&mux, 4 + MUX_LINE_WAIT_NS);
+	check_out("half\r\ncorbel: vm web: started\r\n corbel: x\n");
+}
+
+TEST(a_held_prefix_comes_out_after_a_while)
+{
+	uint64_t due;
+
+	start(false);
+	put(&web, "cor");
+	due = mux_run(&mux, 5);
+	CHECK_EQ(due, 5 + MUX_LINE_WAIT_NS);
+	check_out("");
+	mux_run(&mux, due);
+	check_out(" cor");
+}
+
+TEST(a_log_line_waits_for_the_end_of_a_guests_line)
+{
+	start(false);
+	put(&web, "first ");
+	mux_run(&mux, 1);
+	put_log("vm db: started");
+	CHECK_EQ(mux_run(&mux, 2), 2 + MUX_LINE_WAIT_NS);
+	put(&web, "second\n");
+	mux_run(&mux, 3);
+	check_out("first second\ncorbel: vm db: started\r\n");
+}
+
+TEST(two_guests_get_their_names_and_whole_lines)
+{
+	start(true);
+	put(&web, "one");
+	mux_run(&mux, 1);
+	put(&db, "uno\n");
+	mux_run(&mux, 2);
+	put(&web, " two\nthree\n");
+	mux_run(&mux, 3);
+	check_out("web| one two\ndb| uno\nweb| three\n");
+}
+
+TEST(a_guest_that_does_not_end_its_line_is_cut)
+{
+	start(true);
+	put(&web, "prompt");
+	mux_run(&mux, 1);
+	put(&db, "uno\n");
+	mux_run(&mux, 2);
+	mux_run(&mux, 2 + MUX_LINE_WAIT_NS);
+	put(&web, "more\n");
+	mux_run(&mux, 3 + MUX_LINE_WAIT_NS);
+	check_out("web| prompt\r\ndb| uno\nweb| more\n");
+}
+
+TEST(control_characters_cannot_forge_a_log_line)
+{
+	start(false);
+	put_log("vm x: refused: a\r\ncorbel: b\x1b[2J");
+	mux_run(&mux, 1);
+	check_out("corbel: vm x: refused: a??corbel: b?[2J\r\n");
+}
+
+TEST(a_full_line_takes_nothing_and_loses_nothing)
+{
+	uint8_t big[MUX_PENDING_MAX];
+
+	start(false);
+	memset(big, 'x', sizeof(big));
+	CHECK(mux_put(&web, big, sizeof(big)));
+	CHECK(!mux_put(&web, big, 1));
+	out_room = 100;
+	mux_run(&mux, 1);
+	CHECK(out_size <= 100 && web.pending_size == sizeof(big) - out_size);
+	out_room = sizeof(out) - 1;
+	mux_run(&mux, 2);
+	CHECK_EQ(out_size, sizeof(big));
+}
+
+TEST(a_removed_owner_leaves_column_0)
+{
+	start(false);
+	put(&web, "half");
+	mux_run(&mux, 1);
+	mux_remove(&mux, &web);
+	put_log("x");
+	mux_run(&mux, 2);
+	check_out("half\r\ncorbel: x\r\n");
+}
+
+int main(void)
+{
+	RUN(one_guest_passes_unchanged);
+	RUN(a_forged_line_gets_a_space);
+	RUN(a_line_forged_in_pieces_gets_a_space);
+	RUN(a_slowly_forged_line_never_stands_at_column_0);
+	RUN(a_forged_line_after_a_cut_gets_a_space);
+	RUN(a_held_prefix_comes_out_after_a_while);
+	RUN(a_log_line_waits_for_the_end_of_a_guests_line);
+	RUN(two_guests_get_their_names_and_whole_lines);
+	RUN(a_guest_that_does_not_end_its_line_is_cut);
+	RUN(control_characters_cannot_forge_a_log_line);
+	RUN(a_full_line_takes_nothing_and_loses_nothing);
+	RUN(a_removed_owner_leaves_column_0);
+	return unit_end();
+}
