@@ -86,23 +86,30 @@ static void apic_enable(uint64_t address)
 		panic("no memory to map the local APIC");
 }
 
-/* The count-down timer's frequency is nowhere to be read: it is measured against the clock. */
+static uint64_t timer_measure(void)
+{
+	uint64_t start = arch_now_ns();
+	uint32_t first = apic_read(APIC_TIMER_CURRENT), ticks;
+
+	clock_wait_ns(CALIBRATE_NS);
+	ticks = first - apic_read(APIC_TIMER_CURRENT);
+	return ((uint64_t)ticks << 32) / (arch_now_ns() - start);
+}
+
+/*
+ * The count-down timer's frequency is nowhere to be read: it is measured against the clock. The
+ * second measurement counts, when code and data have been touched.
+ */
 static void timer_calibrate(void)
 {
-	uint64_t start, spent;
-	uint32_t ticks;
-
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
-	start = arch_now_ns();
 	apic_write(APIC_TIMER_INITIAL, TIMER_MAX);
-	clock_wait_ns(CALIBRATE_NS);
-	ticks = TIMER_MAX - apic_read(APIC_TIMER_CURRENT);
-	spent = arch_now_ns() - start;
+	timer_measure();
+	timer_from_ns = timer_measure();
 	apic_write(APIC_TIMER_INITIAL, 0);
-	if (ticks < 16)
+	if (timer_from_ns == 0)
 		panic("the local APIC's timer does not count");
-	timer_from_ns = ((uint64_t)ticks << 32) / spent;
 }
 
 void apic_init(uint64_t address)

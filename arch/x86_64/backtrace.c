@@ -15,13 +15,13 @@ extern const struct ksym ksyms[];
 extern const char ksyms_names[];
 extern const char image_start[], text_end[]; /* linker.ld */
 
-void backtrace_symbol(uint64_t address)
+void backtrace_symbol(uint64_t address, bool is_return)
 {
-	uint64_t offset = address - (uint64_t)image_start;
+	uint64_t offset = address - is_return - (uint64_t)image_start;
 	uint32_t low = 0, high = ksyms_count;
 
 	console_hex(address);
-	if (address < (uint64_t)image_start || address >= (uint64_t)text_end || high == 0)
+	if (address <= (uint64_t)image_start || address > (uint64_t)text_end || high == 0)
 		return;
 	while (high - low > 1) { /* the last symbol at or below it */
 		uint32_t middle = low + (high - low) / 2;
@@ -34,7 +34,7 @@ void backtrace_symbol(uint64_t address)
 	console_text(" ");
 	console_text(ksyms_names + ksyms[low].name);
 	console_text("+");
-	console_decimal(offset - ksyms[low].offset);
+	console_decimal(offset + is_return - ksyms[low].offset);
 }
 
 void backtrace(uint64_t rbp)
@@ -45,7 +45,7 @@ void backtrace(uint64_t rbp)
 		if (rbp % 8 != 0 || !usercopy_probe(words, rbp))
 			break;
 		console_text("  from ");
-		backtrace_symbol(words[1]);
+		backtrace_symbol(words[1], true);
 		console_text("\r\n");
 		if (words[0] != 0 && words[0] <= rbp)
 			break; /* stacks grow down: this chain is broken */

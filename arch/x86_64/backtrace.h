@@ -5,5 +5,5 @@
 
 /* Prints the return addresses of the chain of frame pointers that begins at rbp. */
 void backtrace(uint64_t rbp);
-/* "name+0x1f", or the bare address. */
-void backtrace_symbol(uint64_t address);
+/* The address and "name+31". A return address may stand behind its function's last instruction. */
+void backtrace_symbol(uint64_t address, bool is_return);

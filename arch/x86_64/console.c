@@ -39,7 +39,8 @@ void arch_console_write(const char *bytes, size_t size)
 
 void console_text(const char *text)
 {
-	arch_console_write(text, __builtin_strlen(text));
+	while (*text)
+		arch_console_write(text++, 1);
 }
 
 void console_hex(uint64_t value)

@@ -175,6 +175,7 @@ unsigned arch_paging_init(const struct boot_info *info, hpa_t block)
 	early_table(root, ARCH_PIN_BASE, SLOT_SHIFT);
 	early_table(root, ARCH_SLOT_BASE, SLOT_SHIFT);
 	early_table(root, ARCH_STACK_BASE, SLOT_SHIFT);
+	early_table(root, FRAMES_META, SLOT_SHIFT);
 	early_map(root, FRAMES_WINDOW + block.value, block.value,
 		  host_format.leaf_bits | PTE_PS | PTE_RW | PTE_NX | PTE_G);
 	for (uint32_t i = 0; i < info->segment_count && i < BOOT_SEGMENT_MAX; i++)

@@ -50,8 +50,44 @@ static void panic_core(void)
 	console_text("\r\n");
 }
 
+/* Those that calls keep come first: of a panic that is no trap, the others say nothing. */
+#define KEPT_COUNT 8
+
+static void panic_registers(const struct arch_frame *f, unsigned count)
+{
+	const struct {
+		char name[6];
+		uint64_t value;
+	} registers[] = {
+		{"rbx ", f->rbx},     {"rbp ", f->rbp},     {"rsp ", f->rsp},
+		{"rfl ", f->rflags},  {"r12 ", f->r12},     {"r13 ", f->r13},
+		{"r14 ", f->r14},     {"r15 ", f->r15},     {"rax ", f->rax},
+		{"rcx ", f->rcx},     {"rdx ", f->args[2]}, {"rsi ", f->args[1]},
+		{"rdi ", f->args[0]}, {"r8  ", f->args[4]}, {"r9  ", f->args[5]},
+		{"r10 ", f->args[3]}, {"r11 ", f->r11},     {"cs  ", f->cs},
+		{"err ", f->error},   {"vec ", f->vector},
+	};
+
+	for (unsigned i = 0; i < count && i < ARRAY_COUNT(registers); i++) {
+		panic_value(registers[i].name, registers[i].value);
+		console_text(i % 4 == 3 ? "\r\n" : " ");
+	}
+}
+
+static inline __attribute__((always_inline)) void panic_capture(struct arch_frame *frame)
+{
+	__asm__ volatile("mov %%rbx, %0; mov %%rbp, %1; mov %%rsp, %2; pushf; pop %3"
+			 : "=m"(frame->rbx), "=m"(frame->rbp), "=m"(frame->rsp),
+			   "=r"(frame->rflags));
+	__asm__ volatile("mov %%r12, %0; mov %%r13, %1; mov %%r14, %2; mov %%r15, %3"
+			 : "=m"(frame->r12), "=m"(frame->r13), "=m"(frame->r14), "=m"(frame->r15));
+}
+
 _Noreturn void panic_at(const char *file, int line, const char *sentence)
 {
+	struct arch_frame frame = {0};
+
+	panic_capture(&frame);
 	panic_begin(sentence);
 	console_text("at ");
 	console_text(file);
@@ -59,39 +95,19 @@ _Noreturn void panic_at(const char *file, int line, const char *sentence)
 	console_decimal((uint64_t)line);
 	console_text(", ");
 	panic_core();
+	panic_registers(&frame, KEPT_COUNT);
 	backtrace((uint64_t)__builtin_frame_address(0));
 	panic_end();
-}
-
-static void panic_registers(const struct arch_frame *f)
-{
-	const struct {
-		char name[6];
-		uint64_t value;
-	} registers[] = {
-		{"rax ", f->rax},     {"rbx ", f->rbx},     {"rcx ", f->rcx},
-		{"rdx ", f->args[2]}, {"rsi ", f->args[1]}, {"rdi ", f->args[0]},
-		{"rbp ", f->rbp},     {"rsp ", f->rsp},     {"r8  ", f->args[4]},
-		{"r9  ", f->args[5]}, {"r10 ", f->args[3]}, {"r11 ", f->r11},
-		{"r12 ", f->r12},     {"r13 ", f->r13},     {"r14 ", f->r14},
-		{"r15 ", f->r15},     {"rfl ", f->rflags},  {"cs  ", f->cs},
-		{"err ", f->error},   {"vec ", f->vector},
-	};
-
-	for (unsigned i = 0; i < ARRAY_COUNT(registers); i++) {
-		panic_value(registers[i].name, registers[i].value);
-		console_text(i % 4 == 3 ? "\r\n" : " ");
-	}
 }
 
 _Noreturn void panic_trap(const struct arch_frame *frame, const char *sentence)
 {
 	panic_begin(sentence);
 	console_text("at ");
-	backtrace_symbol(frame->rip);
+	backtrace_symbol(frame->rip, false);
 	console_text(", ");
 	panic_core();
-	panic_registers(frame);
+	panic_registers(frame, UINT32_MAX);
 	backtrace(frame->rbp);
 	panic_end();
 }

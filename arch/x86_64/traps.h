@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The one way into ring 0: what traps_entry.S leaves on the kernel stack, and which vector is what. */
+/* The one way into ring 0: what traps_entry.S leaves on the kernel stack, and which vector is what.
+ */
 #pragma once
 #include "kernel/types.h"
 
