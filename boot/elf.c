@@ -28,7 +28,7 @@ struct program_header {
 static const char *part_check(struct elf_image *image, const struct program_header *p, size_t size)
 {
 	struct elf_part *part = &image->parts[image->part_count];
-	uint64_t end = image->virt + image->size;
+	uint64_t above;
 
 	if (image->part_count == BOOT_SEGMENT_MAX)
 		return "the kernel has too many segments";
@@ -37,8 +37,9 @@ static const char *part_check(struct elf_image *image, const struct program_head
 	if (p->virt % PAGE_SIZE || p->virt < ELF_VIRT_MIN || p->size > ELF_SIZE_MAX)
 		return "a segment of the kernel has a wrong address or size";
 	if (!image->part_count)
-		image->virt = end = p->virt;
-	if (p->virt < end || p->virt - image->virt > ELF_SIZE_MAX)
+		image->virt = p->virt;
+	above = p->virt - image->virt; /* huge if it lies below */
+	if (above < image->size || above > ELF_SIZE_MAX)
 		return "the kernel's segments overlap or lie too far apart";
 	*part = (struct elf_part){
 		.offset = p->offset,
@@ -49,7 +50,7 @@ static const char *part_check(struct elf_image *image, const struct program_head
 		.is_executable = (p->flags & FLAG_EXECUTE) != 0,
 	};
 	/* At most 128 MiB above p->virt, which the next check bounds: nothing wraps unseen. */
-	image->size = part->virt - image->virt + part->size;
+	image->size = above + part->size;
 	if (image->size > ELF_SIZE_MAX || image->virt + image->size - 1 < image->virt)
 		return "the kernel is too large";
 	image->part_count++;

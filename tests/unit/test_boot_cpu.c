@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which CPUs the loader refuses, and with which sentence. */
+#include "boot/cpu.h"
+#include "tests/unit/unit.h"
+
+/* A Haswell and a Zen 3 as far as the list goes, fresh from the firmware. */
+static const struct cpu_facts intel = {
+	.leaf_1_ecx = 1u << 5,
+	.leaf_80000001_edx = 1u << 20 | 1u << 26 | 1u << 29,
+	.feature_control = 0,
+	.vmx_procbased = 1ull << 63,
+	.vmx_procbased2 = 1ull << 33 | 1ull << 39,
+	.vmx_ept_vpid = 1u << 6 | 1u << 14,
+};
+static const struct cpu_facts amd = {
+	.leaf_80000001_ecx = 1u << 2,
+	.leaf_80000001_edx = 1u << 20 | 1u << 29,
+	.leaf_8000000a_ebx = 16,
+	.leaf_8000000a_edx = 1,
+};
+
+static void check_fault(const struct cpu_facts *facts, const char *word)
+{
+	const char *fault = cpu_fault(facts);
+
+	CHECK(fault);
+	CHECK(strstr(fault, word));
+	CHECK(strlen(fault) < 100 && fault[strlen(fault) - 1] != '.');
+}
+
+TEST(whole_cpus_pass)
+{
+	CHECK(!cpu_fault(&intel));
+	CHECK(!cpu_fault(&amd));
+	CHECK_STR(cpu_vendor(&intel), "vmx");
+	CHECK_STR(cpu_vendor(&amd), "svm");
+	CHECK(cpu_has_1g_pages(&intel));
+	CHECK(!cpu_has_1g_pages(&amd));
+}
+
+TEST(names_what_any_cpu_lacks)
+{
+	struct cpu_facts facts = {0};
+
+	check_fault(&facts, "long mode");
+	facts.leaf_80000001_edx = 1u << 29;
+	check_fault(&facts, "NX");
+	facts.leaf_80000001_edx |= 1u << 20;
+	check_fault(&facts, "neither VT-x nor SVM");
+	facts = intel;
+	facts.cr4 = 1u << 12;
+	check_fault(&facts, "5-level paging");
+}
+
+TEST(names_what_vtx_lacks)
+{
+	struct cpu_facts facts = intel;
+
+	facts.vmx_procbased2 &= ~(1ull << 33);
+	check_fault(&facts, "lacks EPT");
+	facts = intel;
+	facts.vmx_procbased2 &= ~(1ull << 39);
+	check_fault(&facts, "unrestricted guest");
+	facts = intel;
+	facts.vmx_ept_vpid &= ~(1ull << 6);
+	check_fault(&facts, "4-level");
+	facts = intel;
+	facts.vmx_ept_vpid &= ~(1ull << 14);
+	check_fault(&facts, "write-back");
+}
+
+TEST(vtx_locked_on_or_open_passes_and_locked_off_does_not)
+{
+	struct cpu_facts facts = intel;
+
+	facts.feature_control = 1;
+	check_fault(&facts, "VT-x is locked off");
+	facts.feature_control = 1 | 1 << 1; /* inside SMX only */
+	check_fault(&facts, "VT-x is locked off");
+	facts.feature_control = 1 | 1 << 2;
+	CHECK(!cpu_fault(&facts));
+	facts.feature_control = 1 << 2;
+	CHECK(!cpu_fault(&facts));
+}
+
+TEST(svm_locked_off_does_not_pass)
+{
+	struct cpu_facts facts = amd;
+
+	facts.vm_cr = 0x18;
+	check_fault(&facts, "SVM is locked off");
+	facts.vm_cr = 0x10; /* off, but ours to switch on */
+	CHECK(!cpu_fault(&facts));
+	facts.vm_cr = 0x08; /* locked on */
+	CHECK(!cpu_fault(&facts));
+}
+
+TEST(names_what_svm_lacks)
+{
+	struct cpu_facts facts = amd;
+
+	facts.leaf_8000000a_edx = 0;
+	check_fault(&facts, "NPT");
+	facts = amd;
+	facts.leaf_8000000a_ebx = 1;
+	check_fault(&facts, "ASID");
+}
+
+int main(void)
+{
+	RUN(whole_cpus_pass);
+	RUN(names_what_any_cpu_lacks);
+	RUN(names_what_vtx_lacks);
+	RUN(vtx_locked_on_or_open_passes_and_locked_off_does_not);
+	RUN(svm_locked_off_does_not_pass);
+	RUN(names_what_svm_lacks);
+	return unit_end();
+}
