@@ -3,7 +3,7 @@
  * The rules of corbel.json, version 1. tools/corbel_image/config.py says the same in Python, with
  * the same sentences; tests/config/ holds the list of bad files that both are fed with.
  */
-#include "config.h"
+#include "services/init/config.h"
 
 #include <cJSON.h>
 #include <errno.h>
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jsontext.h"
-#include "path.h"
+#include "services/init/jsontext.h"
+#include "services/init/path.h"
 
 #define SHOWN_SIZE 48 /* bytes of a key as it is shown, with its NUL */
 

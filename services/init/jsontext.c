@@ -3,7 +3,7 @@
  * A strict JSON recogniser. It builds nothing: cJSON does that, from text that has passed here.
  * tools/corbel_image/jsontext.py says the same with the same sentences; a test feeds both.
  */
-#include "jsontext.h"
+#include "services/init/jsontext.h"
 
 #include <stdbool.h>
 #include <stdint.h>

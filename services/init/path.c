@@ -2,7 +2,7 @@
 /*
  * The rules of PATHs. tools/corbel_image/path.py says the same with the same sentences.
  */
-#include "path.h"
+#include "services/init/path.h"
 
 #include <stdbool.h>
 #include <string.h>
