@@ -119,7 +119,6 @@ static void set_register(const ZydisDecodedInstruction *z, unsigned reg, struct 
 	bool has_rex = z->attributes & ZYDIS_ATTRIB_HAS_REX;
 
 	insn->reg = (uint8_t)reg;
-	insn->register_size = insn->register_size ? insn->register_size : insn->size;
 	if (insn->register_size == 1 && !has_rex && reg >= 4 && reg < 8) {
 		insn->is_high_byte = true;
 		insn->reg -= 4;
@@ -244,6 +243,7 @@ static int translate(const ZydisDecodedInstruction *z, struct insn *insn)
 		.base = INSN_NO_REGISTER,
 		.index = INSN_NO_REGISTER,
 	};
+	insn->register_size = insn->size;
 	if (opcode.op == INSN_MOVZX || opcode.op == INSN_MOVSX)
 		insn->register_size = z->operand_width / 8;
 	set_operands(z, opcode.form, insn);

@@ -51,7 +51,7 @@ struct insn {
 	uint8_t op;            /* enum insn_op */
 	uint8_t length;        /* of the instruction */
 	uint8_t size;          /* of the memory operand, or of a string's element */
-	uint8_t register_size; /* of the register operand; else `size` */
+	uint8_t register_size; /* of the register operand */
 	uint8_t reg;           /* its number, also of a segment register */
 	bool is_high_byte;     /* AH, CH, DH, BH: bits 8-15 of `reg`, which is 0-3 then */
 	bool has_immediate;
