@@ -54,7 +54,12 @@ SERVICES := init console vmm
 init_OBJS := $(addprefix services/init/,main.o vms.o modules.o config.o jsontext.o path.o) third/cJSON.o
 console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
-vmm_OBJS :=
+vmm_OBJS := $(addprefix services/vmm/,alu.o bus.o decode.o emulate.o emulate_string.o gpagewalk.o guestmem.o \
+	state.o vcpu.o vioapic.o vpic.o vtest.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
+ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
+	DISABLE_KNC) -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -isystem $(ZYDIS_SRC)/include -isystem $(ZYDIS_SRC)/src \
+	-isystem $(ZYCORE_SRC)/include
+vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS)
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic \
 	rtc pmtimer kvmclock pci fwcfg acpi multiboot mmio fpu modes \
@@ -80,6 +85,21 @@ boot_elf_SRCS := boot/elf.c
 boot_paging_SRCS := boot/paging.c
 boot_ranges_SRCS := boot/ranges.c
 boot_text_SRCS := boot/text.c
+
+UNIT_TESTS += bus decode emulate gpagewalk native vtest vuart
+VMM_FAKE := tests/unit/fake_platform.c services/vmm/bus.c services/vmm/state.c
+VMM_EMULATE := $(VMM_FAKE) $(addprefix services/vmm/,alu.c decode.c emulate.c emulate_string.c gpagewalk.c guestmem.c \
+	vcpu.c vpic.c vioapic.c) $(addprefix $(ZYDIS_SRC)/src/,Decoder.c DecoderData.c SharedData.c)
+bus_SRCS := $(VMM_FAKE)
+gpagewalk_SRCS := $(VMM_FAKE) services/vmm/gpagewalk.c
+decode_SRCS := $(VMM_EMULATE)
+emulate_SRCS := $(VMM_EMULATE)
+native_SRCS := $(VMM_EMULATE)
+decode_FLAGS := $(ZYDIS_FLAGS)
+emulate_FLAGS := $(ZYDIS_FLAGS)
+native_FLAGS := $(ZYDIS_FLAGS)
+vtest_SRCS := $(VMM_FAKE) services/vmm/vtest.c
+vuart_SRCS := $(VMM_FAKE) services/vmm/vuart.c
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
@@ -135,6 +155,11 @@ $(BUILD)/third/cJSON.o: $(CJSON_SRC)/cJSON.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(RING3_FLAGS) -c -o $@ $<
+
+$(BUILD)/third/%.o: $(ZYDIS_SRC)/src/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING3_FLAGS) $(vmm_FLAGS) -c -o $@ $<
 
 $(BUILD)/services/%.o: services/%.S
 	$(call say,AS,$<)
@@ -199,10 +224,16 @@ $(BUILD)/tests/boot_probe.elf: $(BUILD)/tests/boot_probe.o tests/guest/boot_prob
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
 		-T tests/guest/boot_probe.ld -o $@ $<
 
+$(BUILD)/tests/rig/%.o: tests/rig/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BOOT_FLAGS) -c -o $@ $<
+
 $(BUILD)/corbel.so: $(BOOT_OBJS:%=$(BUILD)/%) $(BUILD)/boot/payload.o
 $(BUILD)/tests/boot_probe.so: $(BOOT_OBJS:%=$(BUILD)/%) $(BUILD)/tests/payload.o
 $(BUILD)/tests/lockoff.so: $(BUILD)/tests/lockoff.o $(BUILD)/boot/bytes.o
-$(BUILD)/corbel.so $(BUILD)/tests/boot_probe.so $(BUILD)/tests/lockoff.so:
+$(BUILD)/tests/rig/hello.so: $(BUILD)/tests/rig/hello.o
+$(BUILD)/corbel.so $(BUILD)/tests/boot_probe.so $(BUILD)/tests/lockoff.so $(BUILD)/tests/rig/hello.so:
 	$(Q)$(EFI_LD) -o $@ $^ $(EFI_LIB)/libgnuefi.a
 
 $(BUILD)/%.efi: $(BUILD)/%.so

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An EFI program for the rig's own tests: says on COM1 what it sees, then obeys one-letter orders. */
+/* For the rig's own tests: says on COM1 what the machine is, then obeys one-letter orders. */
 #include <efi.h>
-#include <efilib.h>
 
-#define COM1 0x3f8
-#define PIIX4_PM 0x0b00 /* bus 0, device 1, function 3, as in the configuration address */
+#define COM1     0x3f8
+#define PIIX4_PM 0x0b /* device 1, function 3 */
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
+
+static EFI_BOOT_SERVICES *BS;
+static EFI_GUID loaded_image_id = EFI_LOADED_IMAGE_PROTOCOL_GUID;
+static EFI_GUID file_system_id = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
+static EFI_GUID block_io_id = EFI_BLOCK_IO_PROTOCOL_GUID;
 
 static inline void out8(UINT16 port, UINT8 value)
 {
@@ -103,48 +109,36 @@ static void list_acpi(EFI_FILE_HANDLE root)
 	folder->Close(folder);
 }
 
-/* Each block device's size; a disk of at least a sector gets its first byte raised by one. */
+/* Each disk's size; one whose first byte is below 0x80 gets that byte raised by one. */
 static void list_disks(void)
 {
 	static UINT8 sector[4096] __attribute__((aligned(4096)));
-	EFI_GUID guid = BLOCK_IO_PROTOCOL;
-	EFI_HANDLE *handles;
-	UINTN count;
-	EFI_BLOCK_IO *disk;
+	EFI_HANDLE handles[32];
+	UINTN size = sizeof(handles);
+	EFI_BLOCK_IO_PROTOCOL *disk;
 
-	if (EFI_ERROR(LibLocateHandle(ByProtocol, &guid, NULL, &count, &handles)))
+	if (EFI_ERROR(BS->LocateHandle(ByProtocol, &block_io_id, NULL, &size, handles)))
 		return;
-	for (UINTN i = 0; i < count; i++) {
-		if (EFI_ERROR(BS->HandleProtocol(handles[i], &guid, (void **)&disk)) ||
-		    disk->Media->LogicalPartition || !disk->Media->MediaPresent)
+	for (UINTN i = 0; i < size / sizeof(handles[0]); i++) {
+		if (EFI_ERROR(BS->HandleProtocol(handles[i], &block_io_id, (void **)&disk)) ||
+		    disk->Media->LogicalPartition || !disk->Media->MediaPresent ||
+		    disk->Media->BlockSize != 512)
 			continue;
 		put("disk sectors ");
 		put_hex(disk->Media->LastBlock + 1, 8);
 		if (!EFI_ERROR(disk->ReadBlocks(disk, disk->Media->MediaId, 0, 512, sector)) &&
-		    sector[0]++ < 0x80) {
-			EFI_STATUS status =
-				disk->WriteBlocks(disk, disk->Media->MediaId, 0, 512, sector);
-
-			put(EFI_ERROR(status) ? " refused" : " written");
-		}
+		    sector[0]++ < 0x80)
+			put(EFI_ERROR(disk->WriteBlocks(disk, disk->Media->MediaId, 0, 512, sector))
+				    ? " refused"
+				    : " written");
 		put("\r\n");
 	}
 }
 
 static void list_machine(EFI_FILE_HANDLE root)
 {
-	UINT64 tables = 0;
-
-	for (UINTN i = 0; i < ST->NumberOfTableEntries; i++) {
-		EFI_GUID acpi = ACPI_20_TABLE_GUID;
-
-		if (CompareGuid(&ST->ConfigurationTable[i].VendorGuid, &acpi) == 0)
-			tables = (UINT64)ST->ConfigurationTable[i].VendorTable;
-	}
-	put("rsdp ");
-	put_hex(tables, 16);
-	put("\r\npiix4 pm base ");
-	put_hex(pci_read(PIIX4_PM >> 8, 0x40), 8);
+	put("pm base ");
+	put_hex(pci_read(PIIX4_PM, 0x40), 8);
 	put("\r\n");
 	list_pci();
 	list_acpi(root);
@@ -160,32 +154,50 @@ static void triple_fault(void)
 	__asm__ volatile("lidt %0; int3" : : "m"(none));
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+/* The folder that everything on the volume hangs from; NULL if it cannot be opened. */
+static EFI_FILE_HANDLE open_volume(EFI_HANDLE image)
 {
 	EFI_LOADED_IMAGE *loaded;
-	EFI_FILE_HANDLE root = NULL;
-	UINT64 rax = 1, rcx = 0, rdx, rbx;
+	EFI_SIMPLE_FILE_SYSTEM_PROTOCOL *volume;
+	EFI_FILE_HANDLE root;
 
-	InitializeLib(image, system);
-	BS->SetWatchdogTimer(0, 0, 0, NULL);
-	if (!EFI_ERROR(BS->HandleProtocol(image, &LoadedImageProtocol, (void **)&loaded)))
-		root = LibOpenRoot(loaded->DeviceHandle);
-	__asm__ volatile("cpuid" : "+a"(rax), "=b"(rbx), "+c"(rcx), "=d"(rdx));
-	put("\r\nhello ");
-	put_hex(rax, 8);
-	put((rcx & 1 << 5) != 0 ? " vmx" : "");
-	rax = 0x80000001;
-	__asm__ volatile("cpuid" : "+a"(rax), "=b"(rbx), "+c"(rcx), "=d"(rdx));
-	put((rcx & 1 << 2) != 0 ? " svm" : "");
+	if (EFI_ERROR(BS->HandleProtocol(image, &loaded_image_id, (void **)&loaded)) ||
+	    EFI_ERROR(
+		    BS->HandleProtocol(loaded->DeviceHandle, &file_system_id, (void **)&volume)) ||
+	    EFI_ERROR(volume->OpenVolume(volume, &root)))
+		return NULL;
+	return root;
+}
+
+static void greet(void)
+{
+	UINT32 eax = 1, ebx, ecx = 0, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	put("\r\nhello");
+	put((ecx & 1 << 5) != 0 ? " vmx" : "");
+	eax = 0x80000001;
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	put((ecx & 1 << 2) != 0 ? " svm" : "");
 	put("\r\n\x1b[1mor\x1b[0mder? ");
+}
 
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+{
+	EFI_RUNTIME_SERVICES *runtime = system->RuntimeServices;
+	EFI_FILE_HANDLE root;
+
+	BS = system->BootServices;
+	BS->SetWatchdogTimer(0, 0, 0, NULL);
+	root = open_volume(image);
+	greet();
 	for (;;) {
 		char order = get();
 
 		if (order == 'p')
-			RT->ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL);
+			runtime->ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL);
 		else if (order == 'r')
-			RT->ResetSystem(EfiResetCold, EFI_SUCCESS, 0, NULL);
+			runtime->ResetSystem(EfiResetCold, EFI_SUCCESS, 0, NULL);
 		else if (order == 't')
 			triple_fault();
 		else if (order == 'l')
