@@ -91,15 +91,8 @@ VMM_FAKE := tests/unit/fake_platform.c services/vmm/bus.c services/vmm/state.c
 VMM_EMULATE := $(VMM_FAKE) $(addprefix services/vmm/,alu.c decode.c emulate.c emulate_string.c gpagewalk.c guestmem.c \
 	vcpu.c vpic.c vioapic.c) $(addprefix $(ZYDIS_SRC)/src/,Decoder.c DecoderData.c SharedData.c)
 bus_SRCS := $(VMM_FAKE)
-gpagewalk_SRCS := $(VMM_FAKE) services/vmm/gpagewalk.c
-decode_SRCS := $(VMM_EMULATE)
-emulate_SRCS := $(VMM_EMULATE)
-native_SRCS := $(VMM_EMULATE)
-decode_FLAGS := $(ZYDIS_FLAGS)
-emulate_FLAGS := $(ZYDIS_FLAGS)
-native_FLAGS := $(ZYDIS_FLAGS)
-vtest_SRCS := $(VMM_FAKE) services/vmm/vtest.c
-vuart_SRCS := $(VMM_FAKE) services/vmm/vuart.c
+$(foreach t,gpagewalk vtest vuart,$(eval $(t)_SRCS := $(VMM_FAKE) services/vmm/$(t).c))
+$(foreach t,decode emulate native,$(eval $(t)_SRCS := $(VMM_EMULATE))$(eval $(t)_FLAGS := $(ZYDIS_FLAGS)))
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
@@ -245,7 +238,7 @@ $(BUILD)/%.efi: $(BUILD)/%.so
 
 GUEST_FLAGS := $(COMMON) -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
 	-fcf-protection=none -fno-asynchronous-unwind-tables
-GUEST_LD = $(CC) -nostdlib -static -no-pie -Wl,-n -Wl,--build-id=none -Wl,-z,noexecstack -T guests/lib/guest.lds
+GUEST_LD = $(CC) -nostdlib -static -Wl,-n -Wl,--build-id=none -Wl,-z,noexecstack -T guests/lib/guest.lds
 GUEST_LIB := $(BUILD)/guests/lib/libguest.a
 
 guests: $(GUESTS:%=$(BUILD)/guests/%) $(BUILD)/guests/hello.pvh $(BUILD)/guests/hello.kludge
