@@ -155,26 +155,28 @@ real:
 	movw %ax, %es
 	movw %ax, %ss
 	movw $REAL, %sp
+	movl $mode_result, %edi	/* 32-bit addresses from here on, by registers */
 	movl %cr0, %eax
-	addr32 movl %eax, mode_result
+	movl %eax, (%edi)
 	movw $0x3ff, %dx
 	movb $0x5a, %al
 	outb %al, %dx
 	xorl %eax, %eax
 	inb %dx, %al
-	addr32 movl %eax, mode_result + 4
+	movl %eax, 4(%edi)
 	xorl %eax, %eax
 	cpuid
-	addr32 movl %ebx, mode_result + 8
+	movl %ebx, 8(%edi)
 	movl $0x1b, %ecx
 	rdmsr
-	addr32 movl %eax, mode_result + 12
+	movl %eax, 12(%edi)
 	movl $IOAPIC, %ebx
 	movl $0x15, %eax
-	addr32 movl %eax, (%ebx)
-	addr32 movl (%ebx), %eax
-	addr32 movl %eax, mode_result + 16
-	addr32 cmpl $5, mode
+	movl %eax, (%ebx)
+	movl (%ebx), %eax
+	movl %eax, 16(%edi)
+	movl $mode, %esi
+	cmpl $5, (%esi)
 	jne 6f
 	/* Vectors by the IVT at 0, whose old entries are put back. */
 	lidtl %cs:REAL + (ivt_pointer - real_start)
@@ -187,12 +189,14 @@ real:
 	int $IVT_VECTOR
 	/* A self IPI by the APIC's page while interrupts are off; it must come after STI. */
 	movl $0xfee00300, %ebx
-	addr32 movl $0x40000 | TIMER_VECTOR, (%ebx)
+	movl $0x40000 | TIMER_VECTOR, (%ebx)
 	sti
 	movl $1000000, %ecx
-7:	addr32 testl $0xff00, mode_result + 20
-	addr32 loopz 7b
-	cli
+7:	testl $0xff00, 20(%edi)
+	jnz 8f
+	decl %ecx
+	jnz 7b
+8:	cli
 	popl TIMER_VECTOR * 4
 	popl IVT_VECTOR * 4
 6:	movl %cr0, %eax
@@ -200,14 +204,14 @@ real:
 	movl %eax, %cr0
 	ljmpl $0x18, $from_real
 
-on_int:
-	addr32 incl mode_result + 20
+on_int:	/* both with EDI as the code that they interrupt has it */
+	incl 20(%edi)
 	iretw
 on_timer:
-	addr32 addl $0x100, mode_result + 20
+	addl $0x100, 20(%edi)
 	pushl %ebx
 	movl $0xfee000b0, %ebx
-	addr32 movl $0, (%ebx)
+	movl $0, (%ebx)
 	popl %ebx
 	iretw
 	.balign 4

@@ -87,7 +87,7 @@ static uint8_t buffer[8192] __attribute__((aligned(64)));
 	X(across_end, "movq %%rax, 0xffc(%%rbx)")					\
 	X(across_read, "movq 0xffa(%%rbx), %%rax")				\
 	X(push_to, "leaq 16(%%rbx), %%rsp; pushq %%rax")				\
-	X(enter, "movq %%rsp, %%r9; leaq 64(%%rbx), %%rsp; enterq $8, $1; movq %%r9, %%rsp")
+	X(enter, "movq %%rsp, %%r9; leaq 64(%%rbx), %%rsp; .byte 0xc8, 8, 0, 1; movq %%r9, %%rsp")
 
 CASES(CASE)
 
