@@ -86,6 +86,10 @@ boot_paging_SRCS := boot/paging.c
 boot_ranges_SRCS := boot/ranges.c
 boot_text_SRCS := boot/text.c
 
+UNIT_TESTS += arch_acpi arch_time
+arch_acpi_SRCS := arch/x86_64/acpi_parse.c
+arch_time_SRCS := arch/x86_64/rtc.c
+
 UNIT_TESTS += bus decode emulate gpagewalk native vtest vuart
 VMM_FAKE := tests/unit/fake_platform.c services/vmm/bus.c services/vmm/state.c
 VMM_EMULATE := $(VMM_FAKE) $(addprefix services/vmm/,alu.c decode.c emulate.c emulate_string.c gpagewalk.c guestmem.c \

@@ -28,7 +28,7 @@
 #define LVT_MASKED       0x10000u
 #define LVT_NMI          0x400u
 #define LVT_TSC_DEADLINE 0x40000u
-#define DIVIDE_BY_16     3u
+#define DIVIDE_BY_1      3u
 #define TIMER_MAX        0xffffffffu
 #define CALIBRATE_NS     200000u
 
@@ -103,7 +103,7 @@ static uint64_t timer_measure(void)
 static void timer_calibrate(void)
 {
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
+	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
 	apic_write(APIC_TIMER_INITIAL, TIMER_MAX);
 	timer_measure();
 	timer_from_ns = timer_measure();
@@ -155,7 +155,9 @@ void arch_deadline_set(uint64_t deadline_ns)
 	if (deadline_ns != UINT64_MAX) {
 		now = arch_now_ns();
 		ticks = deadline_ns > now ? scale(deadline_ns - now, timer_from_ns) : 0;
-		ticks = MIN(ticks + 1, TIMER_MAX); /* 0 would stop it; too long only fires early */
+		/* Rather a little late than early and again; 0 would stop it; the longest fires
+		 * early. */
+		ticks = MIN(ticks + (ticks >> 12) + 1, TIMER_MAX);
 	}
 	apic_write(APIC_TIMER_INITIAL, (uint32_t)ticks);
 }

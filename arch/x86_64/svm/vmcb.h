@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The VMCB: APM vol 2, appendix "Layout of VMCB". */
+#pragma once
+#include "kernel/abi.h"
+#include "kernel/types.h"
+
+struct vmcb_segment {
+	uint16_t selector, attributes; /* attributes as in abi_segment_state */
+	uint32_t limit;
+	uint64_t base;
+};
+
+struct vmcb {
+	/* control area */
+	uint32_t intercept_cr, intercept_dr; /* reads 0-15, writes 16-31 */
+	uint32_t intercept_exceptions;
+	uint32_t intercept[3]; /* by exit code - 0x60 */
+	uint8_t reserved_018[0x3c - 0x18];
+	uint16_t pause_filter_threshold, pause_filter_count;
+	uint64_t iopm, msrpm; /* physical */
+	uint64_t tsc_offset;
+	uint32_t asid;
+	uint32_t tlb_control;
+	uint32_t vintr;        /* VINTR_* */
+	uint32_t vintr_vector;
+	uint64_t shadow;       /* bit 0: interrupt shadow */
+	uint64_t exit_code, exit_info1, exit_info2;
+	uint32_t exit_event, exit_event_error; /* EXITINTINFO */
+	uint64_t nested;       /* bit 0: nested paging */
+	uint8_t reserved_098[0xa8 - 0x98];
+	uint32_t event, event_error; /* EVENTINJ */
+	uint64_t nested_cr3;
+	uint64_t lbr;
+	uint32_t clean; /* CLEAN_*: what the CPU may have cached */
+	uint32_t reserved_0c4;
+	uint64_t next_rip;
+	uint8_t reserved_0d0[0x400 - 0xd0];
+	/* state save area */
+	struct vmcb_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+	uint8_t reserved_4a0[0x4cb - 0x4a0];
+	uint8_t cpl;
+	uint32_t reserved_4cc;
+	uint64_t efer;
+	uint8_t reserved_4d8[0x548 - 0x4d8];
+	uint64_t cr4, cr3, cr0, dr7, dr6, rflags, rip;
+	uint8_t reserved_580[0x5d8 - 0x580];
+	uint64_t rsp;
+	uint8_t reserved_5e0[0x5f8 - 0x5e0];
+	uint64_t rax;
+	uint64_t star, lstar, cstar, fmask, kernel_gs_base; /* these by VMLOAD and VMSAVE, */
+	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;   /* with FS, GS, LDTR, TR */
+	uint64_t cr2;
+	uint8_t reserved_648[0x668 - 0x648];
+	uint64_t pat;
+	uint64_t debugctl;
+	uint8_t reserved_678[0x1000 - 0x678];
+};
+
+_Static_assert(offsetof(struct vmcb, vintr) == 0x60, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, exit_code) == 0x70, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, event) == 0xa8, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, next_rip) == 0xc8, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, tr) == 0x490, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, efer) == 0x4d0, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, cr4) == 0x548, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, rip) == 0x578, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, cr2) == 0x640, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB layout");
+_Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "VMCB layout");
+
+/* Exit codes: APM vol 2, appendix "SVM Intercept Exit Codes". */
+enum svm_code {
+	SVM_EXCEPTION = 0x40, /* + vector */
+	SVM_INTR = 0x60,
+	SVM_NMI,
+	SVM_SMI,
+	SVM_INIT,
+	SVM_VINTR,
+	SVM_RDPMC = 0x6f,
+	SVM_CPUID = 0x72,
+	SVM_RSM,
+	SVM_IRET,
+	SVM_INVD = 0x76,
+	SVM_PAUSE,
+	SVM_HLT,
+	SVM_INVLPGA = 0x7a,
+	SVM_IOIO,
+	SVM_MSR,
+	SVM_TASK_SWITCH,
+	SVM_SHUTDOWN = 0x7f,
+	SVM_VMRUN,
+	SVM_VMMCALL,
+	SVM_VMLOAD,
+	SVM_VMSAVE,
+	SVM_STGI,
+	SVM_CLGI,
+	SVM_SKINIT,
+	SVM_WBINVD = 0x89,
+	SVM_MONITOR,
+	SVM_MWAIT,
+	SVM_MWAIT_ARMED,
+	SVM_XSETBV,
+	SVM_RDPRU,
+	SVM_NPF = 0x400
+};
+
+#define VINTR_TPR         0x0fu
+#define VINTR_IRQ         (1u << 8)
+#define VINTR_PRIORITY(p) ((p) << 16)
+#define VINTR_PRIORITIES  (0xfu << 16)
+#define VINTR_IGNORE_TPR  (1u << 20)
+#define VINTR_MASKING     (1u << 24)
+
+#define EVENT_ERROR      (1u << 11)
+#define EVENT_VALID      (1u << 31)
+#define EVENT_TYPE(info) ((info) >> 8 & 7u)
+
+/* A field of the group changed since the last exit: clear its bit. */
+#define CLEAN_INTERCEPTS (1u << 0) /* and TSC offset */
+#define CLEAN_VINTR      (1u << 3)
+#define CLEAN_NESTED     (1u << 4) /* and PAT */
+#define CLEAN_CR         (1u << 5) /* CR0, CR3, CR4, EFER */
+#define CLEAN_DR         (1u << 6)
+#define CLEAN_CR2        (1u << 9)
+#define CLEAN_ALL        0x1fffu

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the raw fields of a VM exit to the neutral record. */
+#pragma once
+#include "kernel/vm_exit.h"
+
+/* Which fields besides the reason an exit needs; the others of struct vmx_raw are not looked at. */
+#define VMX_NEEDS_LENGTH        1u
+#define VMX_NEEDS_QUALIFICATION 2u
+#define VMX_NEEDS_EVENT         4u  /* VM-exit interruption information and error code */
+#define VMX_NEEDS_VECTORING     8u  /* IDT-vectoring information; if valid, error code and length too */
+#define VMX_NEEDS_GPA           16u
+#define VMX_NEEDS_RSP           32u /* the guest's RSP must be in the page: vmm or a handler may want it */
+
+struct vmx_raw {
+	uint32_t reason, length;
+	uint64_t qualification, gpa;
+	uint32_t event, event_error;
+	uint32_t vectoring, vectoring_error;
+};
+
+unsigned vmx_exit_needs(uint32_t reason);
+/* Fills `exit`; SDM vol 3, "VM-Exit Information Fields" and appendix "VMX Basic Exit Reasons". */
+void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit);
