@@ -2,10 +2,10 @@
 /* Finds ACPI tables and the way to soft power-off. */
 #include "guests/lib/acpi.h"
 
-#define SLP_EN		(1u << 13)
-#define AML_NAME	0x08
-#define AML_PACKAGE	0x12
-#define AML_BYTE	0x0a
+#define SLP_EN      (1u << 13)
+#define AML_NAME    0x08
+#define AML_PACKAGE 0x12
+#define AML_BYTE    0x0a
 
 static const void *at(uint64_t address)
 {
@@ -143,7 +143,7 @@ bool acpi_s5(uint8_t *type_a, uint8_t *type_b)
 		if (aml[-1] != AML_NAME && !(aml[-1] == '\\' && aml[-2] == AML_NAME))
 			continue;
 		from += 2 + (from[1] >> 6); /* the package's length has up to three more bytes */
-		from++;			    /* number of elements */
+		from++;                     /* number of elements */
 		from = acpi_integer(from, type_a);
 		acpi_integer(from, type_b);
 		return true;

@@ -10,7 +10,7 @@ struct acpi_rsdp {
 	char oem[6];
 	uint8_t revision;
 	uint32_t rsdt;
-	uint32_t length;		/* from here on: revision 2 and later */
+	uint32_t length; /* from here on: revision 2 and later */
 	uint64_t xsdt;
 	uint8_t checksum_all;
 	uint8_t reserved[3];

@@ -2,12 +2,12 @@
 /* The first C of a guest, and the boot information of Multiboot 1 and PVH in one form. */
 #include "guests/lib/guest.h"
 
-#define MULTIBOOT_MAGIC	0x2badb002
-#define PVH_MAGIC	0x336ec578
+#define MULTIBOOT_MAGIC 0x2badb002
+#define PVH_MAGIC       0x336ec578
 
-#define MULTIBOOT_CMDLINE	(1u << 2)
-#define MULTIBOOT_MODULES	(1u << 3)
-#define MULTIBOOT_MMAP		(1u << 6)
+#define MULTIBOOT_CMDLINE (1u << 2)
+#define MULTIBOOT_MODULES (1u << 3)
+#define MULTIBOOT_MMAP    (1u << 6)
 
 struct multiboot_info {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr;
@@ -77,8 +77,7 @@ static void boot_parse_multiboot(const struct multiboot_info *info)
 	if (info->flags & MULTIBOOT_CMDLINE)
 		boot.cmdline = string_at(info->cmdline);
 	for (uint32_t i = 0; (info->flags & MULTIBOOT_MODULES) && i < info->mods_count; i++)
-		boot_module_add(module[i].start, module[i].end - module[i].start,
-				module[i].string);
+		boot_module_add(module[i].start, module[i].end - module[i].start, module[i].string);
 	if (!(info->flags & MULTIBOOT_MMAP))
 		return;
 	while (address + sizeof(struct multiboot_range) <= end) {

@@ -5,18 +5,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MSR_TSC			0x10
-#define MSR_APIC_BASE		0x1b
-#define MSR_TSC_DEADLINE	0x6e0
-#define MSR_X2APIC		0x800
-#define MSR_EFER		0xc0000080
+#define MSR_TSC          0x10
+#define MSR_APIC_BASE    0x1b
+#define MSR_TSC_DEADLINE 0x6e0
+#define MSR_X2APIC       0x800
+#define MSR_EFER         0xc0000080
 
-#define CR0_PE (1ul << 0)
-#define CR0_MP (1ul << 1)
-#define CR0_EM (1ul << 2)
-#define CR0_TS (1ul << 3)
-#define CR0_PG (1ul << 31)
-#define CR4_PAE (1ul << 5)
+#define CR0_PE      (1ul << 0)
+#define CR0_MP      (1ul << 1)
+#define CR0_EM      (1ul << 2)
+#define CR0_TS      (1ul << 3)
+#define CR0_PG      (1ul << 31)
+#define CR4_PAE     (1ul << 5)
 #define CR4_OSXSAVE (1ul << 18)
 
 #define FLAGS_TF (1ul << 8)
@@ -67,7 +67,9 @@ static inline uint64_t rdmsr(uint32_t msr)
 
 static inline void wrmsr(uint32_t msr, uint64_t value)
 {
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
 			 : "memory");
 }
 
@@ -85,8 +87,10 @@ struct cpuid {
 static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid r;
-	__asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d)
-			 : "a"(leaf), "c"(subleaf) : "memory");
+	__asm__ volatile("cpuid"
+			 : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d)
+			 : "a"(leaf), "c"(subleaf)
+			 : "memory");
 	return r;
 }
 
@@ -99,20 +103,22 @@ static inline uint64_t xgetbv(uint32_t index)
 
 static inline void xsetbv(uint32_t index, uint64_t value)
 {
-	__asm__ volatile("xsetbv" : : "c"(index), "a"((uint32_t)value),
-			 "d"((uint32_t)(value >> 32)) : "memory");
+	__asm__ volatile("xsetbv"
+			 :
+			 : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
 }
 
-#define CPU_REGISTER(name)								\
-	static inline uint64_t read_##name(void)					\
-	{										\
-		uint64_t value;								\
-		__asm__ volatile("mov %%" #name ", %0" : "=r"(value) : : "memory");	\
-		return value;								\
-	}										\
-	static inline void write_##name(uint64_t value)					\
-	{										\
-		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");		\
+#define CPU_REGISTER(name)                                                                         \
+	static inline uint64_t read_##name(void)                                                   \
+	{                                                                                          \
+		uint64_t value;                                                                    \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(value) : : "memory");                \
+		return value;                                                                      \
+	}                                                                                          \
+	static inline void write_##name(uint64_t value)                                            \
+	{                                                                                          \
+		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                    \
 	}
 
 CPU_REGISTER(cr0)

@@ -8,10 +8,10 @@
 
 #include "guests/lib/cpu.h"
 
-#define PORT_UART	0x3f8
-#define PORT_TEST_EXIT	0xf4	/* write of V ends the VM with STATUS V*2+1 */
-#define PORT_TEST_CRASH	0xf8	/* write of 1, 2, 3: misfortunes of the VM's vmm */
-#define PORT_DOORBELL	0xfc	/* an event that nobody waits for */
+#define PORT_UART       0x3f8
+#define PORT_TEST_EXIT  0xf4 /* write of V ends the VM with STATUS V*2+1 */
+#define PORT_TEST_CRASH 0xf8 /* write of 1, 2, 3: misfortunes of the VM's vmm */
+#define PORT_DOORBELL   0xfc /* an event that nobody waits for */
 
 /* Each guest is this function; its return ends the VM as tap_end() says. */
 void guest_main(void);
@@ -57,22 +57,22 @@ _Noreturn void tap_end(void);
 enum boot_kind { BOOT_MULTIBOOT, BOOT_PVH };
 
 struct boot_range {
-	uint64_t base;		/* first byte */
-	uint64_t size;		/* bytes */
-	uint32_t type;		/* 1 = RAM, as E820 */
+	uint64_t base; /* first byte */
+	uint64_t size; /* bytes */
+	uint32_t type; /* 1 = RAM, as E820 */
 };
 
 struct boot_module {
-	uint64_t base;		/* first byte */
-	uint64_t size;		/* bytes */
-	const char *cmdline;	/* never NULL */
+	uint64_t base;       /* first byte */
+	uint64_t size;       /* bytes */
+	const char *cmdline; /* never NULL */
 };
 
 struct boot {
 	enum boot_kind kind;
-	uint64_t info;			/* address of the loader's structure */
-	const char *cmdline;		/* never NULL */
-	uint64_t rsdp;			/* 0: to be searched below 1 MiB */
+	uint64_t info;       /* address of the loader's structure */
+	const char *cmdline; /* never NULL */
+	uint64_t rsdp;       /* 0: to be searched below 1 MiB */
 	unsigned int range_count;
 	struct boot_range range[64];
 	unsigned int module_count;
@@ -97,10 +97,10 @@ struct trap_frame {
 };
 
 struct trap {
-	int vector;		/* -1: none came */
-	uint32_t error;		/* error code, 0 where the vector has none */
-	uint64_t rip;		/* of the faulting instruction */
-	uint64_t cr2;		/* as it was in the handler */
+	int vector;     /* -1: none came */
+	uint32_t error; /* error code, 0 where the vector has none */
+	uint64_t rip;   /* of the faulting instruction */
+	uint64_t cr2;   /* as it was in the handler */
 };
 
 void trap_init(void);
@@ -116,18 +116,18 @@ int try_write_cr0(uint64_t value);
 int try_write_cr4(uint64_t value);
 
 /* Paging: the 4 GiB that start.S mapped, and single pages more. */
-#define PAGE_PRESENT	(1ul << 0)
-#define PAGE_WRITE	(1ul << 1)
-#define PAGE_USER	(1ul << 2)
-#define PAGE_UNCACHED	(1ul << 4)
-#define PAGE_LARGE	(1ul << 7)
+#define PAGE_PRESENT  (1ul << 0)
+#define PAGE_WRITE    (1ul << 1)
+#define PAGE_USER     (1ul << 2)
+#define PAGE_UNCACHED (1ul << 4)
+#define PAGE_LARGE    (1ul << 7)
 
 /* Maps one 4 KiB page; a large page in the way is split first. False: out of table pages. */
 bool page_map(uint64_t virtual, uint64_t physical, uint64_t flags);
 
 /* Time, in guest time: TSC ticks and what a known clock says about their rate. */
 uint64_t time_tsc_khz(void);
-uint64_t time_tsc_after_us(uint64_t us);	/* the TSC value that much later */
+uint64_t time_tsc_after_us(uint64_t us); /* the TSC value that much later */
 void time_delay_us(uint64_t us);
 /* Waits with interrupts open until *flag is at least `value`; false after `us`. */
 bool time_wait(const volatile uint32_t *flag, uint32_t value, uint64_t us);

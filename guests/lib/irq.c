@@ -4,8 +4,8 @@
 
 #include "guests/lib/acpi.h"
 
-#define MADT_ENTRIES	44
-#define MADT_OVERRIDE	2
+#define MADT_ENTRIES  44
+#define MADT_OVERRIDE 2
 
 static uint16_t pic_masked = 0xfffb;
 
@@ -37,7 +37,7 @@ void pic_mask(unsigned int irq)
 
 void pic_unmask(unsigned int irq)
 {
-	pic_masked &= (uint16_t)~(1 << irq);
+	pic_masked &= (uint16_t) ~(1 << irq);
 	pic_write_masks();
 }
 

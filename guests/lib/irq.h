@@ -4,17 +4,17 @@
 
 #include "guests/lib/guest.h"
 
-#define PIC_MASTER	0x20
-#define PIC_SLAVE	0xa0
+#define PIC_MASTER 0x20
+#define PIC_SLAVE  0xa0
 
-#define IOAPIC_MMIO		0xfec00000ul
-#define IOAPIC_ID		0x00
-#define IOAPIC_VERSION		0x01
-#define IOAPIC_REDIRECTION	0x10
-#define IOAPIC_LOW_ACTIVE	(1u << 13)
-#define IOAPIC_REMOTE_IRR	(1u << 14)
-#define IOAPIC_LEVEL		(1u << 15)
-#define IOAPIC_MASKED		(1u << 16)
+#define IOAPIC_MMIO        0xfec00000ul
+#define IOAPIC_ID          0x00
+#define IOAPIC_VERSION     0x01
+#define IOAPIC_REDIRECTION 0x10
+#define IOAPIC_LOW_ACTIVE  (1u << 13)
+#define IOAPIC_REMOTE_IRR  (1u << 14)
+#define IOAPIC_LEVEL       (1u << 15)
+#define IOAPIC_MASKED      (1u << 16)
 
 /* Sets both up with vectors from `base` (multiple of 8) on, all lines masked but the cascade. */
 void pic_init(uint8_t base);

@@ -30,14 +30,14 @@ enum lapic_register {
 	LAPIC_SELF_IPI = 0x3f,
 };
 
-#define LAPIC_MMIO		0xfee00000ul
-#define LAPIC_BASE_ENABLE	(1ul << 11)
-#define LAPIC_BASE_X2APIC	(1ul << 10)
-#define LVT_MASKED		(1u << 16)
-#define LVT_PERIODIC		(1u << 17)
-#define LVT_TSC_DEADLINE	(1u << 18)
-#define SVR_ENABLE		0x100
-#define LAPIC_SPURIOUS		0xff
+#define LAPIC_MMIO        0xfee00000ul
+#define LAPIC_BASE_ENABLE (1ul << 11)
+#define LAPIC_BASE_X2APIC (1ul << 10)
+#define LVT_MASKED        (1u << 16)
+#define LVT_PERIODIC      (1u << 17)
+#define LVT_TSC_DEADLINE  (1u << 18)
+#define SVR_ENABLE        0x100
+#define LAPIC_SPURIOUS    0xff
 
 bool lapic_has_x2apic(void);
 bool lapic_has_tsc_deadline(void);

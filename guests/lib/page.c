@@ -2,8 +2,8 @@
 /* Single pages in the guest's own page tables, with tables from a small fixed pool. */
 #include "guests/lib/guest.h"
 
-#define TABLE_COUNT	32
-#define ADDRESS_MASK	0x000ffffffffff000ul
+#define TABLE_COUNT  32
+#define ADDRESS_MASK 0x000ffffffffff000ul
 
 extern uint64_t guest_pml4[];
 

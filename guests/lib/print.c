@@ -4,13 +4,13 @@
 
 #include "guests/lib/guest.h"
 
-#define UART_DATA	(PORT_UART + 0)
-#define UART_IER	(PORT_UART + 1)
-#define UART_FCR	(PORT_UART + 2)
-#define UART_LCR	(PORT_UART + 3)
-#define UART_MCR	(PORT_UART + 4)
-#define UART_LSR	(PORT_UART + 5)
-#define LSR_THRE	0x20
+#define UART_DATA (PORT_UART + 0)
+#define UART_IER  (PORT_UART + 1)
+#define UART_FCR  (PORT_UART + 2)
+#define UART_LCR  (PORT_UART + 3)
+#define UART_MCR  (PORT_UART + 4)
+#define UART_LSR  (PORT_UART + 5)
+#define LSR_THRE  0x20
 
 void uart_init(void)
 {
@@ -182,8 +182,8 @@ void tap_skip(const char *sentence, const char *why)
 
 unsigned int tap_failed(void)
 {
-	return tap_bad + (tap_count > tap_planned ? tap_count - tap_planned
-						  : tap_planned - tap_count);
+	return tap_bad +
+	       (tap_count > tap_planned ? tap_count - tap_planned : tap_planned - tap_count);
 }
 
 void tap_end(void)

@@ -19,7 +19,10 @@ void *memmove(void *to, const void *from, size_t size)
 		return memcpy(to, from, size);
 	while (size--) {
 		t[size] = f[size];
-		__asm__ volatile("" : : : "memory"); /* keeps this loop from becoming a call of itself */
+		__asm__ volatile(""
+				 :
+				 :
+				 : "memory"); /* keeps this loop from becoming a call of itself */
 	}
 	return to;
 }

@@ -2,10 +2,10 @@
 /* How fast the TSC runs, and waiting by it. */
 #include "guests/lib/guest.h"
 
-#define PIT_HZ		1193182
-#define PIT_CHANNEL2	0x42
-#define PIT_MODE	0x43
-#define SPEAKER		0x61
+#define PIT_HZ       1193182
+#define PIT_CHANNEL2 0x42
+#define PIT_MODE     0x43
+#define SPEAKER      0x61
 
 /* The TSC ticks of one countdown of PIT channel 2 from `count`. */
 static uint64_t time_countdown(uint16_t count)

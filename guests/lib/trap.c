@@ -63,8 +63,8 @@ void trap_init(void)
 	tss.rsp[0] = (uint64_t)ring0_stack + sizeof(ring0_stack);
 	tss.ist[1] = (uint64_t)ist_stack + sizeof(ist_stack);
 	tss.io_map = sizeof(tss);
-	guest_gdt[TSS_SELECTOR / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 |
-				      0x89ul << 40 | (base >> 24 & 0xff) << 56;
+	guest_gdt[TSS_SELECTOR / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ul << 40 |
+				      (base >> 24 & 0xff) << 56;
 	guest_gdt[TSS_SELECTOR / 8 + 1] = base >> 32;
 	__asm__ volatile("lidt %0" : : "m"(pointer));
 	__asm__ volatile("ltr %w0" : : "r"(TSS_SELECTOR));
@@ -84,8 +84,8 @@ void trap_dispatch(struct trap_frame *frame)
 		return;
 	}
 	if (trap_trying && vector < 32) {
-		trap_caught = (struct trap){(int)vector, (uint32_t)frame->error, frame->rip,
-					    read_cr2()};
+		trap_caught =
+			(struct trap){(int)vector, (uint32_t)frame->error, frame->rip, read_cr2()};
 		frame->rip = (uint64_t)trap_try_leave;
 		frame->rsp = trap_try_stack;
 		frame->flags = trap_try_flags;
@@ -94,8 +94,8 @@ void trap_dispatch(struct trap_frame *frame)
 		return;
 	}
 	print("\n# unexpected %s %lu, error 0x%lx, rip 0x%lx, cr2 0x%lx, flags 0x%lx\n",
-	      vector < 32 ? "exception" : "interrupt", vector, frame->error, frame->rip,
-	      read_cr2(), frame->flags);
+	      vector < 32 ? "exception" : "interrupt", vector, frame->error, frame->rip, read_cr2(),
+	      frame->flags);
 	guest_exit(2);
 }
 

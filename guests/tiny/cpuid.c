@@ -2,11 +2,11 @@
 /* What CPUID says is a virtual machine, consistent in itself and with what the CPU then does. */
 #include "guests/lib/guest.h"
 
-#define LEAF1_C_VMX		(1u << 5)
-#define LEAF1_C_XSAVE		(1u << 26)
-#define LEAF1_C_OSXSAVE		(1u << 27)
-#define LEAF1_C_HYPERVISOR	(1u << 31)
-#define LEAF80000001_C_SVM	(1u << 2)
+#define LEAF1_C_VMX        (1u << 5)
+#define LEAF1_C_XSAVE      (1u << 26)
+#define LEAF1_C_OSXSAVE    (1u << 27)
+#define LEAF1_C_HYPERVISOR (1u << 31)
+#define LEAF80000001_C_SVM (1u << 2)
 
 static void write_text(char *text, uint32_t a, uint32_t b, uint32_t c)
 {
@@ -84,11 +84,12 @@ void guest_main(void)
 	check_hypervisor();
 	tap_ok(!(cpuid(1, 0).c & LEAF1_C_VMX), "VMX is not advertised");
 	tap_ok(cpuid(0x80000000, 0).a < 0x80000001 ||
-	       !(cpuid(0x80000001, 0).c & LEAF80000001_C_SVM), "SVM is not advertised");
+		       !(cpuid(0x80000001, 0).c & LEAF80000001_C_SVM),
+	       "SVM is not advertised");
 	tap_ok(cpuid(0x80000001, 0).d >> 29 & 1, "long mode is advertised");
 	tap_ok(cpuid(1, 0).d >> 9 & 1, "the local APIC is advertised");
-	tap_equal(cpuid(1, 0).b >> 24, cpuid(0xb, 0).b ? cpuid(0xb, 0).d & 0xff
-							: cpuid(1, 0).b >> 24,
+	tap_equal(cpuid(1, 0).b >> 24,
+		  cpuid(0xb, 0).b ? cpuid(0xb, 0).d & 0xff : cpuid(1, 0).b >> 24,
 		  "the APIC ids of leaves 1 and 0xB agree");
 	check_xsave();
 }

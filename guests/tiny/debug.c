@@ -2,9 +2,9 @@
 /* Single-stepping over instructions that leave the guest, and hardware breakpoints. */
 #include "guests/lib/guest.h"
 
-#define DR6_B0	1ul
-#define DR6_BS	(1ul << 14)
-#define STEPS	64
+#define DR6_B0 1ul
+#define DR6_BS (1ul << 14)
+#define STEPS  64
 
 /*
  * STEP notes the address after an instruction in the list of addresses where a #DB must come.
@@ -48,7 +48,7 @@ __asm__(".macro STEP instruction:vararg\n"
 	"	STEP wbinvd\n"
 	"	STEP invlpg (%rbx)\n"
 	"	STEP movw %ss, %ax\n"
-	"	movw %ax, %ss\n"	/* no trap between this and the next: CPUID */
+	"	movw %ax, %ss\n" /* no trap between this and the next: CPUID */
 	"	STEP cpuid\n"
 	"	movw %ss, %ax\n"
 	"	.pushsection .data; .quad 8f; .popsection\n"
@@ -120,7 +120,9 @@ static void check_breakpoints(void)
 	uint64_t after, dr;
 
 	__asm__ volatile("movq %1, %%dr3; cpuid; movq %%dr3, %0"
-			 : "=r"(dr) : "r"(0x123456789abcul) : "eax", "ebx", "ecx", "edx");
+			 : "=r"(dr)
+			 : "r"(0x123456789abcul)
+			 : "eax", "ebx", "ecx", "edx");
 	tap_equal(dr, 0x123456789abc, "DR3 keeps its value across an exit");
 	trap_handle(1, hit);
 	__asm__ volatile("movq %0, %%dr0" : : "r"(&watched));
@@ -131,7 +133,9 @@ static void check_breakpoints(void)
 	tap_equal(hit_dr6 & 0xf, DR6_B0, "DR6 says which");
 	hits = 0;
 	__asm__ volatile("leaq 1f(%%rip), %0; movq %0, %%dr0; movq %1, %%dr7; nop; 1: nop"
-			 : "=&r"(after) : "r"(0x402ul) : "memory");
+			 : "=&r"(after)
+			 : "r"(0x402ul)
+			 : "memory");
 	tap_ok(hits == 1 && hit_rip == after, "an instruction breakpoint faults before it");
 	hits = 0;
 	if (guest_cpu_is_tcg()) {

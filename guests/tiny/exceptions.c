@@ -2,8 +2,8 @@
 /* Exceptions reach the guest's own handlers as on a bare CPU: vector, error code, RIP, CR2. */
 #include "guests/lib/guest.h"
 
-#define HOLE	0x4000000000ul	/* an address that nothing maps */
-#define WINDOW	0x4040000000ul	/* where the tests map pages */
+#define HOLE   0x4000000000ul /* an address that nothing maps */
+#define WINDOW 0x4040000000ul /* where the tests map pages */
 
 extern const char code_de[], code_ud[], code_out[], user_code[], user_code_end[];
 extern uint64_t guest_gdt[];
@@ -16,7 +16,10 @@ static void do_de(void *a)
 {
 	(void)a;
 	__asm__ volatile("xorl %%ecx, %%ecx; movl $1, %%eax; cltd\n"
-			 ".globl code_de\ncode_de: idivl %%ecx" : : : "eax", "ecx", "edx");
+			 ".globl code_de\ncode_de: idivl %%ecx"
+			 :
+			 :
+			 : "eax", "ecx", "edx");
 }
 
 static void do_ud(void *a)
@@ -43,7 +46,9 @@ static void do_call(void *a)
 static void do_stack(void *a)
 {
 	__asm__ volatile("movq %%rbp, %%rax; movq %0, %%rbp; movq (%%rbp), %%rcx; movq %%rax, %%rbp"
-			 : : "r"(a) : "rax", "rcx", "memory");
+			 :
+			 : "r"(a)
+			 : "rax", "rcx", "memory");
 }
 
 static void do_segment(void *a)
@@ -60,8 +65,11 @@ static void do_fpu(void *a)
 static void do_mf(void *a)
 {
 	(void)a;
-	__asm__ volatile("fninit; pushq $0x33b; fldcw (%%rsp); fld1; fldz; fdivrp; fwait; popq %%rax"
-			 : : : "rax", "memory");
+	__asm__ volatile(
+		"fninit; pushq $0x33b; fldcw (%%rsp); fld1; fldz; fdivrp; fwait; popq %%rax"
+		:
+		:
+		: "rax", "memory");
 }
 
 static void do_xm(void *a)
@@ -71,7 +79,8 @@ static void do_xm(void *a)
 	(void)a;
 	__asm__ volatile("ldmxcsr %0; xorps %%xmm1, %%xmm1; pcmpeqd %%xmm0, %%xmm0;"
 			 "psrld $25, %%xmm0; pslld $23, %%xmm0; divss %%xmm1, %%xmm0"
-			 : : "m"(csr));
+			 :
+			 : "m"(csr));
 }
 
 static void do_int(void *a)
@@ -124,7 +133,8 @@ static void check_page_faults(void)
 	tap_ok(got.vector < 0, "and none for a read of it");
 	page_map(WINDOW, (uint64_t)page, PAGE_PRESENT | 1ul << 51);
 	got = guest_try(do_read, (void *)WINDOW);
-	tap_strict_cpu((cpuid(0x80000008, 0).a & 0xff) > 51 || is_trap(got, 14, 9), "#PF for a reserved bit");
+	tap_strict_cpu((cpuid(0x80000008, 0).a & 0xff) > 51 || is_trap(got, 14, 9),
+		       "#PF for a reserved bit");
 	page_map(WINDOW, 0, 0);
 }
 
@@ -198,7 +208,9 @@ __asm__(".text\n"
 static void do_user(void *a)
 {
 	__asm__ volatile("pushq $0x43; pushq %0; pushq $2; pushq $0x4b; pushq %1; iretq"
-			 : : "r"(WINDOW + 4096), "r"(a) : "memory");
+			 :
+			 : "r"(WINDOW + 4096), "r"(a)
+			 : "memory");
 }
 
 static void check_user(void)
@@ -217,7 +229,8 @@ static void check_user(void)
 	page[2] = 0x25; /* mov 0x100000, %al */
 	page[3] = 0, page[4] = 0, page[5] = 0x10, page[6] = 0;
 	got = guest_try(do_user, (void *)WINDOW);
-	tap_ok(is_trap(got, 14, 5) && got.cr2 == 0x100000, "user code gets #PF(5) for a kernel page");
+	tap_ok(is_trap(got, 14, 5) && got.cr2 == 0x100000,
+	       "user code gets #PF(5) for a kernel page");
 }
 
 void guest_main(void)

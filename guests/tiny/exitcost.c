@@ -7,28 +7,28 @@
 #include "guests/lib/guest.h"
 #include "guests/lib/lapic.h"
 
-#define BATCH		100
-#define HYPERCALL	0x434f5242	/* no one's number */
-#define ENOSYS_KVM	1000
-#define VECTOR		0x50
+#define BATCH      100
+#define HYPERCALL  0x434f5242 /* no one's number */
+#define ENOSYS_KVM 1000
+#define VECTOR     0x50
 
 /* A function that runs `op` BATCH times after `setup`, with x in RDI, and tells the ticks. */
-#define BATCH_FUNCTION(name, setup, op)							\
-	static uint64_t name(uint64_t x)						\
-	{										\
-		uint64_t start = rdtsc();						\
-											\
-		__asm__ volatile("movl $100, %%r10d\n"					\
-				 "1:\n\t" setup "\n\t" op "\n\t"			\
-				 "subl $1, %%r10d\n\t"					\
-				 "jnz 1b"						\
-				 : "+D"(x)						\
-				 :							\
-				 : "rax", "rbx", "rcx", "rdx", "r10", "memory", "cc");	\
-		return rdtsc() - start;							\
+#define BATCH_FUNCTION(name, setup, op)                                                            \
+	static uint64_t name(uint64_t x)                                                           \
+	{                                                                                          \
+		uint64_t start = rdtsc();                                                          \
+                                                                                                   \
+		__asm__ volatile("movl $100, %%r10d\n"                                             \
+				 "1:\n\t" setup "\n\t" op "\n\t"                                   \
+				 "subl $1, %%r10d\n\t"                                             \
+				 "jnz 1b"                                                          \
+				 : "+D"(x)                                                         \
+				 :                                                                 \
+				 : "rax", "rbx", "rcx", "rdx", "r10", "memory", "cc");             \
+		return rdtsc() - start;                                                            \
 	}
-#define COST(name, setup, op)								\
-	BATCH_FUNCTION(name##_full, setup, op)						\
+#define COST(name, setup, op)                                                                      \
+	BATCH_FUNCTION(name##_full, setup, op)                                                     \
 	BATCH_FUNCTION(name##_empty, setup, "")
 
 COST(op_cpuid, "movl %%edi, %%eax; xorl %%ecx, %%ecx", "cpuid")
@@ -55,8 +55,8 @@ struct cost {
 
 struct row {
 	const char *id;
-	bool (*prepare)(void);		/* false: this CPU or machine lacks it */
-	void (*finish)(void);		/* may be NULL */
+	bool (*prepare)(void); /* false: this CPU or machine lacks it */
+	void (*finish)(void);  /* may be NULL */
 	struct variant variant[6];
 };
 
@@ -135,22 +135,25 @@ static void finish_self_ipi(void)
 #define OPS(name) op_##name##_full, op_##name##_empty
 
 static struct row rows[] = {
-	{"exit.cpuid", prepare_none, NULL, {
-		{"leaf0", 0, OPS(cpuid)},
-		{"leaf1", 1, OPS(cpuid)},
-		{"leaf7", 7, OPS(cpuid)},
-		{"leaf0xd", 0xd, OPS(cpuid)},
-		{"leaf0x12345678", 0x12345678, OPS(cpuid)}}},
+	{"exit.cpuid",
+	 prepare_none,
+	 NULL,
+	 {{"leaf0", 0, OPS(cpuid)},
+	  {"leaf1", 1, OPS(cpuid)},
+	  {"leaf7", 7, OPS(cpuid)},
+	  {"leaf0xd", 0xd, OPS(cpuid)},
+	  {"leaf0x12345678", 0x12345678, OPS(cpuid)}}},
 	{"exit.hypercall", prepare_vmcall, NULL, {{"vmcall", HYPERCALL, OPS(vmcall)}}},
 	{"exit.rdmsr", prepare_none, NULL, {{"apic-base", MSR_APIC_BASE, OPS(rdmsr)}}},
-	{"exit.wrmsr_tsc_deadline", prepare_deadline, finish_deadline, {
-		{"far", 0, OPS(deadline)}}},
+	{"exit.wrmsr_tsc_deadline", prepare_deadline, finish_deadline, {{"far", 0, OPS(deadline)}}},
 	{"exit.port", prepare_none, NULL, {{"0x3ff", 0x3ff, OPS(port)}}},
 	{"exit.mmio", prepare_mmio, NULL, {{"ioapic", 0xfec00010, OPS(mmio)}}},
 	{"exit.doorbell", prepare_none, NULL, {{"0xfc", 0, OPS(doorbell)}}},
 	{"exit.eoi", prepare_x2apic, NULL, {{"x2apic", MSR_X2APIC + LAPIC_EOI, OPS(eoi)}}},
-	{"exit.self_ipi", prepare_self_ipi, finish_self_ipi, {
-		{"x2apic", MSR_X2APIC + LAPIC_SELF_IPI, OPS(x2apic)}}},
+	{"exit.self_ipi",
+	 prepare_self_ipi,
+	 finish_self_ipi,
+	 {{"x2apic", MSR_X2APIC + LAPIC_SELF_IPI, OPS(x2apic)}}},
 };
 
 static uint64_t per_operation(uint64_t ticks, uint64_t empty, uint64_t count)

@@ -2,8 +2,8 @@
 /* x87, SSE and AVX state survives each kind of exit, and belongs to this guest alone. */
 #include "guests/lib/lapic.h"
 
-#define ROUNDS	200
-#define XCR0_AVX	7
+#define ROUNDS   200
+#define XCR0_AVX 7
 
 struct state {
 	uint8_t x87[8][10];
@@ -16,21 +16,23 @@ static struct state in, out;
 static bool avx;
 static volatile uint32_t ticks;
 
-#define X87_LOAD(n) "fldt " #n "*10(%0)\n\t"
+#define X87_LOAD(n)  "fldt " #n "*10(%0)\n\t"
 #define X87_STORE(n) "fstpt " #n "*10(%0)\n\t"
-#define SSE_LOAD(n) "movups " #n "*32(%0), %%xmm" #n "\n\t"
+#define SSE_LOAD(n)  "movups " #n "*32(%0), %%xmm" #n "\n\t"
 #define SSE_STORE(n) "movups %%xmm" #n ", " #n "*32(%0)\n\t"
-#define AVX_LOAD(n) "vmovups " #n "*32(%0), %%ymm" #n "\n\t"
+#define AVX_LOAD(n)  "vmovups " #n "*32(%0), %%ymm" #n "\n\t"
 #define AVX_STORE(n) "vmovups %%ymm" #n ", " #n "*32(%0)\n\t"
-#define SIXTEEN(m) m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(8) m(9) m(10) m(11) m(12) m(13)	\
-	m(14) m(15)
+#define SIXTEEN(m)                                                                                 \
+	m(0) m(1) m(2) m(3) m(4) m(5) m(6) m(7) m(8) m(9) m(10) m(11) m(12) m(13) m(14) m(15)
 
 static void state_load(const struct state *state)
 {
-	__asm__ volatile("fninit; fldcw %0; ldmxcsr %1" : : "m"(state->control),
-			 "m"(state->mxcsr));
+	__asm__ volatile("fninit; fldcw %0; ldmxcsr %1" : : "m"(state->control), "m"(state->mxcsr));
 	__asm__ volatile(X87_LOAD(7) X87_LOAD(6) X87_LOAD(5) X87_LOAD(4) X87_LOAD(3) X87_LOAD(2)
-			 X87_LOAD(1) X87_LOAD(0) : : "r"(state->x87) : "memory");
+				 X87_LOAD(1) X87_LOAD(0)
+			 :
+			 : "r"(state->x87)
+			 : "memory");
 	if (avx)
 		__asm__ volatile(SIXTEEN(AVX_LOAD) : : "r"(state->vector) : "memory");
 	else
@@ -41,7 +43,10 @@ static void state_store(struct state *state)
 {
 	__asm__ volatile("fnstcw %0; stmxcsr %1" : "=m"(state->control), "=m"(state->mxcsr));
 	__asm__ volatile(X87_STORE(0) X87_STORE(1) X87_STORE(2) X87_STORE(3) X87_STORE(4)
-			 X87_STORE(5) X87_STORE(6) X87_STORE(7) : : "r"(state->x87) : "memory");
+				 X87_STORE(5) X87_STORE(6) X87_STORE(7)
+			 :
+			 : "r"(state->x87)
+			 : "memory");
 	if (avx)
 		__asm__ volatile(SIXTEEN(AVX_STORE) : : "r"(state->vector) : "memory");
 	else

@@ -2,8 +2,8 @@
 /* fw_cfg by ports: signature, id, CPU count, what lies past an item's end, unknown keys. */
 #include "guests/lib/guest.h"
 
-#define SELECT	0x510
-#define DATA	0x511
+#define SELECT 0x510
+#define DATA   0x511
 
 static uint64_t item(uint16_t key, unsigned int size)
 {

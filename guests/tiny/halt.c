@@ -3,8 +3,8 @@
 #include "guests/lib/irq.h"
 #include "guests/lib/lapic.h"
 
-#define TIMER	0x50
-#define BASE	0x30
+#define TIMER 0x50
+#define BASE  0x30
 
 static volatile uint32_t ticks, pit_ticks;
 static volatile uint64_t rip;

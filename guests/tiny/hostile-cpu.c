@@ -4,63 +4,65 @@
 
 static uint8_t buffer[4096] __attribute__((aligned(4096)));
 
-#define CASE(name, text)								\
-	static void case_##name(void *argument)						\
-	{										\
-		(void)argument;								\
-		__asm__ volatile(text : : "a"(buffer), "b"(buffer), "c"(0), "d"(0)	\
-				 : "rsi", "rdi", "r8", "memory", "cc");			\
+#define CASE(name, text)                                                                           \
+	static void case_##name(void *argument)                                                    \
+	{                                                                                          \
+		(void)argument;                                                                    \
+		__asm__ volatile(text                                                              \
+				 :                                                                 \
+				 : "a"(buffer), "b"(buffer), "c"(0), "d"(0)                        \
+				 : "rsi", "rdi", "r8", "memory", "cc");                            \
 	}
 
-#define CASES(X)									\
-	X(vmxon, "vmxon (%%rbx)")							\
-	X(vmptrld, "vmptrld (%%rbx)")							\
-	X(vmclear, "vmclear (%%rbx)")							\
-	X(vmlaunch, "vmlaunch")								\
-	X(vmresume, "vmresume")								\
-	X(vmread, "vmread %%rax, %%rcx")						\
-	X(vmwrite, "vmwrite %%rax, %%rcx")						\
-	X(vmxoff, "vmxoff")								\
-	X(vmfunc, ".byte 0x0f, 0x01, 0xd4")						\
-	X(invept, "invept (%%rbx), %%rcx")						\
-	X(invvpid, "invvpid (%%rbx), %%rcx")						\
-	X(vmcall, "vmcall")								\
-	X(vmmcall, "vmmcall")								\
-	X(vmrun, "vmrun")								\
-	X(vmload, "vmload")								\
-	X(vmsave, "vmsave")								\
-	X(stgi, "stgi")									\
-	X(clgi, "clgi")									\
-	X(skinit, "skinit")								\
-	X(invlpga, "invlpga")								\
-	X(getsec, "getsec")								\
-	X(rsm, "rsm")									\
-	X(monitor, "monitor")								\
-	X(rdpmc, "rdpmc")								\
-	X(rdtscp, "rdtscp")								\
-	X(wbinvd, "wbinvd")								\
-	X(encls, ".byte 0x0f, 0x01, 0xcf")						\
-	X(pconfig, ".byte 0x0f, 0x01, 0xc5")						\
-	X(xsetbv, "xsetbv")								\
-	X(xsaves, ".byte 0x0f, 0xc7, 0x2b")						\
-	X(invpcid, "invpcid (%%rbx), %%rcx")						\
-	X(rdrand, "rdrand %%rax")							\
-	X(swapgs, "swapgs; swapgs")							\
-	X(sysret, "movl $1f, %%ecx; sysretq; 1:")					\
-	X(syscall, "syscall")								\
-	X(sysenter, "sysenter")								\
-	X(sldt, "sldt (%%rbx)")								\
-	X(ltr, "ltr %%cx")								\
-	X(lldt, "lldt %%cx")								\
-	X(clac, "clac")									\
-	X(lock_cpuid, ".byte 0xf0; cpuid")						\
-	X(prefixed_cpuid, ".byte 0x66; cpuid; nop; nop; nop")				\
-	X(rex_in, ".byte 0x48; inb $0x80, %%al; nop; nop")				\
-	X(prefixed_rdmsr, ".byte 0x66, 0x66, 0x66, 0x2e; rdmsr; nop; nop; nop; nop")	\
-	X(cr8, "movl $16, %%eax; movq %%rax, %%cr8")					\
-	X(cr1, ".byte 0x0f, 0x20, 0xc8")						\
-	X(dr4, "movq %%rax, %%dr4")							\
-	X(dr7, "movabsq $0x100000000, %%rax; movq %%rax, %%dr7")			\
+#define CASES(X)                                                                                   \
+	X(vmxon, "vmxon (%%rbx)")                                                                  \
+	X(vmptrld, "vmptrld (%%rbx)")                                                              \
+	X(vmclear, "vmclear (%%rbx)")                                                              \
+	X(vmlaunch, "vmlaunch")                                                                    \
+	X(vmresume, "vmresume")                                                                    \
+	X(vmread, "vmread %%rax, %%rcx")                                                           \
+	X(vmwrite, "vmwrite %%rax, %%rcx")                                                         \
+	X(vmxoff, "vmxoff")                                                                        \
+	X(vmfunc, ".byte 0x0f, 0x01, 0xd4")                                                        \
+	X(invept, "invept (%%rbx), %%rcx")                                                         \
+	X(invvpid, "invvpid (%%rbx), %%rcx")                                                       \
+	X(vmcall, "vmcall")                                                                        \
+	X(vmmcall, "vmmcall")                                                                      \
+	X(vmrun, "vmrun")                                                                          \
+	X(vmload, "vmload")                                                                        \
+	X(vmsave, "vmsave")                                                                        \
+	X(stgi, "stgi")                                                                            \
+	X(clgi, "clgi")                                                                            \
+	X(skinit, "skinit")                                                                        \
+	X(invlpga, "invlpga")                                                                      \
+	X(getsec, "getsec")                                                                        \
+	X(rsm, "rsm")                                                                              \
+	X(monitor, "monitor")                                                                      \
+	X(rdpmc, "rdpmc")                                                                          \
+	X(rdtscp, "rdtscp")                                                                        \
+	X(wbinvd, "wbinvd")                                                                        \
+	X(encls, ".byte 0x0f, 0x01, 0xcf")                                                         \
+	X(pconfig, ".byte 0x0f, 0x01, 0xc5")                                                       \
+	X(xsetbv, "xsetbv")                                                                        \
+	X(xsaves, ".byte 0x0f, 0xc7, 0x2b")                                                        \
+	X(invpcid, "invpcid (%%rbx), %%rcx")                                                       \
+	X(rdrand, "rdrand %%rax")                                                                  \
+	X(swapgs, "swapgs; swapgs")                                                                \
+	X(sysret, "movl $1f, %%ecx; sysretq; 1:")                                                  \
+	X(syscall, "syscall")                                                                      \
+	X(sysenter, "sysenter")                                                                    \
+	X(sldt, "sldt (%%rbx)")                                                                    \
+	X(ltr, "ltr %%cx")                                                                         \
+	X(lldt, "lldt %%cx")                                                                       \
+	X(clac, "clac")                                                                            \
+	X(lock_cpuid, ".byte 0xf0; cpuid")                                                         \
+	X(prefixed_cpuid, ".byte 0x66; cpuid; nop; nop; nop")                                      \
+	X(rex_in, ".byte 0x48; inb $0x80, %%al; nop; nop")                                         \
+	X(prefixed_rdmsr, ".byte 0x66, 0x66, 0x66, 0x2e; rdmsr; nop; nop; nop; nop")               \
+	X(cr8, "movl $16, %%eax; movq %%rax, %%cr8")                                               \
+	X(cr1, ".byte 0x0f, 0x20, 0xc8")                                                           \
+	X(dr4, "movq %%rax, %%dr4")                                                                \
+	X(dr7, "movabsq $0x100000000, %%rax; movq %%rax, %%dr7")                                   \
 	X(xrstor, "xrstor (%%rbx)")
 
 CASES(CASE)
@@ -70,8 +72,7 @@ static const struct {
 	void (*run)(void *argument);
 } cases[] = {
 #define ENTRY(name, text) {#name, case_##name},
-	CASES(ENTRY)
-};
+	CASES(ENTRY)};
 
 static void check_instructions(void)
 {
@@ -86,10 +87,10 @@ static void check_instructions(void)
 }
 
 /* Bits whose change is a change of mode, which modes.c does properly. */
-#define CR0_LEFT_OUT	(CR0_PG | CR0_PE)
-#define CR4_LEFT_OUT	(CR4_PAE | 1ul << 12)	/* and LA57 */
+#define CR0_LEFT_OUT  (CR0_PG | CR0_PE)
+#define CR4_LEFT_OUT  (CR4_PAE | 1ul << 12) /* and LA57 */
 /* TCG (QEMU 7.2) repeats a MOV to CR4 with a reserved bit for ever, instead of #GP. */
-#define CR4_TCG_KNOWS	0x7dful
+#define CR4_TCG_KNOWS 0x7dful
 
 static int try_cr4_bit(unsigned int bit)
 {
@@ -125,8 +126,7 @@ static void check_registers(void)
 	tap_strict_cpu(tcg || try_write_cr0(cr0 & ~CR0_PE) == 13, "PG without PE is #GP");
 	tap_strict_cpu(tcg || try_write_cr4(cr4 & ~CR4_PAE) == 13,
 		       "clearing PAE in 64-bit mode is #GP");
-	tap_strict_cpu(tcg || try_write_cr0(cr0 | 1ul << 32) == 13,
-		       "the upper half of CR0 is #GP");
+	tap_strict_cpu(tcg || try_write_cr0(cr0 | 1ul << 32) == 13, "the upper half of CR0 is #GP");
 }
 
 void guest_main(void)

@@ -6,7 +6,7 @@
  */
 #include "guests/lib/guest.h"
 
-#define WINDOW	0x5000000000ul
+#define WINDOW 0x5000000000ul
 
 static void jump(void *target)
 {

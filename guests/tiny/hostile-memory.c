@@ -5,7 +5,7 @@
  */
 #include "guests/lib/guest.h"
 
-#define WINDOW	0x5000000000ul
+#define WINDOW 0x5000000000ul
 
 struct access {
 	volatile void *at;
@@ -22,18 +22,34 @@ static void access_run(void *argument)
 
 	if (access->write) {
 		switch (access->size) {
-		case 1: *(volatile uint8_t *)access->at = 0x5a; break;
-		case 2: *(volatile uint16_t *)access->at = 0x5a5a; break;
-		case 4: *(volatile uint32_t *)access->at = 0x5a5a5a5a; break;
-		default: *(volatile uint64_t *)access->at = 0x5a5a5a5a5a5a5a5a; break;
+		case 1:
+			*(volatile uint8_t *)access->at = 0x5a;
+			break;
+		case 2:
+			*(volatile uint16_t *)access->at = 0x5a5a;
+			break;
+		case 4:
+			*(volatile uint32_t *)access->at = 0x5a5a5a5a;
+			break;
+		default:
+			*(volatile uint64_t *)access->at = 0x5a5a5a5a5a5a5a5a;
+			break;
 		}
 		return;
 	}
 	switch (access->size) {
-	case 1: access->value = *(volatile uint8_t *)access->at; break;
-	case 2: access->value = *(volatile uint16_t *)access->at; break;
-	case 4: access->value = *(volatile uint32_t *)access->at; break;
-	default: access->value = *(volatile uint64_t *)access->at; break;
+	case 1:
+		access->value = *(volatile uint8_t *)access->at;
+		break;
+	case 2:
+		access->value = *(volatile uint16_t *)access->at;
+		break;
+	case 4:
+		access->value = *(volatile uint32_t *)access->at;
+		break;
+	default:
+		access->value = *(volatile uint64_t *)access->at;
+		break;
 	}
 }
 
@@ -73,8 +89,8 @@ static void check_data(void)
 	uint64_t end = 0x100000 + boot_ram_above_1m();
 	unsigned int bits = cpuid(0x80000008, 0).a & 0xff;
 	const uint64_t places[] = {
-		0xa0000, 0xb8000, 0xd0000000, 0xe0000000, 0xfd000000, 0xfec01000, 0xfee01000,
-		0xfffff000,
+		0xa0000,    0xb8000,    0xd0000000, 0xe0000000,
+		0xfd000000, 0xfec01000, 0xfee01000, 0xfffff000,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++)

@@ -2,8 +2,8 @@
 /* Reads and writes MSRs by the thousand, with garbage; each gives a value or #GP, nothing else. */
 #include "guests/lib/guest.h"
 
-#define GP		13
-#define RANDOM_COUNT	10000
+#define GP           13
+#define RANDOM_COUNT 10000
 
 static uint64_t seed = 0x2545f4914f6cdd1d;
 static unsigned int readable, writable, odd;
@@ -27,7 +27,8 @@ static void expect(int vector, uint32_t msr, const char *what)
 /* Each garbage is taken back at once, so that the guest lives on if the value was taken. */
 static void poke(uint32_t msr)
 {
-	const uint64_t garbage[] = {0, UINT64_MAX, random(), random() & 0xffffffff, 1ul << (random() & 63)};
+	const uint64_t garbage[] = {0, UINT64_MAX, random(), random() & 0xffffffff,
+				    1ul << (random() & 63)};
 	uint64_t old = 0, ignored;
 	int vector = try_rdmsr(msr, &old);
 	bool kept = vector < 0;

@@ -10,13 +10,13 @@ struct range {
 };
 
 static struct range skipped[] = {
-	{0x64, 0x64},		/* i8042 commands: 0xf0 to 0xff pulse the reset line */
-	{0x92, 0x92},		/* system control port A: reset */
-	{0xb2, 0xb3},		/* APM: enters the firmware */
-	{0xf4, 0xfb},		/* the test device: end, misfortunes of vmm */
-	{0x514, 0x51b},		/* fw_cfg's DMA */
-	{0xcf9, 0xcf9},		/* reset control */
-	{0, 0}, {0, 0}, {0, 0},	/* PM1 control registers and the FADT's reset register */
+	{0x64, 0x64},                   /* i8042 commands: 0xf0 to 0xff pulse the reset line */
+	{0x92, 0x92},                   /* system control port A: reset */
+	{0xb2, 0xb3},                   /* APM: enters the firmware */
+	{0xf4, 0xfb},                   /* the test device: end, misfortunes of vmm */
+	{0x514, 0x51b},                 /* fw_cfg's DMA */
+	{0xcf9, 0xcf9},                 /* reset control */
+	{0, 0},         {0, 0}, {0, 0}, /* PM1 control registers and the FADT's reset register */
 };
 
 static const uint32_t garbage[] = {0x2e2e2e2e, 0x00000000, 0xffffffff, 0x9d8e7f60};

@@ -3,11 +3,11 @@
 #include "guests/lib/irq.h"
 #include "guests/lib/lapic.h"
 
-#define VECTOR		0x51
-#define UART_IRQ	4
-#define IER		(PORT_UART + 1)
-#define IIR		(PORT_UART + 2)
-#define MCR		(PORT_UART + 4)
+#define VECTOR   0x51
+#define UART_IRQ 4
+#define IER      (PORT_UART + 1)
+#define IIR      (PORT_UART + 2)
+#define MCR      (PORT_UART + 4)
 
 static volatile uint32_t count;
 static volatile bool acknowledge;

@@ -3,9 +3,9 @@
 #include "guests/lib/acpi.h"
 #include "guests/lib/lapic.h"
 
-#define MSR_WALL_CLOCK	0x4b564d00
-#define MSR_SYSTEM_TIME	0x4b564d01
-#define PM_HZ		3579545
+#define MSR_WALL_CLOCK  0x4b564d00
+#define MSR_SYSTEM_TIME 0x4b564d01
+#define PM_HZ           3579545
 
 struct system_time {
 	volatile uint32_t version;
@@ -34,7 +34,8 @@ static uint64_t clock_ns(void)
 		version = clock.version;
 		delta = rdtsc() - clock.tsc;
 		delta = clock.shift < 0 ? delta >> -clock.shift : delta << clock.shift;
-		ns = clock.system_ns + (uint64_t)((unsigned __int128)delta * clock.multiplier >> 32);
+		ns = clock.system_ns +
+		     (uint64_t)((unsigned __int128)delta * clock.multiplier >> 32);
 	} while ((version & 1) || version != clock.version);
 	return ns;
 }

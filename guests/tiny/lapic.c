@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The local APIC in both modes: priorities, self IPIs, EOI, the timer's three modes, errors, NMI. */
+/* The local APIC in both modes: priorities, self IPIs, EOI, the timer's three modes, errors, NMI.
+ */
 #include "guests/lib/lapic.h"
 
-#define LOW	0x50
-#define MIDDLE	0x60
-#define HIGH	0x70
-#define TIMER	0x58
+#define LOW    0x50
+#define MIDDLE 0x60
+#define HIGH   0x70
+#define TIMER  0x58
 
 static const char *mode;
 static volatile uint32_t counts[256];

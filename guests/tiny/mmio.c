@@ -5,10 +5,10 @@
  */
 #include "guests/lib/irq.h"
 
-#define INDEX	IOAPIC_MMIO
-#define DATA	(IOAPIC_MMIO + 0x10)
-#define ALIAS	0x30000000ul	/* the same page, near enough for RIP-relative addresses */
-#define CODE	0x4080000000ul	/* where instructions lie across two pages */
+#define INDEX IOAPIC_MMIO
+#define DATA  (IOAPIC_MMIO + 0x10)
+#define ALIAS 0x30000000ul   /* the same page, near enough for RIP-relative addresses */
+#define CODE  0x4080000000ul /* where instructions lie across two pages */
 
 static uint8_t pages[2][4096] __attribute__((aligned(4096)));
 
@@ -23,21 +23,22 @@ static uint32_t get(void)
 }
 
 /* Loads through a register whose upper half was set, and stores through it, at (base). */
-#define CHECK_REGISTER(reg32, reg64, base)						\
-	do {										\
-		uint64_t got = 0;							\
-											\
-		set(0x11);								\
-		__asm__ volatile("movq $-1, %%" reg64 "; movq %1, %%" base "\n\t"	\
-				 "movl (%%" base "), %%" reg32 "\n\t"			\
-				 "movq %%" reg64 ", %%rax; movl $0x77, %%" reg32 "\n\t"	\
-				 "movl %%" reg32 ", (%%" base ")"			\
-				 : "=&a"(got) : "i"(INDEX)				\
-				 : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",	\
-				   "r12", "r13", "r14", "r15", "memory");		\
-		good = good && got == 0x11 && get() == 0x77;				\
-		if (!good)								\
-			print("# %s: 0x%lx, 0x%x\n", reg64, got, get());		\
+#define CHECK_REGISTER(reg32, reg64, base)                                                         \
+	do {                                                                                       \
+		uint64_t got = 0;                                                                  \
+                                                                                                   \
+		set(0x11);                                                                         \
+		__asm__ volatile("movq $-1, %%" reg64 "; movq %1, %%" base "\n\t"                  \
+				 "movl (%%" base "), %%" reg32 "\n\t"                              \
+				 "movq %%" reg64 ", %%rax; movl $0x77, %%" reg32 "\n\t"            \
+				 "movl %%" reg32 ", (%%" base ")"                                  \
+				 : "=&a"(got)                                                      \
+				 : "i"(INDEX)                                                      \
+				 : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11",    \
+				   "r12", "r13", "r14", "r15", "memory");                          \
+		good = good && got == 0x11 && get() == 0x77;                                       \
+		if (!good)                                                                         \
+			print("# %s: 0x%lx, 0x%x\n", reg64, got, get());                           \
 	} while (0)
 
 static void check_registers(void)
@@ -63,8 +64,10 @@ static void check_registers(void)
 }
 
 /* One instruction with RBX = the index register, RAX and RCX in and out. */
-#define RUN(text)									\
-	__asm__ volatile(text : "+a"(a), "+c"(c) : "b"(INDEX), "d"(0x8877665544332211ul)	\
+#define RUN(text)                                                                                  \
+	__asm__ volatile(text                                                                      \
+			 : "+a"(a), "+c"(c)                                                        \
+			 : "b"(INDEX), "d"(0x8877665544332211ul)                                   \
 			 : "rdi", "rsi", "r8", "memory", "cc")
 
 static void check_loads(void)
@@ -162,19 +165,26 @@ static void check_addresses(void)
 	wrmsr(0xc0000100, old);
 	tap_equal(get(), 0x56, "a segment base");
 	__asm__ volatile("movq %%rsp, %%rsi; movq %0, %%rsp; movl $0x57, (%%rsp); movq %%rsi, %%rsp"
-			 : : "b"((uint64_t)INDEX) : "rsi", "memory");
+			 :
+			 : "b"((uint64_t)INDEX)
+			 : "rsi", "memory");
 	tap_equal(get(), 0x57, "RSP as the base");
 	(void)a;
 	(void)c;
 }
 
-/* EAX stored `count` times from the index register on; the fifth doubleword is the data register. */
-static void store_string(uint32_t value, uint64_t count, bool backwards, uint64_t *rdi, uint64_t *rcx)
+/* EAX stored `count` times from the index register on; the fifth doubleword is the data register.
+ */
+static void store_string(uint32_t value, uint64_t count, bool backwards, uint64_t *rdi,
+			 uint64_t *rcx)
 {
 	*rdi = backwards ? INDEX + 4 * (count - 1) : INDEX;
 	*rcx = count;
 	if (backwards)
-		__asm__ volatile("std; rep stosl; cld" : "+D"(*rdi), "+c"(*rcx) : "a"(value) : "memory");
+		__asm__ volatile("std; rep stosl; cld"
+				 : "+D"(*rdi), "+c"(*rcx)
+				 : "a"(value)
+				 : "memory");
 	else
 		__asm__ volatile("rep stosl" : "+D"(*rdi), "+c"(*rcx) : "a"(value) : "memory");
 }
@@ -187,11 +197,11 @@ static void check_strings(void)
 	tap_ok(get() == 0x61 && rdi == INDEX + 4 && !rcx, "REP STOSD once");
 	ioapic_write(0x12, 0x00010000);
 	store_string(0x00010012, 5, false, &rdi, &rcx);
-	tap_ok(ioapic_read(0x12) == 0x00010012 && rdi == INDEX + 20 && !rcx, "REP STOSD five times");
+	tap_ok(ioapic_read(0x12) == 0x00010012 && rdi == INDEX + 20 && !rcx,
+	       "REP STOSD five times");
 	ioapic_write(0x12, 0x00010033);
 	store_string(0x00010012, 5, true, &rdi, &rcx);
-	tap_ok(ioapic_read(0x12) == 0x00010012 && rdi == INDEX - 4 && !rcx,
-	       "REP STOSD downwards");
+	tap_ok(ioapic_read(0x12) == 0x00010012 && rdi == INDEX - 4 && !rcx, "REP STOSD downwards");
 	set(0x62);
 	store_string(0x63, 0, false, &rdi, &rcx);
 	tap_ok(get() == 0x62 && rdi == INDEX && !rcx, "REP STOSD no times");

@@ -25,8 +25,8 @@ static void check_values(void)
 	tap_equal(rdmsr(MSR_EFER) & 0x500, 0x500, "EFER has LME and LMA");
 	tap_ok(try_rdmsr(0x277, &value) < 0 && value == 0x0007040600070406,
 	       "PAT has its reset value");
-	tap_ok(!(cpuid(1, 0).d >> 12 & 1) || (try_rdmsr(0xfe, &value) < 0 &&
-					      try_rdmsr(0x2ff, &value) < 0),
+	tap_ok(!(cpuid(1, 0).d >> 12 & 1) ||
+		       (try_rdmsr(0xfe, &value) < 0 && try_rdmsr(0x2ff, &value) < 0),
 	       "the MTRR registers are there if CPUID says so");
 	tap_ok(!(cpuid(1, 0).d >> 14 & 1) || try_rdmsr(0x179, &value) < 0,
 	       "the machine check registers are there if CPUID says so");

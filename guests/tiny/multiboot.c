@@ -72,7 +72,8 @@ void guest_main(void)
 	check_map();
 	check_modules();
 	tap_ok(!boot_option("modules", want, sizeof(want)) ||
-	       boot.module_count == (unsigned int)(want[0] - '0'), "as many modules as were given");
+		       boot.module_count == (unsigned int)(want[0] - '0'),
+	       "as many modules as were given");
 	tap_ok(boot.kind != BOOT_MULTIBOOT || (*(uint32_t *)boot.info & 1),
 	       "a Multiboot loader also tells the memory sizes");
 }

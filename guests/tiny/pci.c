@@ -2,8 +2,8 @@
 /* PCI configuration by ports: host bridge, absent functions, access sizes, the enable bit. */
 #include "guests/lib/guest.h"
 
-#define ADDRESS	0xcf8
-#define DATA	0xcfc
+#define ADDRESS 0xcf8
+#define DATA    0xcfc
 
 static uint32_t address(unsigned int bus, unsigned int device, unsigned int function,
 			unsigned int offset)
@@ -29,7 +29,7 @@ static void check_bridge(void)
 	out32(ADDRESS, address(0, 0, 0, 0));
 	tap_ok(in16(DATA) == (id & 0xffff) && in16(DATA + 2) == id >> 16, "words at both places");
 	tap_ok(in8(DATA) == (id & 0xff) && in8(DATA + 1) == (id >> 8 & 0xff) &&
-	       in8(DATA + 2) == (id >> 16 & 0xff) && in8(DATA + 3) == id >> 24,
+		       in8(DATA + 2) == (id >> 16 & 0xff) && in8(DATA + 3) == id >> 24,
 	       "bytes at all four places");
 	out32(DATA, 0xdeadbeef);
 	tap_equal(in32(DATA), id, "the id cannot be written");

@@ -2,13 +2,13 @@
 /* The pair of 8259s: masks, priorities, EOI, the registers behind OCW3, the cascade. */
 #include "guests/lib/irq.h"
 
-#define BASE		0x30
-#define PIT_IRQ		0
-#define UART_IRQ	4
-#define RTC_IRQ		8
-#define IER		(PORT_UART + 1)
-#define IIR		(PORT_UART + 2)
-#define MCR		(PORT_UART + 4)
+#define BASE     0x30
+#define PIT_IRQ  0
+#define UART_IRQ 4
+#define RTC_IRQ  8
+#define IER      (PORT_UART + 1)
+#define IIR      (PORT_UART + 2)
+#define MCR      (PORT_UART + 4)
 
 static volatile uint32_t counts[16];
 static volatile uint8_t order[8];
@@ -119,7 +119,8 @@ static void check_slave(void)
 	rtc_write(0x0b, (uint8_t)(rtc_read(0x0b) | 0x40));
 	rtc_read(0x0c);
 	pic_unmask(RTC_IRQ);
-	tap_ok(time_wait(&counts[RTC_IRQ], 3, 1000000), "line 8 comes through the cascade, repeatedly");
+	tap_ok(time_wait(&counts[RTC_IRQ], 3, 1000000),
+	       "line 8 comes through the cascade, repeatedly");
 	rtc_write(0x0b, (uint8_t)(rtc_read(0x0b) & ~0x40));
 	tap_ok(isr_slave == 1 && isr_master == 4, "then both chips have it in ISR");
 	pic_mask(RTC_IRQ);

@@ -3,10 +3,10 @@
 #include "guests/lib/irq.h"
 #include "guests/lib/lapic.h"
 
-#define PIT_HZ		1193182
-#define SPEAKER		0x61
-#define PIC_VECTOR	0x30
-#define IOAPIC_VECTOR	0x48
+#define PIT_HZ        1193182
+#define SPEAKER       0x61
+#define PIC_VECTOR    0x30
+#define IOAPIC_VECTOR 0x48
 
 static volatile uint32_t pic_count, ioapic_count;
 

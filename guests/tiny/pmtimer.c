@@ -2,8 +2,8 @@
 /* The ACPI PM timer: where the FADT says, monotonic, and of the right rate against the PIT. */
 #include "guests/lib/acpi.h"
 
-#define PIT_HZ	1193182
-#define PM_HZ	3579545
+#define PIT_HZ 1193182
+#define PM_HZ  3579545
 
 static uint16_t port;
 

@@ -2,8 +2,8 @@
 /* All the RAM that the memory map tells of is there, page by page, and nothing is behind it. */
 #include "guests/lib/guest.h"
 
-#define PAGE	4096ul
-#define LIMIT	(1ul << 32)	/* what the guest library maps */
+#define PAGE  4096ul
+#define LIMIT (1ul << 32) /* what the guest library maps */
 
 extern char guest_start[], guest_end[];
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The CMOS clock: time in BCD, update in progress, periodic, alarm and update interrupts, memory. */
+/* The CMOS clock: time in BCD, update in progress, periodic, alarm and update interrupts, memory.
+ */
 #include "guests/lib/irq.h"
 
-#define BASE	0x30
-#define IRQ	8
-#define REG_A	0x0a
-#define REG_B	0x0b
-#define REG_C	0x0c
-#define REG_D	0x0d
+#define BASE  0x30
+#define IRQ   8
+#define REG_A 0x0a
+#define REG_B 0x0b
+#define REG_C 0x0c
+#define REG_D 0x0d
 
 static volatile uint32_t count;
 static volatile uint8_t cause;
@@ -62,9 +63,11 @@ static void check_time(void)
 	tap_equal(rtc_read(REG_D), 0x80, "register D says that time and memory are valid");
 	tap_ok((rtc_read(REG_B) & 0x06) == 0x02, "BCD and 24 hours");
 	tap_ok(is_bcd(rtc_read(0), 0, 59) && is_bcd(rtc_read(2), 0, 59) &&
-	       is_bcd(rtc_read(4), 0, 23), "the time is one");
+		       is_bcd(rtc_read(4), 0, 23),
+	       "the time is one");
 	tap_ok(is_bcd(rtc_read(7), 1, 31) && is_bcd(rtc_read(8), 1, 12) &&
-	       is_bcd(rtc_read(9), 0, 99), "the date is one");
+		       is_bcd(rtc_read(9), 0, 99),
+	       "the date is one");
 	tap_ok(second_passes(), "the seconds pass");
 	end = time_tsc_after_us(3000000);
 	while (!seen && rdtsc() < end)

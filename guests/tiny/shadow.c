@@ -16,19 +16,21 @@ static void interrupt(struct trap_frame *frame)
 }
 
 /* Runs STI and `instruction` with an interrupt pending; it must come right after the two. */
-#define SHADOW(instruction, sentence)							\
-	do {										\
-		uint64_t after;								\
-											\
-		count = 0;								\
-		lapic_self_ipi(VECTOR);							\
-		__asm__ volatile("movl $0x1b, %%ecx; movl $0x3ff, %%edx; xorl %%eax, %%eax;"	\
-				 "movl $0xfec00000, %%ebx;"				\
-				 "leaq 1f(%%rip), %%rsi; sti; " instruction "; 1: nop; nop; cli"	\
-				 : "=S"(after) : : "eax", "ebx", "ecx", "edx", "memory");	\
-		if (taken_at != after)							\
-			print("# at 0x%lx, expected 0x%lx\n", taken_at, after);		\
-		tap_ok(count == 1 && taken_at == after, sentence);			\
+#define SHADOW(instruction, sentence)                                                              \
+	do {                                                                                       \
+		uint64_t after;                                                                    \
+                                                                                                   \
+		count = 0;                                                                         \
+		lapic_self_ipi(VECTOR);                                                            \
+		__asm__ volatile("movl $0x1b, %%ecx; movl $0x3ff, %%edx; xorl %%eax, %%eax;"       \
+				 "movl $0xfec00000, %%ebx;"                                        \
+				 "leaq 1f(%%rip), %%rsi; sti; " instruction "; 1: nop; nop; cli"   \
+				 : "=S"(after)                                                     \
+				 :                                                                 \
+				 : "eax", "ebx", "ecx", "edx", "memory");                          \
+		if (taken_at != after)                                                             \
+			print("# at 0x%lx, expected 0x%lx\n", taken_at, after);                    \
+		tap_ok(count == 1 && taken_at == after, sentence);                                 \
 	} while (0)
 
 static void check_shadow(void)

@@ -2,18 +2,20 @@
 /* Code that changes between two runs: what is emulated is always what is there now. */
 #include "guests/lib/irq.h"
 
-#define CODE	0x4100000000ul
-#define ALIAS	0x4200000000ul	/* the same page, by which it is written */
-#define INDEX	IOAPIC_MMIO
-#define ROUNDS	2000
+#define CODE   0x4100000000ul
+#define ALIAS  0x4200000000ul /* the same page, by which it is written */
+#define INDEX  IOAPIC_MMIO
+#define ROUNDS 2000
 
 static uint8_t pages[2][4096] __attribute__((aligned(4096)));
 
 /* Calls the code with RBX at the IOAPIC's index register; EAX and ECX in, EAX out. */
 static uint32_t run(uint32_t eax, uint32_t ecx)
 {
-	__asm__ volatile("call *%1" : "+a"(eax)
-			 : "r"(CODE), "b"((uint64_t)INDEX), "c"(ecx) : "rdx", "memory");
+	__asm__ volatile("call *%1"
+			 : "+a"(eax)
+			 : "r"(CODE), "b"((uint64_t)INDEX), "c"(ecx)
+			 : "rdx", "memory");
 	return eax;
 }
 

@@ -5,7 +5,7 @@
  */
 #include "guests/lib/guest.h"
 
-#define WORDS		4096
+#define WORDS 4096
 
 static uint64_t words[WORDS];
 

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The 16550 at COM1: registers, FIFO, loopback, interrupts, and input where the test asks for it. */
+/* The 16550 at COM1: registers, FIFO, loopback, interrupts, and input where the test asks for it.
+ */
 #include "guests/lib/guest.h"
 #include "guests/lib/irq.h"
 
-#define DATA	(PORT_UART + 0)
-#define IER	(PORT_UART + 1)
-#define IIR	(PORT_UART + 2)
-#define FCR	(PORT_UART + 2)
-#define LCR	(PORT_UART + 3)
-#define MCR	(PORT_UART + 4)
-#define LSR	(PORT_UART + 5)
-#define MSR	(PORT_UART + 6)
-#define SCR	(PORT_UART + 7)
+#define DATA (PORT_UART + 0)
+#define IER  (PORT_UART + 1)
+#define IIR  (PORT_UART + 2)
+#define FCR  (PORT_UART + 2)
+#define LCR  (PORT_UART + 3)
+#define MCR  (PORT_UART + 4)
+#define LSR  (PORT_UART + 5)
+#define MSR  (PORT_UART + 6)
+#define SCR  (PORT_UART + 7)
 
-#define IER_RX		0x01
-#define IER_THRE	0x02
-#define MCR_OUT2	0x08
-#define MCR_LOOP	0x10
-#define LSR_DR		0x01
-#define LSR_OE		0x02
-#define LSR_THRE	0x20
-#define UART_IRQ	4
+#define IER_RX   0x01
+#define IER_THRE 0x02
+#define MCR_OUT2 0x08
+#define MCR_LOOP 0x10
+#define LSR_DR   0x01
+#define LSR_OE   0x02
+#define LSR_THRE 0x20
+#define UART_IRQ 4
 
 static volatile uint32_t uart_interrupts;
 static volatile uint8_t uart_iir;
@@ -129,8 +130,8 @@ static void check_interrupts(void)
 	interrupts_disable();
 	out8(MCR, 0x0b);
 	/* Some chips gate the line off in loopback: then the byte is there without interrupt. */
-	tap_ok(uart_interrupts == seen || (uart_iir & 0x0b) == 0x00 ||
-	       (uart_iir & 0x0f) == 0x04 || (uart_iir & 0x0f) == 0x0c,
+	tap_ok(uart_interrupts == seen || (uart_iir & 0x0b) == 0x00 || (uart_iir & 0x0f) == 0x04 ||
+		       (uart_iir & 0x0f) == 0x0c,
 	       "a received byte interrupts as received data");
 	tap_equal(in8(DATA), 0x5a, "and the byte is there");
 	pic_mask(UART_IRQ);
