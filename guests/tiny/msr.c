@@ -73,9 +73,9 @@ static void check_faults(void)
 	tap_strict(try_wrmsr(MSR_EFER, efer & ~0x100ul) == GP,
 		   "clearing LME while paging is on is #GP");
 	wrmsr(MSR_EFER, efer);
-	tap_strict(try_wrmsr(0xc0000100, 1ul << 48) == GP, "a non-canonical FS base is #GP");
-	tap_strict(try_wrmsr(0xc0000082, 1ul << 48) == GP, "a non-canonical LSTAR is #GP");
-	tap_strict(try_wrmsr(0x277, 2) == GP, "a reserved memory type in PAT is #GP");
+	tap_strict_cpu(try_wrmsr(0xc0000100, 1ul << 48) == GP, "a non-canonical FS base is #GP");
+	tap_strict_cpu(try_wrmsr(0xc0000082, 1ul << 48) == GP, "a non-canonical LSTAR is #GP");
+	tap_strict_cpu(try_wrmsr(0x277, 2) == GP, "a reserved memory type in PAT is #GP");
 	wrmsr(0x277, 0x0007040600070406);
 	tap_strict(try_rdmsr(0x480, &value) == GP, "VMX's capability registers are not there");
 	tap_strict(try_wrmsr(MSR_APIC_BASE, 0xfee00900 | 1ul << 52) == GP,
