@@ -17,46 +17,23 @@ static inline void count_op(enum abi_op op)
 		arch_ops[op]++;
 }
 
-/* ---- ports ---- */
+/* ---- ports: in8, out8, ... ---- */
 
-static inline uint8_t in8(uint16_t port)
-{
-	uint8_t value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline uint16_t in16(uint16_t port)
-{
-	uint16_t value;
-
-	__asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline uint32_t in32(uint16_t port)
-{
-	uint32_t value;
-
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline void out8(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static inline void out16(uint16_t port, uint16_t value)
-{
-	__asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static inline void out32(uint16_t port, uint32_t value)
-{
-	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
+#define PORT_ACCESSORS(bits, suffix)                                                               \
+	static inline uint##bits##_t in##bits(uint16_t port)                                       \
+	{                                                                                          \
+		uint##bits##_t value;                                                              \
+                                                                                                   \
+		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port));                \
+		return value;                                                                      \
+	}                                                                                          \
+	static inline void out##bits(uint16_t port, uint##bits##_t value)                          \
+	{                                                                                          \
+		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory");    \
+	}
+PORT_ACCESSORS(8, "b")
+PORT_ACCESSORS(16, "w")
+PORT_ACCESSORS(32, "l")
 
 /* ---- memory-mapped registers: volatile keeps each access, and its order among volatiles ---- */
 
@@ -145,14 +122,6 @@ static inline void xsetbv(uint32_t index, uint64_t value)
 			 : "memory");
 }
 
-static inline uint64_t xgetbv(uint32_t index)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(index) : "memory");
-	return (uint64_t)high << 32 | low;
-}
-
 static inline void xsave64(void *area, uint64_t mask)
 {
 	count_op(ABI_OP_XSAVE);
@@ -206,46 +175,23 @@ static inline bool invvpid(uint64_t type, uint16_t vpid, uint64_t address)
 	return !failed;
 }
 
-static inline void invlpga(uint64_t address, uint32_t asid)
-{
-	count_op(ABI_OP_INVALIDATE);
-	__asm__ volatile("invlpga" : : "a"(address), "c"(asid) : "memory");
-}
-
-static inline void wbinvd(void)
-{
-	__asm__ volatile("wbinvd" : : : "memory");
-}
-
 /* ---- VT-x: true = VMsucceed ---- */
 
-static inline bool vmxon(uint64_t region)
-{
-	bool failed;
-
-	__asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(region) : "memory");
-	return !failed;
-}
+#define VMX_OPERATION(name)                                                                        \
+	static inline bool name(uint64_t region)                                                   \
+	{                                                                                          \
+		bool failed;                                                                       \
+                                                                                                   \
+		__asm__ volatile(#name " %1" : "=@ccbe"(failed) : "m"(region) : "memory");         \
+		return !failed;                                                                    \
+	}
+VMX_OPERATION(vmxon)
+VMX_OPERATION(vmclear)
+VMX_OPERATION(vmptrld)
 
 static inline void vmxoff(void)
 {
 	__asm__ volatile("vmxoff" : : : "memory", "cc");
-}
-
-static inline bool vmclear(uint64_t vmcs)
-{
-	bool failed;
-
-	__asm__ volatile("vmclear %1" : "=@ccbe"(failed) : "m"(vmcs) : "memory");
-	return !failed;
-}
-
-static inline bool vmptrld(uint64_t vmcs)
-{
-	bool failed;
-
-	__asm__ volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(vmcs) : "memory");
-	return !failed;
 }
 
 static inline uint64_t vmread(uint64_t field)
@@ -268,24 +214,17 @@ static inline bool vmwrite(uint64_t field, uint64_t value)
 
 /* ---- SVM ---- */
 
-static inline void vmload(uint64_t vmcb)
-{
-	__asm__ volatile("vmload" : : "a"(vmcb) : "memory");
-}
-
-static inline void vmsave(uint64_t vmcb)
-{
-	__asm__ volatile("vmsave" : : "a"(vmcb) : "memory");
-}
+#define SVM_OPERATION(name)                                                                        \
+	static inline void name(uint64_t vmcb)                                                     \
+	{                                                                                          \
+		__asm__ volatile(#name : : "a"(vmcb) : "memory");                                  \
+	}
+SVM_OPERATION(vmload)
+SVM_OPERATION(vmsave)
 
 static inline void stgi(void)
 {
 	__asm__ volatile("stgi" : : : "memory");
-}
-
-static inline void clgi(void)
-{
-	__asm__ volatile("clgi" : : : "memory");
 }
 
 /* ---- the rest ---- */
@@ -308,10 +247,4 @@ static inline uint64_t rdtsc(void)
 static inline void pause(void)
 {
 	__asm__ volatile("pause" : : : "memory");
-}
-
-static inline uint32_t atomic_exchange32(uint32_t *word, uint32_t value)
-{
-	count_op(ABI_OP_LOCKED);
-	return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
 }

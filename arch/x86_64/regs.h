@@ -2,15 +2,10 @@
 /* Control registers, MSRs and CPUID bits by the names of SDM vol 3 and APM vol 2. */
 #pragma once
 
-#define RFLAGS_CF    (1ull << 0)
 #define RFLAGS_FIXED (1ull << 1)
 #define RFLAGS_TF    (1ull << 8)
 #define RFLAGS_IF    (1ull << 9)
-#define RFLAGS_DF    (1ull << 10)
-#define RFLAGS_NT    (1ull << 14)
-#define RFLAGS_RF    (1ull << 16)
 #define RFLAGS_VM    (1ull << 17)
-#define RFLAGS_AC    (1ull << 18)
 
 #define CR0_PE (1ull << 0)
 #define CR0_MP (1ull << 1)
@@ -24,38 +19,27 @@
 #define CR0_CD (1ull << 30)
 #define CR0_PG (1ull << 31)
 
-#define CR4_VME        (1ull << 0)
-#define CR4_PVI        (1ull << 1)
-#define CR4_TSD        (1ull << 2)
 #define CR4_DE         (1ull << 3)
-#define CR4_PSE        (1ull << 4)
 #define CR4_PAE        (1ull << 5)
 #define CR4_MCE        (1ull << 6)
 #define CR4_PGE        (1ull << 7)
-#define CR4_PCE        (1ull << 8)
 #define CR4_OSFXSR     (1ull << 9)
 #define CR4_OSXMMEXCPT (1ull << 10)
 #define CR4_UMIP       (1ull << 11)
 #define CR4_LA57       (1ull << 12)
 #define CR4_VMXE       (1ull << 13)
-#define CR4_SMXE       (1ull << 14)
 #define CR4_FSGSBASE   (1ull << 16)
 #define CR4_PCIDE      (1ull << 17)
 #define CR4_OSXSAVE    (1ull << 18)
 #define CR4_SMEP       (1ull << 20)
 #define CR4_SMAP       (1ull << 21)
-#define CR4_PKE        (1ull << 22)
-#define CR4_CET        (1ull << 23)
-#define CR4_PKS        (1ull << 24)
 
 #define EFER_SCE   (1ull << 0)
 #define EFER_LME   (1ull << 8)
 #define EFER_LMA   (1ull << 10)
 #define EFER_NXE   (1ull << 11)
 #define EFER_SVME  (1ull << 12)
-#define EFER_LMSLE (1ull << 13)
 #define EFER_FFXSR (1ull << 14)
-#define EFER_TCE   (1ull << 15)
 
 #define DR6_FIXED 0xffff0ff0ull
 #define DR7_FIXED 0x400ull
@@ -66,33 +50,19 @@
 #define XCR0_AVX512 (7ull << 5)
 #define XCR0_PKRU   (1ull << 9)
 
-#define IA32_TIME_STAMP_COUNTER      0x10u
 #define IA32_APIC_BASE               0x1bu
-#define IA32_APIC_BASE_BSP           (1ull << 8)
 #define IA32_APIC_BASE_EXTD          (1ull << 10)
 #define IA32_APIC_BASE_EN            (1ull << 11)
 #define IA32_FEATURE_CONTROL         0x3au
-#define IA32_TSC_ADJUST              0x3bu
-#define IA32_SPEC_CTRL               0x48u
-#define IA32_PRED_CMD                0x49u
 #define IA32_SYSENTER_CS             0x174u
 #define IA32_SYSENTER_ESP            0x175u
 #define IA32_SYSENTER_EIP            0x176u
 #define IA32_MCG_CAP                 0x179u
-#define IA32_MCG_STATUS              0x17au
-#define IA32_MISC_ENABLE             0x1a0u
-#define IA32_DEBUGCTL                0x1d9u
 #define IA32_PAT                     0x277u
-#define IA32_PERF_GLOBAL_CTRL        0x38fu
 #define IA32_MC0_CTL                 0x400u
 #define IA32_MC0_STATUS              0x401u
 #define IA32_MC0_ADDR                0x402u
 #define IA32_VMX_BASIC               0x480u
-#define IA32_VMX_PINBASED_CTLS       0x481u
-#define IA32_VMX_PROCBASED_CTLS      0x482u
-#define IA32_VMX_EXIT_CTLS           0x483u
-#define IA32_VMX_ENTRY_CTLS          0x484u
-#define IA32_VMX_MISC                0x485u
 #define IA32_VMX_CR0_FIXED0          0x486u
 #define IA32_VMX_CR0_FIXED1          0x487u
 #define IA32_VMX_CR4_FIXED0          0x488u
@@ -105,7 +75,6 @@
 #define IA32_VMX_TRUE_ENTRY_CTLS     0x490u
 #define IA32_TSC_DEADLINE            0x6e0u
 #define IA32_X2APIC_BASE             0x800u /* + offset of the xAPIC register / 16 */
-#define IA32_BNDCFGS                 0xd90u
 #define IA32_XSS                     0xda0u
 #define IA32_EFER                    0xc0000080u
 #define IA32_STAR                    0xc0000081u
@@ -117,7 +86,6 @@
 #define IA32_KERNEL_GS_BASE          0xc0000102u
 #define IA32_TSC_AUX                 0xc0000103u
 #define VM_CR                        0xc0010114u
-#define VM_CR_LOCK                   (1ull << 3)
 #define VM_CR_SVMDIS                 (1ull << 4)
 #define VM_HSAVE_PA                  0xc0010117u
 
@@ -135,5 +103,4 @@
 #define CPUID_7_ECX_UMIP           (1u << 2)
 /* leaf 0x80000001 */
 #define CPUID_80000001_ECX_SVM     (1u << 2)
-#define CPUID_80000001_EDX_NX      (1u << 20)
 #define CPUID_80000001_EDX_PAGE1GB (1u << 26)
