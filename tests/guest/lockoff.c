@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An EFI program that locks VT-x or SVM off, as some firmware does, and then starts
- * \EFI\BOOT\CORBEL.EFI of its own volume. It says what that left behind when it came back.
+ * An EFI program that starts \EFI\BOOT\CORBEL.EFI of every other volume, then locks VT-x or SVM
+ * off, as some firmware does, and starts that of its own. It says what each left behind on its
+ * return.
  */
 #include "boot/bytes.h"
 #include <efi.h>
@@ -105,28 +106,43 @@ static EFI_DEVICE_PATH *path_on(EFI_HANDLE volume)
 	return (EFI_DEVICE_PATH *)path;
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+static void start(EFI_HANDLE image, EFI_HANDLE volume)
 {
-	EFI_GUID guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
-	EFI_LOADED_IMAGE_PROTOCOL *loaded;
-	EFI_DEVICE_PATH *path;
+	EFI_BOOT_SERVICES *boot = firmware->BootServices;
+	EFI_DEVICE_PATH *path = path_on(volume);
 	EFI_HANDLE corbel = NULL;
+	uint64_t before = free_pages(), after;
 	EFI_STATUS status;
-	uint64_t before;
 
-	firmware = system;
-	lock_off();
-	status = system->BootServices->HandleProtocol(image, &guid, (void **)&loaded);
-	path = EFI_ERROR(status) ? NULL : path_on(loaded->DeviceHandle);
-	if (!path)
-		return EFI_LOAD_ERROR;
-	status = system->BootServices->LoadImage(FALSE, image, path, NULL, 0, &corbel);
-	if (EFI_ERROR(status))
-		return status;
-	before = free_pages();
-	status = system->BootServices->StartImage(corbel, NULL, NULL);
+	if (!path || EFI_ERROR(boot->LoadImage(FALSE, image, path, NULL, 0, &corbel)))
+		return;
+	status = boot->StartImage(corbel, NULL, NULL);
 	print(L"lockoff: corbel.efi came back with ");
 	print_hex(status);
-	print(before <= free_pages() ? L" and all memory\r\n" : L" and memory is missing\r\n");
-	return status;
+	after = free_pages();
+	print(L", pages not given back: ");
+	print_hex(after < before ? before - after : 0);
+	print(L"\r\n");
+}
+
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+{
+	EFI_BOOT_SERVICES *boot = system->BootServices;
+	EFI_GUID loaded_guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
+	EFI_GUID volume_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
+	EFI_LOADED_IMAGE_PROTOCOL *loaded;
+	EFI_HANDLE *volumes;
+	UINTN count;
+
+	firmware = system;
+	if (EFI_ERROR(boot->HandleProtocol(image, &loaded_guid, (void **)&loaded)) ||
+	    EFI_ERROR(boot->LocateHandleBuffer(ByProtocol, &volume_guid, NULL, &count, &volumes)))
+		return EFI_LOAD_ERROR;
+	for (UINTN i = 0; i < count; i++)
+		if (volumes[i] != loaded->DeviceHandle)
+			start(image, volumes[i]);
+	lock_off();
+	start(image, loaded->DeviceHandle);
+	print(L"lockoff: end\r\n");
+	return EFI_ABORTED;
 }
