@@ -131,7 +131,10 @@ static void trap_ring3(struct arch_frame *frame)
 	}
 	if (frame->vector == VECTOR_MACHINE_CHECK)
 		machine_check(frame);
-	if (frame->vector == VECTOR_NO_FPU && fpu_use(thread_current()) == 0)
+	/* What another owner's XCR0 hides raises #UD, before CR0.TS could raise #NM. */
+	if ((frame->vector == VECTOR_NO_FPU ||
+	     (frame->vector == VECTOR_UNDEFINED && !core_this()->is_ts_clear)) &&
+	    fpu_use(thread_current()) == 0)
 		return;
 	thread_user_fault((unsigned)frame->vector, frame->error, address, frame->rip);
 }

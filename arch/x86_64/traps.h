@@ -12,8 +12,8 @@ struct arch_frame {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
-#define VECTOR_DEBUG         1u
 #define VECTOR_NMI           2u
+#define VECTOR_UNDEFINED     6u
 #define VECTOR_NO_FPU        7u
 #define VECTOR_DOUBLE_FAULT  8u
 #define VECTOR_PAGE_FAULT    14u
