@@ -3,21 +3,21 @@
 #pragma once
 #include <stdint.h>
 
-#define BOOT_INFO_MAGIC 0x464e494c45425243ull /* "CRBELINF" */
+#define BOOT_INFO_MAGIC   0x464e494c45425243ull /* "CRBELINF" */
 #define BOOT_INFO_VERSION 1u
-#define BOOT_PATH_SIZE 256u      /* of a module's path, with its NUL */
-#define BOOT_MODULE_MAX 4096u    /* files below \corbel\ plus services */
-#define BOOT_RANGE_MAX (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
+#define BOOT_PATH_SIZE    256u                      /* of a module's path, with its NUL */
+#define BOOT_MODULE_MAX   4096u                     /* files below \corbel\ plus services */
+#define BOOT_RANGE_MAX    (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
 
 /* All addresses below are physical; every range is a whole number of 4 KiB pages. */
 
 enum boot_range_kind {
-	BOOT_RANGE_FREE = 1,     /* RAM for the kernel to use as it likes */
-	BOOT_RANGE_LOADER = 2,   /* boot_info, its arrays, the loader's page tables and stack: RAM to
-				    free once the kernel has copied what it needs */
-	BOOT_RANGE_KERNEL = 3,   /* the loaded kernel image */
-	BOOT_RANGE_MODULE = 4,   /* one module (services, files); each in a range of its own */
-	BOOT_RANGE_ACPI = 5,     /* ACPI tables and NVS: kept as they are */
+	BOOT_RANGE_FREE = 1,   /* RAM for the kernel to use as it likes */
+	BOOT_RANGE_LOADER = 2, /* boot_info, its arrays, the loader's page tables and stack: RAM to
+				  free once the kernel has copied what it needs */
+	BOOT_RANGE_KERNEL = 3, /* the loaded kernel image */
+	BOOT_RANGE_MODULE = 4, /* one module (services, files); each in a range of its own */
+	BOOT_RANGE_ACPI = 5,   /* ACPI tables and NVS: kept as they are */
 	BOOT_RANGE_RUNTIME_CODE = 6, /* UEFI runtime services, mapped for ResetSystem only */
 	BOOT_RANGE_RUNTIME_DATA = 7,
 	BOOT_RANGE_RUNTIME_MMIO = 8,
@@ -32,13 +32,13 @@ struct boot_range {
 };
 
 enum boot_module_kind {
-	BOOT_MODULE_SERVICE = 1, /* an ELF program built into corbel.efi; path is its name: "init" */
+	BOOT_MODULE_SERVICE = 1, /* an ELF program built into corbel.efi; path is a name: "init" */
 	BOOT_MODULE_FILE = 2,    /* a file; path relative to \corbel\, "/" between parts */
 };
 
 struct boot_module {
 	uint64_t start; /* multiple of 4096; the rest of the last page is zero */
-	uint64_t size;  /* bytes, may be 0 */
+	uint64_t size;  /* bytes; 0 = an empty file, which has a page all the same */
 	uint32_t kind;  /* enum boot_module_kind */
 	uint32_t reserved;
 	char path[BOOT_PATH_SIZE]; /* NUL-terminated */
@@ -52,7 +52,7 @@ struct boot_segment {
 #define BOOT_SEGMENT_MAX 8u
 
 struct boot_framebuffer {
-	uint64_t start, size; /* 0 = none */
+	uint64_t start, size;                  /* 0 = none */
 	uint32_t width, height, pitch, format; /* pixels; bytes a line; UEFI's pixel format */
 };
 
@@ -62,7 +62,7 @@ struct boot_info {
 	uint32_t size;    /* sizeof(struct boot_info) */
 	uint64_t ranges;  /* struct boot_range[], sorted by start, not overlapping */
 	uint32_t range_count, range_size; /* range_size = sizeof(struct boot_range) */
-	uint64_t modules; /* struct boot_module[], services first */
+	uint64_t modules;                 /* struct boot_module[], services first */
 	uint32_t module_count, module_size;
 	struct boot_segment segments[BOOT_SEGMENT_MAX];
 	uint32_t segment_count, reserved;
@@ -70,12 +70,12 @@ struct boot_info {
 	uint64_t smbios; /* SMBIOS 3 or 2 entry point; 0 = none */
 	uint64_t efi_system_table;
 	struct boot_framebuffer framebuffer;
-	uint64_t usable_bytes;   /* RAM free right after ExitBootServices, plus what the loader
-				    allocated for ranges LOADER, KERNEL and MODULE */
-	uint64_t tsc_entry;      /* TSC at entry of corbel.efi */
-	uint64_t tsc_files;      /* ticks that the firmware's file reading took in between */
-	uint64_t tsc_exit;       /* TSC right after ExitBootServices */
-	char command_line[256];  /* of the UEFI load options, ASCII, may be empty */
+	uint64_t usable_bytes;  /* RAM free right after ExitBootServices, plus what the loader
+				   allocated for ranges LOADER, KERNEL and MODULE */
+	uint64_t tsc_entry;     /* TSC at entry of corbel.efi */
+	uint64_t tsc_files;     /* ticks that the firmware's file reading took in between */
+	uint64_t tsc_exit;      /* TSC right after ExitBootServices */
+	char command_line[256]; /* of the UEFI load options, ASCII, may be empty */
 };
 
 /*
