@@ -44,12 +44,31 @@ bool guest_is_canonical(uint64_t address)
 	return top == 0 || top == -1;
 }
 
-bool guest_pat_is_valid(uint64_t pat)
+/* SDM vol 3, "IA32_PAT MSR". */
+static bool pat_is_valid(uint64_t pat)
 {
 	for (unsigned i = 0; i < 8; i++)
 		if (!(0xf3u >> (pat >> 8 * i & 7) & 1) || pat >> 8 * i & 0xf8)
 			return false;
 	return true;
+}
+
+bool guest_msr_is_valid(uint32_t index, uint64_t value)
+{
+	switch (index) {
+	case IA32_PAT:
+		return pat_is_valid(value);
+	case IA32_EFER:
+		return !(value & ~guest_limits.efer_bits);
+	case IA32_STAR:
+		return true;
+	case IA32_FMASK:
+	case IA32_TSC_AUX:
+	case IA32_SYSENTER_CS:
+		return value >> 32 == 0;
+	default:
+		return guest_is_canonical(value);
+	}
 }
 
 static bool registers_are_valid(const struct abi_cpu *cpu, uint64_t cr4_bits)
