@@ -1,33 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Offsets that assembly needs: compiled to text, from which the Makefile takes asm_offsets.h. */
+#include "arch/x86_64/svm/enter.h"
 #include "arch/x86_64/vmx/enter.h"
 #include "arch/x86_64/vmx/fields.h"
 #include "kernel/abi.h"
 
 #define DEFINE(name, value) __asm__ volatile(".ascii \"->" #name " %c0\"" : : "i"(value))
-#define GPR(name)           DEFINE(GPR_##name, ABI_##name * sizeof(uint64_t))
+#define GPR(name, index)    DEFINE(GPR_##name, ABI_##index * sizeof(uint64_t))
 
 void asm_offsets(void);
 
 void asm_offsets(void)
 {
-	GPR(RAX);
-	GPR(RCX);
-	GPR(RDX);
-	GPR(RBX);
-	GPR(RBP);
-	GPR(RSI);
-	GPR(RDI);
-	GPR(R8);
-	GPR(R9);
-	GPR(R10);
-	GPR(R11);
-	GPR(R12);
-	GPR(R13);
-	GPR(R14);
-	GPR(R15);
+	GPR(rax, RAX); GPR(rcx, RCX); GPR(rdx, RDX); GPR(rbx, RBX);
+	GPR(rbp, RBP); GPR(rsi, RSI); GPR(rdi, RDI); GPR(r8, R8);
+	GPR(r9, R9); GPR(r10, R10); GPR(r11, R11); GPR(r12, R12);
+	GPR(r13, R13); GPR(r14, R14); GPR(r15, R15);
+	DEFINE(ENTRY_GPR, offsetof(struct vmx_entry, gpr));
 	DEFINE(ENTRY_HOST_RSP, offsetof(struct vmx_entry, host_rsp));
 	DEFINE(ENTRY_IS_LAUNCHED, offsetof(struct vmx_entry, is_launched));
 	DEFINE(ENTRY_GDTR, offsetof(struct vmx_entry, gdtr));
 	DEFINE(FIELD_HOST_RSP, VMCS_HOST_RSP);
+	DEFINE(SVM_ENTRY_GPR, offsetof(struct svm_entry, gpr));
+	DEFINE(SVM_ENTRY_VMCB, offsetof(struct svm_entry, vmcb));
+	DEFINE(SVM_ENTRY_HOST, offsetof(struct svm_entry, host));
 }

@@ -26,8 +26,7 @@ static int bitmap_init(void)
 	io_bitmap = kpage_alloc();
 	if (!io_bitmap)
 		return -ABI_ENOMEM;
-	for (unsigned i = 0; i < PAGE_SIZE; i++)
-		io_bitmap[i] = 0xff;
+	__builtin_memset(io_bitmap, 0xff, PAGE_SIZE);
 	return 0;
 }
 
@@ -83,6 +82,7 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	arch->fpu = fpu_area_alloc(quota, vcpu->xcr0);
 	if (!arch->vmcs || !arch->fpu || bitmap_init())
 		return -ABI_ENOMEM;
+	arch->entry.gpr = vcpu->page->gpr;
 	arch->eptp = vcpu->vm->stage2.table.root.value | 6 | 3u << 3; /* write-back, 4 levels */
 	arch->cr4_mask = ~cpuid_cr4_allowed(vcpu->vm) | CR4_VMXE | CR4_MCE;
 	*(uint32_t *)arch->vmcs = vmx_caps.revision;
@@ -114,9 +114,13 @@ void vmx_vcpu_exit(struct vcpu *vcpu)
 
 void vmx_use_slow(struct vcpu *vcpu)
 {
+	struct vmx_core *core = vmx_core();
+
+	if (core->owner && core->owner != vcpu) /* whose registers the core holds is always current, too */
+		vmx_regs_take(core->owner);
 	if (!vmptrld(kpage_hpa(vcpu->arch->vmcs).value))
 		panic("VMPTRLD failed");
-	vmx_core()->current = vcpu;
+	core->current = vcpu;
 }
 
 static uint64_t table_base(const char *table)

@@ -129,7 +129,7 @@ static void learn(void)
 	vmx_caps.has_pause_loop = vmx_caps.proc2 & PROC2_PAUSE_LOOP;
 	ept_format.max_leaf_level = ept_has(EPT_1G) ? 3 : 2;
 	guest_limits_init(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
-	vmx_lazy_init();
+	guest_regs_init(false);
 }
 
 void vmx_cpu_start(void)

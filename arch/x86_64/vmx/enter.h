@@ -3,7 +3,11 @@
 #pragma once
 #include "kernel/types.h"
 
+struct vcpu;
+struct vm_exit;
+
 struct vmx_entry {
+	uint64_t *gpr;     /* enum abi_gpr; RSP is in the VMCS (set once) */
 	uint64_t host_rsp; /* what the VMCS's HOST_RSP holds */
 	uint8_t is_launched;
 	uint8_t reserved[5];
@@ -14,9 +18,10 @@ struct vmx_entry {
 };
 
 /*
- * Runs the guest of the current VMCS with the general registers `gpr` (enum abi_gpr; RSP is in the
- * VMCS) until its exit, which stores them back; no value of the guest stays in a register. 0, or 1
- * if the entry failed before anything of the guest was loaded (VMfail).
+ * vmx_vcpu_enter of enter.S is vmx_before, the guest until its exit, and vmx_after, or vmx_failed if
+ * the VMCS was refused (VMfail). No value of the guest stays in a register.
  */
-unsigned vmx_enter_guest(struct vmx_entry *entry, uint64_t *gpr);
+struct vmx_entry *vmx_before(struct vcpu *vcpu); /* the core and the VMCS are ready: what to load */
+void vmx_after(struct vcpu *vcpu, struct vm_exit *exit);
+void vmx_failed(struct vcpu *vcpu, struct vm_exit *exit);
 void vmx_exit_landing(void); /* HOST_RIP */

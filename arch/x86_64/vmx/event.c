@@ -23,15 +23,29 @@ uint64_t vmx_vcpu_rip(struct vcpu *vcpu)
 	return vmread(VMCS_GUEST_RIP);
 }
 
+/* The same where the VMCS is not the current one, or RIP crosses 4 GiB. */
+static __attribute__((noinline)) void skip_slow(struct vcpu *vcpu, unsigned length)
+{
+	uint64_t next = vmx_vcpu_rip(vcpu) + length;
+
+	vmwrite(VMCS_GUEST_RIP, vmx_vcpu_is_long(vcpu) ? next : (uint32_t)next);
+	end_instruction();
+}
+
 void vmx_vcpu_skip(struct vcpu *vcpu, unsigned length)
 {
 	uint64_t rip, next;
 
-	vmx_use(vcpu);
+	if (__builtin_expect(vmx_core()->current != vcpu, 0)) {
+		skip_slow(vcpu, length);
+		return;
+	}
 	rip = vmread(VMCS_GUEST_RIP);
 	next = rip + length;
-	if (__builtin_expect((rip ^ next) >> 32, 0) && !vmx_vcpu_is_long(vcpu))
-		next = (uint32_t)next;
+	if (__builtin_expect((rip ^ next) >> 32, 0)) {
+		skip_slow(vcpu, length);
+		return;
+	}
 	vmwrite(VMCS_GUEST_RIP, next);
 	end_instruction();
 }
@@ -93,7 +107,6 @@ bool vmx_vcpu_can_nmi(struct vcpu *vcpu)
 	       !(vmread(VMCS_GUEST_SHADOW) & (SHADOW_STI | SHADOW_MOV_SS | SHADOW_NMI));
 }
 
-/* Of the current VMCS. */
 void vmx_set_proc(struct arch_vcpu *arch, uint32_t clear, uint32_t set)
 {
 	uint32_t proc = (arch->proc & ~clear) | set;
@@ -104,7 +117,6 @@ void vmx_set_proc(struct arch_vcpu *arch, uint32_t clear, uint32_t set)
 	}
 }
 
-/* TPR classes below `class` exit; 0 = none. */
 void vmx_set_tpr_threshold(struct arch_vcpu *arch, unsigned class)
 {
 	if (class != arch->tpr_threshold) {

@@ -11,13 +11,6 @@
 /* How the record's union is filled. */
 enum form { PLAIN, EVENT, CR, DR, PORT, EPT, GP, TEXT };
 
-struct reason {
-	uint8_t kind; /* enum abi_exit; ABI_EXIT_NONE: not a reason that we know */
-	uint8_t form; /* enum form */
-	uint8_t needs;
-	const char *text; /* TEXT */
-};
-
 #define L VMX_NEEDS_LENGTH
 #define Q VMX_NEEDS_QUALIFICATION
 #define R VMX_NEEDS_RSP
@@ -28,16 +21,14 @@ struct reason {
 #define OTHER(k)       {ABI_EXIT_##k, PLAIN, R, 0}
 #define STOPS(sentence) {ABI_EXIT_ERROR, TEXT, R, sentence}
 
-static const struct reason reasons[] = {
+const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
 	[0] = {ABI_EXIT_EXCEPTION, EVENT, VMX_NEEDS_EVENT | L | Q | R | V, 0},
 	[1] = OTHER(INTERRUPT),
 	[2] = OTHER(TRIPLE_FAULT),
 	[3] = STOPS("the core got an INIT signal"),
 	[4] = STOPS("the core got a start-up message"),
-	[5] = OTHER(INTERRUPT), /* SMI: it has been served */
-	[6] = OTHER(INTERRUPT),
-	[7] = OTHER(WINDOW),
-	[8] = OTHER(WINDOW),
+	[5 ... 6] = OTHER(INTERRUPT), /* SMI: it has been served */
+	[7 ... 8] = OTHER(WINDOW),    /* interrupt, NMI */
 	[9] = STOPS("the guest switches tasks by a task gate or TSS, which this version lacks"),
 	[10] = INSTRUCTION(CPUID),
 	[11] = UNDEFINED, /* GETSEC */
@@ -46,15 +37,7 @@ static const struct reason reasons[] = {
 	[15] = {ABI_EXIT_EXCEPTION, GP, R, 0}, /* RDPMC: there are no counters */
 	[17] = UNDEFINED,                      /* RSM */
 	[18] = INSTRUCTION(HYPERCALL),
-	[19] = UNDEFINED, /* 19 to 27: VMCLEAR, VMLAUNCH, VMPTRLD, VMPTRST, VMREAD, */
-	[20] = UNDEFINED,
-	[21] = UNDEFINED,
-	[22] = UNDEFINED,
-	[23] = UNDEFINED,
-	[24] = UNDEFINED, /* VMRESUME, VMWRITE, VMXOFF, VMXON */
-	[25] = UNDEFINED,
-	[26] = UNDEFINED,
-	[27] = UNDEFINED,
+	[19 ... 27] = UNDEFINED, /* VMCLEAR, VMLAUNCH, VMPTRLD, VMPTRST, VMREAD, VMRESUME, ... */
 	[28] = {ABI_EXIT_CR, CR, L | Q | R, 0},
 	[29] = {ABI_EXIT_DR, DR, L | Q | R, 0},
 	[30] = {ABI_EXIT_PORT, PORT, L | Q | R, 0},
@@ -75,22 +58,21 @@ static const struct reason reasons[] = {
 	[55] = INSTRUCTION(XSETBV),
 	[59] = UNDEFINED, /* VMFUNC */
 	[60] = UNDEFINED, /* ENCLS */
-	[67] = UNDEFINED, /* UMWAIT */
-	[68] = UNDEFINED, /* TPAUSE */
+	[67 ... 68] = UNDEFINED, /* UMWAIT, TPAUSE */
 	[70] = UNDEFINED, /* ENCLV */
 };
 
-static const struct reason *reason_of(uint32_t reason)
+static const struct vmx_reason *reason_of(uint32_t reason)
 {
-	static const struct reason unknown = STOPS("the CPU left the guest for a reason not known");
-	static const struct reason failed = STOPS("VM entry failed");
+	static const struct vmx_reason unknown = STOPS("the CPU left the guest for a reason not known");
+	static const struct vmx_reason failed = STOPS("VM entry failed");
 	uint32_t basic = reason & 0xffff;
 
-	if (basic >= ARRAY_COUNT(reasons) || reasons[basic].kind == ABI_EXIT_NONE)
+	if (basic >= VMX_REASON_COUNT || vmx_reasons[basic].kind == ABI_EXIT_NONE)
 		return reason & ENTRY_FAILED ? &failed : &unknown;
-	if (reason & ENTRY_FAILED && reasons[basic].form != TEXT)
+	if (reason & ENTRY_FAILED && vmx_reasons[basic].form != TEXT)
 		return &failed;
-	return &reasons[basic];
+	return &vmx_reasons[basic];
 }
 
 unsigned vmx_exit_needs(uint32_t reason)
@@ -159,7 +141,7 @@ static void decode_ept(const struct vmx_raw *raw, struct vm_exit *exit)
 
 void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit)
 {
-	const struct reason *reason = reason_of(raw->reason);
+	const struct vmx_reason *reason = reason_of(raw->reason);
 
 	exit->kind = reason->kind;
 	exit->length = reason->needs & VMX_NEEDS_LENGTH ? raw->length : 0;

@@ -18,6 +18,24 @@ struct vmx_raw {
 	uint32_t vectoring, vectoring_error;
 };
 
+/* One row an exit reason. */
+struct vmx_reason {
+	uint8_t kind;     /* enum abi_exit; ABI_EXIT_NONE: not a reason that we know */
+	uint8_t form;     /* how the record's union is filled */
+	uint8_t needs;    /* VMX_NEEDS_* */
+	const char *text; /* a reason that ends the VM: the sentence */
+};
+#define VMX_REASON_COUNT 71u
+extern const struct vmx_reason vmx_reasons[VMX_REASON_COUNT];
+
+/* The kind of an exit for which the record is complete with the instruction's length; else NONE. */
+static inline uint32_t vmx_exit_plain(uint32_t reason)
+{
+	if (__builtin_expect(reason < VMX_REASON_COUNT && vmx_reasons[reason].needs == VMX_NEEDS_LENGTH, 1))
+		return vmx_reasons[reason].kind;
+	return ABI_EXIT_NONE;
+}
+
 unsigned vmx_exit_needs(uint32_t reason);
 /* Fills `exit`; SDM vol 3, "VM-Exit Information Fields" and appendix "VMX Basic Exit Reasons". */
 void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit);

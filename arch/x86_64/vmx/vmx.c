@@ -17,8 +17,8 @@ static void take_core(struct vmx_core *core, struct vcpu *vcpu)
 	struct arch_vcpu *last = core->owner ? core->owner->arch : NULL;
 
 	if (last)
-		vmx_lazy_save(last);
-	vmx_lazy_load(arch, last);
+		guest_regs_save(&last->regs);
+	guest_regs_load(&arch->regs, last ? &last->regs : NULL);
 	core->owner = vcpu;
 	vmx_use(vcpu);
 	if (arch->core != core) {
@@ -38,7 +38,7 @@ static void take_core(struct vmx_core *core, struct vcpu *vcpu)
 	invept(vmx_caps.invept_type, arch->eptp); /* the root's frame may have been another VM's */
 }
 
-static void vmx_vcpu_flush_tlb(struct vcpu *vcpu)
+void vmx_vcpu_flush_tlb(struct vcpu *vcpu)
 {
 	struct arch_vcpu *arch = vcpu->arch;
 
@@ -48,16 +48,13 @@ static void vmx_vcpu_flush_tlb(struct vcpu *vcpu)
 	invvpid(vmx_caps.invvpid_type, arch->vpid, 0);
 }
 
-static void vmx_vcpu_put(struct vcpu *vcpu)
+void vmx_vcpu_put(struct vcpu *vcpu)
 {
 	struct vmx_core *core = vmx_core();
 	struct arch_vcpu *arch = vcpu->arch;
 
 	fpu_drop(arch->fpu);
-	if (core->owner == vcpu) {
-		vmx_lazy_save(arch);
-		core->owner = NULL;
-	}
+	vmx_regs_take(vcpu);
 	if (core->current == vcpu) {
 		vmx_sync_rsp(vcpu);
 		vmclear(kpage_hpa(arch->vmcs).value);
@@ -68,14 +65,10 @@ static void vmx_vcpu_put(struct vcpu *vcpu)
 
 static void read_raw(struct vcpu *vcpu, struct vmx_raw *raw)
 {
-	unsigned needs;
+	unsigned needs = vmx_exit_needs(raw->reason);
 
-	raw->reason = (uint32_t)vmread(VMCS_REASON);
-	needs = vmx_exit_needs(raw->reason);
 	if (needs & VMX_NEEDS_LENGTH)
 		raw->length = (uint32_t)vmread(VMCS_LENGTH);
-	if (!(needs & ~VMX_NEEDS_LENGTH))
-		return;
 	if (needs & VMX_NEEDS_QUALIFICATION)
 		raw->qualification = vmread(VMCS_QUALIFICATION);
 	if (needs & VMX_NEEDS_GPA)
@@ -130,102 +123,93 @@ static void settle(struct vcpu *vcpu, const struct vmx_raw *raw, const struct vm
 	}
 }
 
-static void entry_failed(struct vcpu *vcpu, struct vm_exit *exit)
+void vmx_failed(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	exit->kind = ABI_EXIT_ERROR;
 	exit->length = 0;
 	exit->reinject.is_valid = 0;
 	exit->error.code = (uint32_t)vmread(VMCS_INSTRUCTION_ERROR);
 	exit->error.text = "VM entry failed: invalid control field (VM-instruction error)";
-	vcpu->arch->entry.is_launched = 0;
-	vmclear(kpage_hpa(vcpu->arch->vmcs).value);
-	vmx_core()->current = NULL;
+	vmx_vcpu_put(vcpu);
 }
 
-static void vmx_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit)
+/* Whatever of the core or the VMCS is not as this entry needs it. */
+static __attribute__((noinline)) struct vmx_entry *before_slow(struct vcpu *vcpu)
 {
 	struct vmx_core *core = vmx_core();
 	struct arch_vcpu *arch = vcpu->arch;
-	uint64_t *gpr = vcpu->page->gpr;
 	uint64_t cr3 = read_cr3();
-	struct vmx_raw raw;
-	unsigned failed;
 
-	if (__builtin_expect(core->owner != vcpu, 0))
+	if (core->owner != vcpu)
 		take_core(core, vcpu);
-	vmx_use(vcpu);
-	if (__builtin_expect(cr3 != arch->host_cr3, 0)) {
+	if (arch->host_cr3 != cr3) {
 		arch->host_cr3 = cr3;
 		vmwrite(VMCS_HOST_CR3, cr3);
 	}
-	if (gpr[ABI_RSP] != arch->rsp) {
-		arch->rsp = gpr[ABI_RSP];
+	if (arch->rsp != vcpu->page->gpr[ABI_RSP]) {
+		arch->rsp = vcpu->page->gpr[ABI_RSP];
 		vmwrite(VMCS_GUEST_RSP, arch->rsp);
 	}
 	/* The entry fails with a threshold above TPR; ring 0 itself may have lowered TPR since. */
-	if (__builtin_expect(arch->tpr_threshold > vcpu->lapic.page[0x80] >> 4, 0))
+	if (arch->tpr_threshold > vcpu->lapic.page[0x80] >> 4)
 		vmx_set_tpr_threshold(arch, 0);
-	if (read_cr2() != arch->cr2)
+	if (arch->cr2 != read_cr2())
 		write_cr2(arch->cr2);
 	fpu_enter_guest(arch->fpu);
-	failed = vmx_enter_guest(&arch->entry, gpr);
-	arch->cr2 = read_cr2();
-	arch->has_injected = false;
-	if (__builtin_expect(failed, 0)) {
-		entry_failed(vcpu, exit);
-		return;
-	}
-	arch->entry.is_launched = 1;
-	read_raw(vcpu, &raw);
-	vmx_exit_decode(&raw, exit);
-	if (exit->kind >= ABI_EXIT_EXCEPTION)
-		settle(vcpu, &raw, exit);
+	return &arch->entry;
 }
 
-static void vmx_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
+struct vmx_entry *vmx_before(struct vcpu *vcpu)
+{
+	const struct core *core = core_this();
+	struct arch_vcpu *arch = vcpu->arch;
+
+	if (__builtin_expect(((struct vmx_core *)core->hv)->owner != vcpu ||
+			     arch->host_cr3 != read_cr3() ||
+			     arch->rsp != vcpu->page->gpr[ABI_RSP] || arch->tpr_threshold ||
+			     arch->cr2 != read_cr2() || core->fpu_owner != arch->fpu, 0))
+		return before_slow(vcpu);
+	return &arch->entry;
+}
+
+static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_exit *exit,
+						 uint32_t reason)
+{
+	struct vmx_raw raw = {.reason = reason};
+
+	read_raw(vcpu, &raw);
+	vmx_exit_decode(&raw, exit);
+	settle(vcpu, &raw, exit);
+}
+
+void vmx_after(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+	uint32_t reason = (uint32_t)vmread(VMCS_REASON);
+	uint32_t kind = vmx_exit_plain(reason);
+
+	arch->cr2 = read_cr2();
+	arch->has_injected = false;
+	arch->entry.is_launched = 1;
+	if (__builtin_expect(kind == ABI_EXIT_NONE, 0)) {
+		after_slow(vcpu, exit, reason);
+		return;
+	}
+	exit->kind = kind;
+	exit->length = (uint32_t)vmread(VMCS_LENGTH);
+	exit->reinject.is_valid = 0;
+}
+
+void vmx_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 {
 	vmx_use(vcpu);
 	vmwrite(VMCS_TSC_OFFSET, offset);
 }
 
-static struct fpu_area *vmx_vcpu_fpu(struct vcpu *vcpu)
+struct fpu_area *vmx_vcpu_fpu(struct vcpu *vcpu)
 {
 	return vcpu->arch->fpu;
 }
 
-const struct hv_ops vmx_ops = {
-	.name = "vmx",
-	.missing = vmx_missing,
-	.cpu_start = vmx_cpu_start,
-	.cpu_stop = vmx_cpu_stop,
-	.stage2_format = vmx_stage2_format,
-	.vm_init = vmx_vm_init,
-	.vm_exit = vmx_vm_exit,
-	.vm_msr_direct = vmx_vm_msr_direct,
-	.vcpu_init = vmx_vcpu_init,
-	.vcpu_exit = vmx_vcpu_exit,
-	.vcpu_enter = vmx_vcpu_enter,
-	.vcpu_put = vmx_vcpu_put,
-	.vcpu_flush_tlb = vmx_vcpu_flush_tlb,
-	.vcpu_rip = vmx_vcpu_rip,
-	.vcpu_skip = vmx_vcpu_skip,
-	.vcpu_set_rip = vmx_vcpu_set_rip,
-	.vcpu_set_rflags = vmx_vcpu_set_rflags,
-	.vcpu_get_cpu = vmx_vcpu_get_cpu,
-	.vcpu_set_cpu = vmx_vcpu_set_cpu,
-	.vcpu_cpl = vmx_vcpu_cpl,
-	.vcpu_is_long = vmx_vcpu_is_long,
-	.vcpu_cr = vmx_vcpu_cr,
-	.vcpu_set_cr = vmx_vcpu_set_cr,
-	.vcpu_dr = vmx_vcpu_dr,
-	.vcpu_set_dr = vmx_vcpu_set_dr,
-	.vcpu_msr_get = vmx_vcpu_msr_get,
-	.vcpu_msr_set = vmx_vcpu_msr_set,
-	.vcpu_set_tsc_offset = vmx_vcpu_set_tsc_offset,
-	.vcpu_inject = vmx_vcpu_inject,
-	.vcpu_can_interrupt = vmx_vcpu_can_interrupt,
-	.vcpu_can_nmi = vmx_vcpu_can_nmi,
-	.vcpu_want_interrupt = vmx_vcpu_want_interrupt,
-	.vcpu_want_nmi = vmx_vcpu_want_nmi,
-	.vcpu_fpu = vmx_vcpu_fpu,
-};
+#define ENTRY(f) .f = vmx_##f,
+const struct hv_ops vmx_ops = {.name = "vmx", HV_EACH(ENTRY)};
