@@ -36,7 +36,8 @@ struct vmcb {
 	uint64_t next_rip;
 	uint8_t reserved_0d0[0x400 - 0xd0];
 	/* state save area */
-	struct vmcb_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+	struct vmcb_segment segment[6]; /* ES to GS: enum abi_segment */
+	struct vmcb_segment gdtr, ldtr, idtr, tr;
 	uint8_t reserved_4a0[0x4cb - 0x4a0];
 	uint8_t cpl;
 	uint32_t reserved_4cc;
@@ -58,13 +59,8 @@ struct vmcb {
 
 _Static_assert(offsetof(struct vmcb, vintr) == 0x60, "VMCB layout");
 _Static_assert(offsetof(struct vmcb, exit_code) == 0x70, "VMCB layout");
-_Static_assert(offsetof(struct vmcb, event) == 0xa8, "VMCB layout");
-_Static_assert(offsetof(struct vmcb, next_rip) == 0xc8, "VMCB layout");
 _Static_assert(offsetof(struct vmcb, tr) == 0x490, "VMCB layout");
-_Static_assert(offsetof(struct vmcb, efer) == 0x4d0, "VMCB layout");
-_Static_assert(offsetof(struct vmcb, cr4) == 0x548, "VMCB layout");
 _Static_assert(offsetof(struct vmcb, rip) == 0x578, "VMCB layout");
-_Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "VMCB layout");
 _Static_assert(offsetof(struct vmcb, cr2) == 0x640, "VMCB layout");
 _Static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB layout");
 _Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "VMCB layout");

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RIP and flags, events into the guest, and the windows in which it can take them. */
+#include "arch/x86_64/svm/svm.h"
+
+#define STATUS_FLAGS 0xcd5ull /* CF, PF, AF, ZF, SF, DF, OF */
+#define DR6_BS       (1ull << 14)
+#define VECTOR_DB    1u
+
+/* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */
+static void end_instruction(struct vmcb *vmcb)
+{
+	vmcb->shadow = 0;
+	if (__builtin_expect(!(vmcb->rflags & RFLAGS_TF), 1))
+		return;
+	vmcb->dr6 |= DR6_BS;
+	vmcb->clean &= ~CLEAN_DR;
+	vmcb->event = EVENT_VALID | VM_EVENT_EXCEPTION << 8 | VECTOR_DB;
+}
+
+uint64_t svm_vcpu_rip(struct vcpu *vcpu)
+{
+	return vcpu->arch->vmcb->rip;
+}
+
+void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
+{
+	struct vmcb *vmcb = vcpu->arch->vmcb;
+	uint64_t next = vmcb->rip + length;
+
+	if (__builtin_expect((vmcb->rip ^ next) >> 32, 0) && !svm_vcpu_is_long(vcpu))
+		next = (uint32_t)next;
+	vmcb->rip = next;
+	end_instruction(vmcb);
+}
+
+void svm_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
+{
+	struct vmcb *vmcb = vcpu->arch->vmcb;
+
+	vmcb->rip = svm_vcpu_is_long(vcpu) ? rip : (uint32_t)rip;
+	end_instruction(vmcb);
+}
+
+void svm_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags)
+{
+	struct vmcb *vmcb = vcpu->arch->vmcb;
+
+	vmcb->rflags = (vmcb->rflags & ~STATUS_FLAGS) | (rflags & STATUS_FLAGS);
+}
+
+/* APM vol 2, "Event Injection". */
+void svm_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+	struct vmcb *vmcb = arch->vmcb;
+	uint32_t info = EVENT_VALID | (uint32_t)event->type << 8 | event->vector;
+
+	/* Real mode pushes no error code. */
+	if (event->has_error && vmcb->cr0 & CR0_PE) {
+		info |= EVENT_ERROR;
+		vmcb->event_error = event->error & 0xffff;
+	}
+	if (event->type == VM_EVENT_NMI)
+		arch->is_nmi_masked = true;
+	vmcb->event = info;
+}
+
+bool svm_vcpu_can_interrupt(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = vcpu->arch->vmcb;
+
+	return vmcb->rflags & RFLAGS_IF && !(vmcb->shadow & 1) && !(vmcb->event & EVENT_VALID);
+}
+
+bool svm_vcpu_can_nmi(struct vcpu *vcpu)
+{
+	const struct arch_vcpu *arch = vcpu->arch;
+
+	return !arch->is_nmi_masked && !(arch->vmcb->shadow & 1) &&
+	       !(arch->vmcb->event & EVENT_VALID);
+}
+
+static void set_intercept(struct vmcb *vmcb, unsigned code, bool is_on)
+{
+	uint32_t bit = 1u << (code - SVM_INTR);
+
+	vmcb->intercept[0] = is_on ? vmcb->intercept[0] | bit : vmcb->intercept[0] & ~bit;
+	vmcb->clean &= ~CLEAN_INTERCEPTS;
+}
+
+/* A virtual interrupt that is intercepted: the exit comes when the guest would take it. */
+void svm_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
+{
+	struct vmcb *vmcb = vcpu->arch->vmcb;
+
+	vmcb->vintr &= ~(VINTR_PRIORITIES | VINTR_IGNORE_TPR);
+	if (class == 0)
+		vmcb->vintr |= VINTR_IGNORE_TPR;
+	else
+		vmcb->vintr |= VINTR_PRIORITY(class - svm_caps.has_loose_priority);
+	vmcb->vintr |= VINTR_IRQ;
+	vmcb->clean &= ~CLEAN_VINTR;
+	set_intercept(vmcb, SVM_VINTR, true);
+}
+
+/* No NMI can go in before the IRET of the last one; the shadow of STI or MOV SS ends at the next exit. */
+void svm_vcpu_want_nmi(struct vcpu *vcpu)
+{
+	if (vcpu->arch->is_nmi_masked && !vcpu->arch->is_nmi_returning)
+		set_intercept(vcpu->arch->vmcb, SVM_IRET, true);
+}
+
+void svm_window_settle(struct arch_vcpu *arch)
+{
+	struct vmcb *vmcb = arch->vmcb;
+
+	vmcb->vintr &= ~VINTR_IRQ;
+	vmcb->clean &= ~CLEAN_VINTR;
+	set_intercept(vmcb, SVM_VINTR, false);
+	if (vmcb->exit_code == SVM_IRET) {
+		set_intercept(vmcb, SVM_IRET, false);
+		arch->is_nmi_returning = true;
+		arch->iret_rip = vmcb->rip;
+	}
+}
+
+void svm_nmi_settle(struct arch_vcpu *arch)
+{
+	if (arch->vmcb->rip == arch->iret_rip)
+		return; /* it faulted, and runs again */
+	arch->is_nmi_returning = false;
+	arch->is_nmi_masked = false;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Entering a guest by SVM, and the table of what SVM gives to hv.c. */
+#include "arch/x86_64/svm/svm.h"
+
+#define VECTOR_MC 18u
+
+#define TLB_FLUSH_NONE 0u
+#define TLB_FLUSH_ALL  1u
+
+/* Another guest ran on this core last, or none. */
+static void take_core(struct svm_core *core, struct vcpu *vcpu)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+	struct arch_vcpu *last = core->owner ? core->owner->arch : NULL;
+
+	if (last)
+		guest_regs_save(&last->regs);
+	guest_regs_load(&arch->regs, last ? &last->regs : NULL);
+	core->owner = vcpu;
+	if (arch->core != core) {
+		arch->core = core;
+		arch->entry.host = core->host_hpa;
+		arch->asid_generation = 0;
+		arch->vmcb->clean = 0;
+	}
+}
+
+static void take_asid(struct svm_core *core, struct arch_vcpu *arch)
+{
+	if (core->asid_next >= svm_caps.asid_count) { /* all used: begin again with none known */
+		core->asid_next = 1;
+		core->asid_generation++;
+		core->flush_all = true;
+	}
+	arch->asid_generation = core->asid_generation;
+	arch->vmcb->asid = core->asid_next++;
+	arch->vmcb->tlb_control = core->flush_all ? TLB_FLUSH_ALL : TLB_FLUSH_NONE;
+	arch->vmcb->clean = 0;
+	core->flush_all = false;
+}
+
+void svm_vcpu_put(struct vcpu *vcpu)
+{
+	fpu_drop(vcpu->arch->fpu);
+	svm_regs_take(vcpu);
+}
+
+/* Brings up to date what the exit left half-done, so that the record is all there is to know. */
+static void settle(struct arch_vcpu *arch, const struct vm_exit *exit)
+{
+	if (exit->kind == ABI_EXIT_WINDOW)
+		svm_window_settle(arch);
+	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_MC)
+		__asm__ volatile("int %0" : : "i"(VECTOR_MC)); /* the host's: does not return */
+}
+
+/* Whatever of the core or the VMCB is not as this entry needs it. */
+static __attribute__((noinline)) struct svm_entry *before_slow(struct vcpu *vcpu)
+{
+	struct svm_core *core = svm_core();
+	struct arch_vcpu *arch = vcpu->arch;
+
+	if (core->owner != vcpu)
+		take_core(core, vcpu);
+	if (arch->asid_generation != core->asid_generation)
+		take_asid(core, arch);
+	fpu_enter_guest(arch->fpu);
+	return &arch->entry;
+}
+
+struct svm_entry *svm_before(struct vcpu *vcpu)
+{
+	const struct core *this = core_this();
+	const struct svm_core *core = this->hv;
+	struct arch_vcpu *arch = vcpu->arch;
+	struct vmcb *vmcb = arch->vmcb;
+	uint8_t tpr = vcpu->lapic.page[0x80] >> 4;
+
+	vmcb->rax = vcpu->page->gpr[ABI_RAX];
+	vmcb->rsp = vcpu->page->gpr[ABI_RSP];
+	if (__builtin_expect((vmcb->vintr & VINTR_TPR) != tpr, 0)) {
+		vmcb->vintr = (vmcb->vintr & ~VINTR_TPR) | tpr;
+		vmcb->clean &= ~CLEAN_VINTR;
+	}
+	if (__builtin_expect(core->owner != vcpu || arch->asid_generation != core->asid_generation ||
+			     this->fpu_owner != arch->fpu, 0))
+		return before_slow(vcpu);
+	return &arch->entry;
+}
+
+void svm_after(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+	struct vmcb *vmcb = arch->vmcb;
+	uint8_t *tpr = vcpu->lapic.page + 0x80;
+
+	vcpu->page->gpr[ABI_RAX] = vmcb->rax;
+	vcpu->page->gpr[ABI_RSP] = vmcb->rsp;
+	vmcb->clean = CLEAN_ALL;
+	vmcb->tlb_control = TLB_FLUSH_NONE;
+	if (__builtin_expect((vmcb->vintr & VINTR_TPR) != *tpr >> 4, 0))
+		*tpr = (uint8_t)(vmcb->vintr << 4);
+	svm_exit_decode(vmcb, svm_caps.has_next_rip, exit);
+	if (__builtin_expect(arch->is_nmi_returning, 0))
+		svm_nmi_settle(arch);
+	if (exit->kind >= ABI_EXIT_EXCEPTION)
+		settle(arch, exit);
+}
+
+void svm_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
+{
+	vcpu->arch->vmcb->tsc_offset = offset;
+	vcpu->arch->vmcb->clean &= ~CLEAN_INTERCEPTS;
+}
+
+struct fpu_area *svm_vcpu_fpu(struct vcpu *vcpu)
+{
+	return vcpu->arch->fpu;
+}
+
+#define ENTRY(f) .f = svm_##f,
+const struct hv_ops svm_ops = {.name = "svm", HV_EACH(ENTRY)};

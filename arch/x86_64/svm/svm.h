@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of svm/ share: a guest CPU's VMCB and shadows, a core's SVM state. */
+#pragma once
+#include "arch/x86_64/core.h"
+#include "arch/x86_64/fpu.h"
+#include "arch/x86_64/guest_regs.h"
+#include "arch/x86_64/hv_each.h"
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/regs.h"
+#include "arch/x86_64/svm/enter.h"
+#include "arch/x86_64/svm/exit.h"
+#include "arch/x86_64/svm/vmcb.h"
+#include "kernel/frames.h"
+#include "kernel/pagetable.h"
+
+#define DR6_WRITABLE 0xe00full /* B0 to B3, BD, BS, BT */
+
+struct arch_vm {
+	uint8_t *msrpm; /* 2 pages, physically contiguous */
+	hpa_t msrpm_hpa;
+};
+
+struct arch_vcpu {
+	struct svm_entry entry;
+	struct vmcb *vmcb; /* a page */
+	struct fpu_area *fpu;
+	struct svm_core *core;    /* that ran it last */
+	uint32_t asid_generation; /* 0 = none: also how a flush is asked for */
+	bool is_nmi_masked;       /* an NMI went in and its IRET has not been seen done */
+	bool is_nmi_returning;    /* IRET at iret_rip runs next */
+	uint64_t iret_rip;
+	struct guest_regs regs; /* valid while the vCPU is not its core's owner */
+};
+
+struct svm_core {
+	struct vcpu *owner; /* whose lazy registers this core holds; NULL = nobody's */
+	uint64_t host_hpa;  /* what VMSAVE stored of ring 0, for VMLOAD */
+	uint32_t asid_generation, asid_next;
+	bool flush_all; /* a new generation begins with an empty TLB */
+	void *save;     /* VM_HSAVE_PA: a page */
+};
+
+/* What this kind of CPU gives (set once, by svm_cpu_start). */
+struct svm_caps {
+	uint32_t asid_count;
+	bool has_next_rip;
+	bool has_pause_filter;
+	bool has_loose_priority; /* QEMU's TCG: V_INTR_PRIO = V_TPR lets the interrupt in, too */
+};
+extern struct svm_caps svm_caps;
+
+static inline struct svm_core *svm_core(void)
+{
+	return core_this()->hv;
+}
+
+/* If the core holds the vCPU's lazy registers: brings them into memory. */
+static inline void svm_regs_take(struct vcpu *vcpu)
+{
+	struct svm_core *core = svm_core();
+
+	if (core->owner != vcpu)
+		return;
+	guest_regs_save(&vcpu->arch->regs);
+	core->owner = NULL;
+}
+
+/* svm_missing() and all the others of the table. */
+#define SVM_DECLARE(f) HV_TYPE(f) svm_##f;
+HV_EACH(SVM_DECLARE)
+
+uint8_t *svm_map_alloc(struct quota *quota, unsigned order, hpa_t *hpa); /* msr.c */
+void svm_mode_changed(struct vcpu *vcpu);       /* control.c: after writes of CR0, CR3, CR4, EFER */
+void svm_window_settle(struct arch_vcpu *arch); /* event.c: after an exit that a window made */
+void svm_nmi_settle(struct arch_vcpu *arch);    /* event.c: after an exit while IRET is under way */
