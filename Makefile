@@ -47,7 +47,9 @@ VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o
 	kernel/kvmclock.o kernel/doorbell.o
 ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o firmware.o acpi.o acpi_parse.o apic.o \
 	backtrace.o clock.o console.o core.o fpu.o hv.o ioapic.o machine.o machine_check.o paging.o panic.o power.o rtc.o \
-	thread.o traps.o usercopy.o)
+	thread.o traps.o usercopy.o) \
+	$(addprefix arch/x86_64/,guest_regs.o guest_state.o) \
+	$(foreach v,vmx svm,$(addprefix arch/x86_64/$(v)/,control.o cpu.o enter.o event.o exit.o msr.o $(v).o))
 
 LIB_OBJS := $(addprefix services/lib/,start.o newlib.o log.o elf.o)
 SERVICES := init console vmm
@@ -70,6 +72,11 @@ GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o bo
 LINUX_KERNELS := cloud-12 generic-12 cloud-13
 
 UNIT_TESTS := # tests/unit/test_NAME.c; sources beside it in NAME_SRCS
+
+UNIT_TESTS += vmx_exit svm_exit guest_state
+vmx_exit_SRCS := arch/x86_64/vmx/exit.c
+svm_exit_SRCS := arch/x86_64/svm/exit.c
+guest_state_SRCS := arch/x86_64/guest_state.c
 
 UNIT_TESTS += mux
 mux_SRCS := services/console/mux.c
@@ -133,6 +140,14 @@ $(BUILD)/arch/%.o: arch/%.S
 
 # Linked twice: the first result's symbols become the table that panic() looks names up in.
 RING0_LD = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -T linker.ld
+
+# Offsets for assembly, from the compiler.
+$(BUILD)/include/asm_offsets.h: arch/x86_64/asm_offsets.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING0_FLAGS) -MT $@ -S -o $(@:.h=.s) $<
+	$(Q)sed -n 's/^[ \t]*\.ascii[ \t]*"->\([A-Za-z0-9_]*\) \([0-9]*\)".*/.set \1, \2/p' $(@:.h=.s) > $@
+
+$(addprefix $(BUILD)/arch/x86_64/,vmx/enter.o svm/enter.o): $(BUILD)/include/asm_offsets.h
 
 $(BUILD)/kernel.elf: $(RING0) linker.ld tools/ksyms
 	$(call say,LD,$@)
@@ -307,7 +322,7 @@ $(BUILD)/unit/config_dump: tests/config/dump.c $(config_SRCS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) $(config_FLAGS) -o $@ $< $(config_SRCS)
 
-unit: $(UNIT_TESTS:%=$(BUILD)/unit/test_%) $(BUILD)/unit/config_dump
+unit: $(UNIT_TESTS:%=$(BUILD)/unit/test_%) $(BUILD)/unit/config_dump $(BUILD)/tests/boot_probe.efi $(BUILD)/tests/lockoff.efi
 
 # ---- commands ----
 
