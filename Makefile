@@ -58,6 +58,8 @@ console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,alu.o bus.o decode.o emulate.o emulate_string.o gpagewalk.o guestmem.o \
 	state.o vcpu.o vioapic.o vpic.o vtest.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
+vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
+	loader_pvh.o)
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
 	DISABLE_KNC) -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -isystem $(ZYDIS_SRC)/include -isystem $(ZYDIS_SRC)/src \
 	-isystem $(ZYCORE_SRC)/include
@@ -104,6 +106,11 @@ VMM_EMULATE := $(VMM_FAKE) $(addprefix services/vmm/,alu.c decode.c emulate.c em
 bus_SRCS := $(VMM_FAKE)
 $(foreach t,gpagewalk vtest vuart,$(eval $(t)_SRCS := $(VMM_FAKE) services/vmm/$(t).c))
 $(foreach t,decode emulate native,$(eval $(t)_SRCS := $(VMM_EMULATE))$(eval $(t)_FLAGS := $(ZYDIS_FLAGS)))
+
+UNIT_TESTS += loader_bzimage loader_multiboot loader_pvh
+VMM_LOADER := $(addprefix services/vmm/,memmap.c loader.c loader_room.c loader_bzimage.c loader_elf.c loader_multiboot.c \
+	loader_pvh.c)
+$(foreach t,bzimage multiboot pvh,$(eval loader_$(t)_SRCS := $(VMM_LOADER)))
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
