@@ -156,6 +156,8 @@ uint64_t boot_ram_above_1m(void)
 
 void guest_begin(uint64_t magic, uint64_t info)
 {
+	out8(0x21, 0xff); /* whoever was here before may have left the 8259s open */
+	out8(0xa1, 0xff);
 	uart_init();
 	trap_init();
 	if (!boot_parse((uint32_t)magic, info)) {

@@ -71,6 +71,18 @@ void lapic_self_ipi(uint8_t vector)
 		lapic_write(LAPIC_ICR, 0x40000u | vector); /* shorthand: self */
 }
 
+void lapic_self_nmi(void)
+{
+	uint64_t id = lapic_id();
+
+	if (x2apic_on) {
+		wrmsr(MSR_X2APIC + LAPIC_ICR, id << 32 | 0x4400);
+		return;
+	}
+	lapic_write(LAPIC_ICR_HIGH, (uint32_t)id << 24);
+	lapic_write(LAPIC_ICR, 0x4400);
+}
+
 bool lapic_bit(unsigned int reg, uint8_t vector)
 {
 	return lapic_read(reg + vector / 32) >> (vector % 32) & 1;

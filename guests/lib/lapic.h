@@ -50,6 +50,8 @@ uint32_t lapic_id(void);
 void lapic_eoi(void);
 /* Sends a fixed interrupt to this CPU itself. */
 void lapic_self_ipi(uint8_t vector);
+/* Sends an NMI to this CPU, by its id: the shorthand "self" is for fixed interrupts only. */
+void lapic_self_nmi(void);
 /* Whether the bit of `vector` is set in LAPIC_ISR, LAPIC_TMR or LAPIC_IRR. */
 bool lapic_bit(unsigned int reg, uint8_t vector);
 /* Ticks of the timer at divide-by-1 in a millisecond, measured against the TSC. */

@@ -46,7 +46,7 @@ static void nmi(struct trap_frame *frame)
 	counts[frame->vector]++;
 	/* A second one waits until this handler's IRET. */
 	if (counts[2] == 1)
-		lapic_write(LAPIC_ICR, 0x44400);
+		lapic_self_nmi();
 	if (counts[2] == 1)
 		cpuid(0, 0);
 	order_count = counts[2];
@@ -219,7 +219,7 @@ static void check_errors(void)
 	trap_handle(2, nmi);
 	counts[2] = 0;
 	order_count = 0;
-	lapic_write(LAPIC_ICR, 0x44400); /* NMI to self */
+	lapic_self_nmi();
 	for (int i = 0; i < 1000 && order_count < 2; i++)
 		cpuid(0, 0);
 	tap_ok(counts[2] == 2 && order_count == 2,
