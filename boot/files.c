@@ -82,6 +82,17 @@ void files_close(void)
 		close_last();
 }
 
+/* Of a file, Read() would return its bytes, not entries. */
+static int is_folder(EFI_FILE_HANDLE file)
+{
+	static union entry entry;
+	EFI_GUID guid = EFI_FILE_INFO_ID;
+	UINTN size = sizeof(entry);
+
+	return !EFI_ERROR(file->GetInfo(file, &guid, &size, &entry)) &&
+	       (entry.info.Attribute & EFI_FILE_DIRECTORY);
+}
+
 /* Opens the volume and its folder \corbel; returns 0 if there is none. */
 static int open_folder(void)
 {
@@ -108,6 +119,8 @@ static int open_folder(void)
 	}
 	if (EFI_ERROR(status))
 		firmware_stop(status, "cannot read the folder \\corbel: %s", status_text(status));
+	if (!is_folder(walk.open[1]))
+		firmware_stop(EFI_UNSUPPORTED, "\\corbel on the boot volume is not a folder");
 	return 1;
 }
 

@@ -217,6 +217,8 @@ def bad_volumes():
            Volume({f"corbel/{'a' * 128}/{'b' * 128}": b""}), "a path that is too long")
     yield (r"corbel/(?:a/){16}a is nested too deep; 16 folders are the limit", unsupported,
            Volume({"corbel/" + "a/" * 17 + "f": b""}), "folders that are nested too deep")
+    yield (r".corbel on the boot volume is not a folder", unsupported,
+           Volume({"corbel": b"\x60" + bytes(200)}), "a file in the folder's place")
     yield (r"corbel/acpi/x\.aml: its ACPI checksum is wrong", load,
            Volume({"corbel/acpi/x.aml": aml(b"SSDT", b"X", 40)[:-1] + b"\1"}), "a broken ACPI table")
 
