@@ -8,7 +8,6 @@
 #include "kernel/panic.h"
 
 #define GIB (1ull << 30)
-#define ROOT_ENTRY_SIZE (512 * GIB)
 #define LOADER_RANGE_MAX 64u
 #define SMALL_RAM (32 * GIB) /* up to here struct blocks are mapped by 4 KiB pages */
 
@@ -109,19 +108,6 @@ static void meta_map(struct map *map, uint64_t gib, hpa_t zeros, uint64_t *mappe
 	}
 }
 
-/* All roots copy ring 0's upper half, so its entries for the window must be there before the first copy. */
-static void window_prepare(const struct boot_range *range)
-{
-	for (uint64_t a = ALIGN_DOWN(range->start, ROOT_ENTRY_SIZE); a < range_end(range); a += ROOT_ENTRY_SIZE) {
-		int error = pagetable_map(arch_kernel_table(), FRAMES_WINDOW + a, (hpa_t){ 0 }, 3, PT_READ);
-
-		if (error == 0)
-			pagetable_unmap(arch_kernel_table(), FRAMES_WINDOW + a, GIB);
-		else if (error != -ABI_EEXIST)
-			panic("no memory for the window's page tables");
-	}
-}
-
 static void meta_init(struct map *map)
 {
 	hpa_t zeros = kpage_hpa(kpage_alloc());
@@ -136,7 +122,6 @@ static void meta_init(struct map *map)
 			meta_map(map, gib, zeros, &mapped_end);
 			next_gib = gib + 1;
 		}
-		window_prepare(range);
 	}
 }
 

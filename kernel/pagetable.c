@@ -157,8 +157,9 @@ uint64_t *pagetable_slot(struct pagetable *pt, uint64_t address)
 	return entry_make(pt, address, 1, 0, &entry) ? NULL : entry;
 }
 
-/* The part of [address, end) that lies in one table. Returns true if that table has become empty. */
-static bool unmap_level(struct pagetable *pt, uint64_t *table, unsigned level, uint64_t address, uint64_t end)
+/* The part of [address, end) that lies in one table. Returns true if it may be freed: nothing is left in it. */
+static bool unmap_level(struct pagetable *pt, uint64_t *table, unsigned level, uint64_t address, uint64_t end,
+			bool keep_tables)
 {
 	const struct pt_format *format = pt->format;
 	uint64_t size = level_size(level);
@@ -171,8 +172,8 @@ static bool unmap_level(struct pagetable *pt, uint64_t *table, unsigned level, u
 		if (is_present(format, *entry)) {
 			if (is_leaf(format, *entry, level)) {
 				*entry = 0;
-			} else if (unmap_level(pt, table_at(format, *entry), level - 1, address, next) &&
-				   pt->quota) {
+			} else if (unmap_level(pt, table_at(format, *entry), level - 1, address, next,
+					       keep_tables)) {
 				table_free(pt, table_at(format, *entry));
 				*entry = 0;
 			}
@@ -181,12 +182,17 @@ static bool unmap_level(struct pagetable *pt, uint64_t *table, unsigned level, u
 			break; /* past the last address of all */
 		address = next;
 	}
-	return pt->quota && (is_whole || table_is_empty(format, table));
+	return !keep_tables && (is_whole || table_is_empty(format, table));
 }
 
 void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size)
 {
-	unmap_level(pt, kpage_at(pt->root), pt->format->levels, address, address + size);
+	unmap_level(pt, kpage_at(pt->root), pt->format->levels, address, address + size, !pt->quota);
+}
+
+void pagetable_clear(struct pagetable *pt, uint64_t address, uint64_t size)
+{
+	unmap_level(pt, kpage_at(pt->root), pt->format->levels, address, address + size, true);
 }
 
 bool pagetable_exit(struct pagetable *pt)

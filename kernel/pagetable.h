@@ -52,6 +52,8 @@ int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned 
  * TLB. The kernel's tables (quota NULL) stay, so that the upper halves of all roots stay alike.
  */
 void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size);
+/* The same, but keeps tables that get empty: cheap for single pages that will come back. */
+void pagetable_clear(struct pagetable *pt, uint64_t address, uint64_t size);
 /*
  * What is mapped at `address`: fills frame (of the page, offset added to 4 KiB), level, prot; false =
  * nothing: level is that of the empty entry then, so 2 and above says that there is no table of 4 KiB leaves.
