@@ -35,14 +35,26 @@ void object_ref(struct object *object);
 /* The last reference hands the object to the reaper, which calls its destroy function in chunks. */
 void object_unref(struct object *object);
 
-/* Allocation of parts of objects, charged to quota (NULL = the kernel). Zeroed; NULL = no memory. */
+/*
+ * Allocation of parts of objects, at most 4096 bytes, charged to quota (NULL = the kernel). Zeroed; NULL =
+ * no memory. The charge is what it takes: kalloc_size.
+ */
 void *kalloc(struct quota *quota, size_t size);
 void kfree(struct quota *quota, void *p, size_t size);
+size_t kalloc_size(size_t size);
 /* A whole kernel page (kpage_alloc), charged. */
 void *kpage_alloc_charged(struct quota *quota);
 void kpage_free_charged(struct quota *quota, void *page);
 
-/* The reaper's table, in object.c: one per type. Returns true when the object is wholly gone; false =
-   a chunk was done, call again. */
+/*
+ * The reaper. object.c has a table of destroy functions, one per type, declared in the header of each type.
+ * Such a function returns true when it is done: the reaper frees the object's memory then, if no
+ * reference is left; false = a chunk of at most 5,000 instructions was done, call again. Objects whose
+ * last reference goes in one of them are destroyed before it is called again.
+ */
+void reaper_push(struct object *object); /* also for a process or thread that ends: it is not freed by that */
+bool reaper_step(void);                  /* one call; false = nothing to do */
+void reaper_init(void);                  /* starts the reaper's thread */
+
 bool vm_destroy(struct object *object);
 bool vcpu_destroy(struct object *object);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Quotas: how much memory a process, and all that it makes, may take. */
+#include "kernel/quota.h"
+
+#include "kernel/object.h"
+#include "kernel/panic.h"
+
+struct quota *quota_root(uint64_t limit)
+{
+	struct quota *quota = kalloc(NULL, sizeof(*quota));
+
+	if (!quota)
+		panic("no memory for the first quota");
+	quota->limit = limit;
+	return quota;
+}
+
+struct quota *quota_create(struct quota *parent, uint64_t limit)
+{
+	struct quota *quota;
+
+	if (!quota_charge(parent, limit))
+		return NULL;
+	quota = kalloc(parent, sizeof(*quota));
+	if (!quota) {
+		quota_uncharge(parent, limit);
+		return NULL;
+	}
+	quota->parent = parent;
+	quota->limit = limit;
+	return quota;
+}
+
+bool quota_charge(struct quota *quota, uint64_t size)
+{
+	if (!quota)
+		return true;
+	if (quota->is_closed || size > quota->limit - quota->used)
+		return false;
+	quota->used += size;
+	return true;
+}
+
+/*
+ * A closed quota passes on what it gets back, and goes when nothing is charged to it any more. The chain
+ * is as long as processes are nested: PROCESS_DEPTH_MAX.
+ */
+void quota_uncharge(struct quota *quota, uint64_t size)
+{
+	while (quota) {
+		struct quota *parent = quota->parent;
+
+		ASSERT(quota->used >= size);
+		quota->used -= size;
+		if (!quota->is_closed || !parent)
+			return;
+		quota->limit -= size;
+		if (quota->used == 0) {
+			kfree(NULL, quota, sizeof(*quota));
+			size += kalloc_size(sizeof(*quota)); /* its own memory was charged to the parent */
+		}
+		quota = parent;
+	}
+}
+
+void quota_close(struct quota *quota)
+{
+	uint64_t unused = quota->limit - quota->used;
+
+	ASSERT(!quota->is_closed);
+	quota->is_closed = true;
+	quota->used += unused;
+	quota_uncharge(quota, unused);
+}
