@@ -9,13 +9,17 @@ struct thread;
 
 #define CPU_SLOT_COUNT 2u /* of window_map */
 
+struct thread_queue {
+	struct thread *head, *tail; /* chain through ready_next */
+};
+
 struct cpu {
 	uint32_t index;            /* 0 = the boot core (set once) */
 	bool should_yield;         /* the slice is over, or a thread of more right is ready */
 	struct thread *current;    /* that runs */
 	struct thread *idle;       /* runs when no other can (set once) */
-	struct thread *ready_head; /* those that could run, the next one first */
-	struct thread *ready_tail;
+	struct thread_queue woken; /* of those that could run: the ones that go first */
+	struct thread_queue ready; /* and the ones that wait for their turn */
 	struct timer slice;        /* ends the current thread's turn; armed only if another waits */
 	uint64_t switched_ns;      /* when the current thread began to run */
 	struct timer *timers;      /* of timer.c: what is set on this core */

@@ -5,10 +5,12 @@
 
 #define SCHED_SLICE_NS 5000000ull
 
-/* Takes over the boot core: its idle thread runs first. Does not come back. */
-_Noreturn void sched_start(struct thread *idle);
-/* The thread can run: a new one goes to the end of the queue, a woken one before those that used up a turn. */
-void sched_ready(struct thread *thread, bool is_woken);
+/* Before anything that looks for the current thread; the boot stack counts as one. */
+void sched_init(void);
+/* Leaves the boot stack for the threads that are ready. */
+_Noreturn void sched_start(void);
+/* The thread can run. */
+void sched_ready(struct thread *thread);
 /* The current thread, which is not ready any more, gives the core to the next one. */
 void sched_switch(void);
 /* CPU time of a thread, the turn that it has now included. */
