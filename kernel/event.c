@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Events: a counter to signal and to wait for. */
+#include "kernel/event.h"
+
+struct event *event_create(struct quota *quota)
+{
+	return object_alloc(OBJECT_EVENT, sizeof(struct event), quota);
+}
+
+void event_signal(struct event *event, uint32_t n)
+{
+	event->count = n > UINT32_MAX - event->count ? UINT32_MAX : event->count + n;
+	watch_notify(&event->watches);
+}
+
+uint32_t event_take(struct event *event)
+{
+	uint32_t count = event->count;
+
+	event->count = 0;
+	return count;
+}
+
+bool event_destroy(struct object *object)
+{
+	watch_clear(&CONTAINER_OF(object, struct event, object)->watches);
+	return true;
+}
