@@ -96,6 +96,8 @@ static void reset(struct vcpu *vcpu)
 	for (uint32_t lvt = VLAPIC_LVT_TIMER; lvt <= VLAPIC_LVT_ERROR; lvt += 16)
 		*reg(vcpu, lvt) = LVT_MASKED;
 	*reg(vcpu, VLAPIC_LVT_CMCI) = LVT_MASKED;
+	if (vcpu->index == 0) /* as firmware leaves it: the 8259 pair reaches the first CPU */
+		*reg(vcpu, VLAPIC_LVT_LINT0) = MODE_EXTINT << 8;
 	vlapic_timer_stop(vcpu);
 	set_id(vcpu);
 }
