@@ -50,6 +50,9 @@ enum platform_timer {
  */
 void platform_timer(struct platform *platform, enum platform_timer timer, uint64_t deadline_ns);
 
+/* The earliest of all deadlines is now earlier: whoever waits for it, wait anew. */
+void platform_wake(struct platform *platform);
+
 /* The VM's clock in ns: starts near 0, never goes back, goes on where it was after a load. */
 uint64_t platform_now_ns(struct platform *platform);
 

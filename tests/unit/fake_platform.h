@@ -14,6 +14,7 @@ struct fake_platform {
 	unsigned irq_rises[PLATFORM_LINE_COUNT];
 	uint64_t deadline_ns[PLATFORM_TIMER_COUNT];
 	uint64_t now_ns, wall_ns;
+	unsigned wakes;
 
 	unsigned msi_count; /* of all; the last FAKE_MSI_MAX are kept, by count % FAKE_MSI_MAX */
 	struct {
@@ -37,6 +38,9 @@ struct fake_platform {
 	unsigned apic_accesses;
 };
 
-/* Ready for use, with `ram_size` bytes of zeroed RAM at address 0, from malloc(). */
+/*
+ * Ready for use, with `ram_size` bytes of zeroed RAM at address 0. All platforms record into the
+ * one made last.
+ */
 struct fake_platform *fake_platform_new(size_t ram_size);
 void fake_platform_free(struct fake_platform *fake);
