@@ -61,7 +61,7 @@ init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,alu.o bus.o decode.o emulate.o emulate_string.o gpagewalk.o guestmem.o \
 	state.o vcpu.o vioapic.o vpic.o vtest.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
 vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
-	loader_pvh.o)
+	loader_pvh.o acpi_tables.o)
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
 	DISABLE_KNC) -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -isystem $(ZYDIS_SRC)/include -isystem $(ZYDIS_SRC)/src \
 	-isystem $(ZYCORE_SRC)/include
@@ -113,6 +113,9 @@ UNIT_TESTS += loader_bzimage loader_multiboot loader_pvh
 VMM_LOADER := $(addprefix services/vmm/,memmap.c loader.c loader_room.c loader_bzimage.c loader_elf.c loader_multiboot.c \
 	loader_pvh.c)
 $(foreach t,bzimage multiboot pvh,$(eval loader_$(t)_SRCS := $(VMM_LOADER)))
+
+UNIT_TESTS += acpi_tables
+acpi_tables_SRCS := services/vmm/acpi_tables.c services/vmm/memmap.c
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
@@ -171,6 +174,13 @@ $(BUILD)/services/%.o: services/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(RING3_FLAGS) $($(word 2,$(subst /, ,$<))_FLAGS) -c -o $@ $<
+
+$(BUILD)/services/vmm/acpi_tables.o $(BUILD)/unit/test_acpi_tables: $(BUILD)/include/dsdt.hex
+
+$(BUILD)/include/dsdt.hex: services/vmm/dsdt.asl
+	$(call say,ASL,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)iasl -tc -p $(@:.hex=) $< >$(@:.hex=.log) || { cat $(@:.hex=.log) >&2; false; }
 
 $(BUILD)/third/cJSON.o: $(CJSON_SRC)/cJSON.c
 	$(call say,CC,$<)
