@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #define LEAF_1_ECX_VMX        (1u << 5)
+#define LEAF_1_ECX_XSAVE      (1u << 26)
 #define LEAF_80000001_ECX_SVM (1u << 2)
 #define LEAF_80000001_EDX_NX  (1u << 20)
 #define LEAF_80000001_EDX_1G  (1u << 26)
@@ -13,6 +14,7 @@
 #define CR4_LA57              (1u << 12)
 
 #define MSR_FEATURE_CONTROL  0x3au
+#define MSR_VMX_BASIC        0x480u
 #define MSR_VMX_PROCBASED    0x482u
 #define MSR_VMX_PROCBASED2   0x48bu
 #define MSR_VMX_EPT_VPID_CAP 0x48cu
@@ -20,13 +22,16 @@
 
 #define FEATURE_CONTROL_LOCK    (1u << 0)
 #define FEATURE_CONTROL_VMXON   (1u << 2) /* outside SMX operation */
+/* SDM vol 3, "Basic VMX Information" */
+#define BASIC_TRUE_CONTROLS     (1ull << 55)
 /* SDM vol 3, "VM-Execution Controls": the high half of each MSR holds the allowed 1-settings. */
 #define PROCBASED_SECONDARY     (1ull << (32 + 31))
 #define PROCBASED2_EPT          (1ull << (32 + 1))
+#define PROCBASED2_VPID         (1ull << (32 + 5))
 #define PROCBASED2_UNRESTRICTED (1ull << (32 + 7))
-/* SDM vol 3, "VPID and EPT Capabilities" */
-#define EPT_WALK_4              (1u << 6)
-#define EPT_WRITE_BACK          (1u << 14)
+/* SDM vol 3, "VPID and EPT Capabilities": 4 levels, write-back, 2 MiB pages; INVEPT and INVVPID */
+#define EPT_TABLES              (1ull << 6 | 1ull << 14 | 1ull << 16)
+#define EPT_FLUSHES             (1ull << 20 | 1ull << 32)
 /* APM vol 2, "VM_CR MSR" */
 #define VM_CR_LOCK              (1u << 3)
 #define VM_CR_SVMDIS            (1u << 4)
@@ -71,6 +76,7 @@ void cpu_read(struct cpu_facts *facts)
 	__asm__ volatile("mov %%cr4, %0" : "=r"(facts->cr4));
 	if (facts->leaf_1_ecx & LEAF_1_ECX_VMX) {
 		facts->feature_control = read_msr(MSR_FEATURE_CONTROL);
+		facts->vmx_basic = read_msr(MSR_VMX_BASIC);
 		facts->vmx_procbased = read_msr(MSR_VMX_PROCBASED);
 		if (facts->vmx_procbased & PROCBASED_SECONDARY)
 			facts->vmx_procbased2 = read_msr(MSR_VMX_PROCBASED2);
@@ -81,6 +87,7 @@ void cpu_read(struct cpu_facts *facts)
 	}
 }
 
+/* Whatever else the kernel asks of VT-x, each CPU with unrestricted guest has. */
 static const char *vmx_fault(const struct cpu_facts *facts)
 {
 	if ((facts->feature_control & FEATURE_CONTROL_LOCK) &&
@@ -88,18 +95,26 @@ static const char *vmx_fault(const struct cpu_facts *facts)
 		return "VT-x is locked off by the firmware; switch it on in the firmware's setup";
 	if (!(facts->vmx_procbased2 & PROCBASED2_EPT))
 		return "this CPU's VT-x lacks EPT (extended page tables)";
-	if (!(facts->vmx_ept_vpid & EPT_WALK_4) || !(facts->vmx_ept_vpid & EPT_WRITE_BACK))
-		return "this CPU's EPT lacks 4-level write-back page tables";
 	if (!(facts->vmx_procbased2 & PROCBASED2_UNRESTRICTED))
 		return "this CPU's VT-x lacks unrestricted guest";
+	if (!(facts->vmx_procbased2 & PROCBASED2_VPID))
+		return "this CPU's VT-x lacks VPIDs";
+	if (~facts->vmx_ept_vpid & EPT_TABLES)
+		return "this CPU's EPT lacks 4 levels, write-back or 2 MiB pages";
+	if (~facts->vmx_ept_vpid & EPT_FLUSHES)
+		return "this CPU's VT-x lacks INVEPT or INVVPID";
+	if (!(facts->vmx_basic & BASIC_TRUE_CONTROLS))
+		return "this CPU's VT-x lacks the TRUE capability registers";
 	return NULL;
 }
 
 static const char *svm_fault(const struct cpu_facts *facts)
 {
-	/* SVMDIS without the lock is no fault: whoever owns the machine may clear it. */
-	if ((facts->vm_cr & VM_CR_LOCK) && (facts->vm_cr & VM_CR_SVMDIS))
-		return "SVM is locked off by the firmware; switch it on in the firmware's setup";
+	if (facts->vm_cr & VM_CR_SVMDIS)
+		return facts->vm_cr & VM_CR_LOCK
+			       ? "SVM is locked off by the firmware; switch it on in the "
+				 "firmware's setup"
+			       : "SVM is switched off by the firmware; switch it on in its setup";
 	if (!(facts->leaf_8000000a_edx & LEAF_8000000A_EDX_NP))
 		return "this CPU's SVM lacks NPT (nested paging)";
 	if (facts->leaf_8000000a_ebx < 2)
@@ -122,8 +137,9 @@ const char *cpu_fault(const struct cpu_facts *facts)
 	} else {
 		return "this CPU has neither VT-x nor SVM, or the firmware has switched it off";
 	}
-	/* 64-bit mode cannot leave 5-level paging, and the kernel's page tables have four levels.
-	 */
+	if (!(facts->leaf_1_ecx & LEAF_1_ECX_XSAVE))
+		return "this CPU lacks XSAVE";
+	/* 64-bit mode cannot leave 5-level paging; the kernel's page tables have four levels. */
 	if (facts->cr4 & CR4_LA57)
 		return "the firmware uses 5-level paging; switch it off in the firmware's setup";
 	return NULL;

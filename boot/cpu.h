@@ -12,6 +12,7 @@ struct cpu_facts {
 	uint32_t leaf_8000000a_ebx;
 	uint32_t leaf_8000000a_edx;
 	uint64_t feature_control; /* IA32_FEATURE_CONTROL */
+	uint64_t vmx_basic;       /* IA32_VMX_BASIC */
 	uint64_t vmx_procbased;   /* IA32_VMX_PROCBASED_CTLS */
 	uint64_t vmx_procbased2;  /* IA32_VMX_PROCBASED_CTLS2 */
 	uint64_t vmx_ept_vpid;    /* IA32_VMX_EPT_VPID_CAP */

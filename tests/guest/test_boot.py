@@ -45,6 +45,7 @@ CPUS = {
         ("EPYC-Milan,-svm", NO_VIRTUALIZATION, "no SVM"),
         ("EPYC-Milan,+svm,-npt", "this CPU's SVM lacks NPT (nested paging)", "no NPT"),
         ("EPYC-Milan,+svm,+npt,-nx", NO_NX, "no NX"),
+        ("EPYC-Milan,+svm,+npt,-xsave", "this CPU lacks XSAVE", "no XSAVE"),
     ],
     "kvm": [],
 }

@@ -5,14 +5,16 @@
 
 /* A Haswell and a Zen 3 as far as the list goes, fresh from the firmware. */
 static const struct cpu_facts intel = {
-	.leaf_1_ecx = 1u << 5,
+	.leaf_1_ecx = 1u << 5 | 1u << 26,
+	.vmx_basic = 1ull << 55,
 	.leaf_80000001_edx = 1u << 20 | 1u << 26 | 1u << 29,
 	.feature_control = 0,
 	.vmx_procbased = 1ull << 63,
-	.vmx_procbased2 = 1ull << 33 | 1ull << 39,
-	.vmx_ept_vpid = 1u << 6 | 1u << 14,
+	.vmx_procbased2 = 1ull << 33 | 1ull << 37 | 1ull << 39,
+	.vmx_ept_vpid = 1ull << 6 | 1ull << 14 | 1ull << 16 | 1ull << 20 | 1ull << 32,
 };
 static const struct cpu_facts amd = {
+	.leaf_1_ecx = 1u << 26,
 	.leaf_80000001_ecx = 1u << 2,
 	.leaf_80000001_edx = 1u << 20 | 1u << 29,
 	.leaf_8000000a_ebx = 16,
@@ -47,6 +49,9 @@ TEST(names_what_any_cpu_lacks)
 	check_fault(&facts, "NX");
 	facts.leaf_80000001_edx |= 1u << 20;
 	check_fault(&facts, "neither VT-x nor SVM");
+	facts = amd;
+	facts.leaf_1_ecx = 0;
+	check_fault(&facts, "XSAVE");
 	facts = intel;
 	facts.cr4 = 1u << 12;
 	check_fault(&facts, "5-level paging");
@@ -62,11 +67,21 @@ TEST(names_what_vtx_lacks)
 	facts.vmx_procbased2 &= ~(1ull << 39);
 	check_fault(&facts, "unrestricted guest");
 	facts = intel;
-	facts.vmx_ept_vpid &= ~(1ull << 6);
-	check_fault(&facts, "4-level");
+	facts.vmx_procbased2 &= ~(1ull << 37);
+	check_fault(&facts, "VPID");
+	for (unsigned bit = 0; bit < 64; bit++) {
+		facts = intel;
+		facts.vmx_ept_vpid &= ~(1ull << bit);
+		if (bit == 6 || bit == 14 || bit == 16)
+			check_fault(&facts, "4 levels, write-back or 2 MiB pages");
+		else if (bit == 20 || bit == 32)
+			check_fault(&facts, "INVEPT or INVVPID");
+		else
+			CHECK(!cpu_fault(&facts));
+	}
 	facts = intel;
-	facts.vmx_ept_vpid &= ~(1ull << 14);
-	check_fault(&facts, "write-back");
+	facts.vmx_basic = 0;
+	check_fault(&facts, "TRUE");
 }
 
 TEST(vtx_locked_on_or_open_passes_and_locked_off_does_not)
@@ -83,14 +98,14 @@ TEST(vtx_locked_on_or_open_passes_and_locked_off_does_not)
 	CHECK(!cpu_fault(&facts));
 }
 
-TEST(svm_locked_off_does_not_pass)
+TEST(svm_switched_off_does_not_pass)
 {
 	struct cpu_facts facts = amd;
 
 	facts.vm_cr = 0x18;
 	check_fault(&facts, "SVM is locked off");
-	facts.vm_cr = 0x10; /* off, but ours to switch on */
-	CHECK(!cpu_fault(&facts));
+	facts.vm_cr = 0x10;
+	check_fault(&facts, "SVM is switched off");
 	facts.vm_cr = 0x08; /* locked on */
 	CHECK(!cpu_fault(&facts));
 }
@@ -112,7 +127,7 @@ int main(void)
 	RUN(names_what_any_cpu_lacks);
 	RUN(names_what_vtx_lacks);
 	RUN(vtx_locked_on_or_open_passes_and_locked_off_does_not);
-	RUN(svm_locked_off_does_not_pass);
+	RUN(svm_switched_off_does_not_pass);
 	RUN(names_what_svm_lacks);
 	return unit_end();
 }
