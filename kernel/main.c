@@ -34,7 +34,7 @@ static void init_start(void)
 	if (memory_create(process->quota, INIT_STACK_SIZE, 0, &stack) != 0 ||
 	    space_map(&process->space, ABI_USER_END - INIT_STACK_SIZE, stack, 0, INIT_STACK_SIZE,
 		      PT_READ | PT_WRITE) != 0 ||
-	    thread_create(process, entry, ABI_USER_END, 0, &thread) != 0)
+	    thread_create(process, entry, ABI_USER_END, ABI_HANDLE_BOOTSTRAP, &thread) != 0)
 		panic("no memory for init");
 }
 
