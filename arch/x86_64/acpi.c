@@ -39,22 +39,6 @@ static void view_close(struct view *view)
 	view->bytes = NULL;
 }
 
-static uint32_t get32(const uint8_t *bytes)
-{
-	uint32_t value;
-
-	__builtin_memcpy(&value, bytes, sizeof(value));
-	return value;
-}
-
-static uint64_t get64(const uint8_t *bytes)
-{
-	uint64_t value;
-
-	__builtin_memcpy(&value, bytes, sizeof(value));
-	return value;
-}
-
 /* The whole table, if its length and checksum are right; else bytes is NULL. */
 static struct view table_open(uint64_t physical)
 {
@@ -63,7 +47,7 @@ static struct view table_open(uint64_t physical)
 
 	if (!view.bytes)
 		return view;
-	length = get32(view.bytes + 4);
+	length = (uint32_t)acpi_get(view.bytes, view.size, 4, 4);
 	view_close(&view);
 	if (length < HEADER_SIZE || length > TABLE_MAX)
 		return view;
@@ -107,8 +91,7 @@ static void acpi_read_tables(struct acpi_info *info, uint64_t root, unsigned ent
 
 		if (at + entry_size > table.size)
 			break;
-		acpi_read_table(info, entry_size == 8 ? get64(table.bytes + at)
-						      : get32(table.bytes + at));
+		acpi_read_table(info, acpi_get(table.bytes, table.size, at, entry_size));
 	}
 	view_close(&table);
 }
@@ -121,9 +104,9 @@ void acpi_init(struct acpi_info *info, uint64_t rsdp)
 	acpi_reset(info);
 	if (!view.bytes)
 		return;
-	root = get32(view.bytes + 16);
-	if (view.bytes[15] >= 2 && get64(view.bytes + 24) != 0) {
-		root = get64(view.bytes + 24);
+	root = acpi_get(view.bytes, view.size, 16, 4);
+	if (view.bytes[15] >= 2 && acpi_get(view.bytes, view.size, 24, 8) != 0) {
+		root = acpi_get(view.bytes, view.size, 24, 8);
 		entry_size = 8;
 	}
 	view_close(&view);

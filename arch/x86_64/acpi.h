@@ -44,6 +44,8 @@ void acpi_init(struct acpi_info *info, uint64_t rsdp);
 
 /* ---- pure parts, of acpi_parse.c; tables are hostile ---- */
 
+/* A little-endian number of 1 to 8 bytes; 0 where the table ends before it. */
+uint64_t acpi_get(const void *table, size_t table_size, size_t offset, unsigned size);
 /* Before any table was read: one core, ISA lines one to one, LAPIC and no IOAPIC at the usual
  * place. */
 void acpi_reset(struct acpi_info *info);

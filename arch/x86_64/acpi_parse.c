@@ -20,16 +20,21 @@ struct table {
 	size_t size;
 };
 
-/* A little-endian number of 1 to 8 bytes; 0 where the table ends before it. */
-static uint64_t get(const struct table *t, size_t offset, unsigned size)
+uint64_t acpi_get(const void *table, size_t table_size, size_t offset, unsigned size)
 {
+	const uint8_t *bytes = table;
 	uint64_t value = 0;
 
-	if (offset > t->size || size > t->size - offset)
+	if (offset > table_size || size > table_size - offset)
 		return 0;
 	for (unsigned i = size; i-- > 0;)
-		value = value << 8 | t->bytes[offset + i];
+		value = value << 8 | bytes[offset + i];
 	return value;
+}
+
+static uint64_t get(const struct table *t, size_t offset, unsigned size)
+{
+	return acpi_get(t->bytes, t->size, offset, size);
 }
 
 void acpi_reset(struct acpi_info *info)

@@ -8,48 +8,35 @@
 	.popsection
 	.endm
 
-	.text
-
 /*
- * bool usercopy_move(void *to, const void *from, size_t size): true = all of it was copied. RDI, RSI
- * and RCX move with each word, so that a fault that was served goes on where it stopped.
+ * bool NAME(void *to, const void *from, size_t size): true = all of it was copied. RDI, RSI and RCX move
+ * with each word, so that a fault that was served goes on where it stopped.
  */
-	.globl usercopy_move
-	.type usercopy_move, @function
-usercopy_move:
+	.macro	move name, open, close
+	.globl	\name
+	.type	\name, @function
+\name:
 	mov	%rdx, %rcx
 	shr	$3, %rcx
+	\open
 1:	rep movsq
 	mov	%edx, %ecx
 	and	$7, %ecx
 2:	rep movsb
+	\close
 	mov	$1, %eax
 	ret
-3:	xor	%eax, %eax
-	ret
-	fixup	1b, 3b
-	fixup	2b, 3b
-	.size usercopy_move, . - usercopy_move
-
-/* The same with AC set, which opens ring 3's pages to these two instructions under SMAP. */
-	.globl usercopy_move_smap
-	.type usercopy_move_smap, @function
-usercopy_move_smap:
-	mov	%rdx, %rcx
-	shr	$3, %rcx
-	stac
-1:	rep movsq
-	mov	%edx, %ecx
-	and	$7, %ecx
-2:	rep movsb
-	clac
-	mov	$1, %eax
-	ret
-3:	clac
+3:	\close
 	xor	%eax, %eax
 	ret
 	fixup	1b, 3b
 	fixup	2b, 3b
-	.size usercopy_move_smap, . - usercopy_move_smap
+	.size	\name, . - \name
+	.endm
+
+	.text
+	move	usercopy_move
+	/* With SMAP, AC opens ring 3's pages to just these instructions. */
+	move	usercopy_move_smap, stac, clac
 
 	.section .note.GNU-stack, "", @progbits
