@@ -16,8 +16,10 @@ _ENTRIES_MAX = 1024
 def _find(image):
     """The first byte of the partition; 0 if the file system has the disk for itself."""
     with open(image, "rb") as file:
+        end = file.seek(0, os.SEEK_END)
+
         def read(offset, size):
-            file.seek(offset)
+            file.seek(min(offset, end))
             return file.read(size)
 
         header = read(_SECTOR, 92)
@@ -27,6 +29,8 @@ def _find(image):
                 entry = read(first * _SECTOR + index * size, 128)
                 if entry[:16] == _ESP_TYPE:
                     return struct.unpack_from("<Q", entry, 32)[0] * _SECTOR
+                if len(entry) < 128:
+                    break
         mbr = read(0, _SECTOR)
         if mbr[510:512] == b"\x55\xaa":
             for entry in range(446, 510, 16):

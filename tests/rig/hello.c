@@ -144,6 +144,44 @@ static void list_machine(EFI_FILE_HANDLE root)
 	list_acpi(root);
 }
 
+static volatile UINT32 *e1000_registers(void)
+{
+	for (UINT32 bdf = 0; bdf < 0x100; bdf++) {
+		if (pci_read(bdf, 0) == 0x100e8086) {
+			out32(0xcf8, 0x80000000 | bdf << 8 | 4);
+			out32(0xcfc, 6); /* memory and bus master */
+			return (volatile UINT32 *)(UINTN)(pci_read(bdf, 0x10) & ~15u);
+		}
+	}
+	return NULL;
+}
+
+/* Prints the type of the first frame that reaches the first e1000. 82540EM manual, 14.4 "Receive
+ * Initialization". */
+static void receive(void)
+{
+	static UINT64 ring[8][2] __attribute__((aligned(128)));
+	static UINT8 frames[8][2048];
+	volatile UINT32 *e1000 = e1000_registers();
+
+	if (e1000 == NULL)
+		return;
+	for (int i = 0; i < 8; i++)
+		ring[i][0] = (UINT64)(UINTN)frames[i];
+	e1000[0x2800 / 4] = (UINT32)(UINTN)ring;
+	e1000[0x2804 / 4] = (UINT32)((UINT64)(UINTN)ring >> 32);
+	e1000[0x2808 / 4] = sizeof(ring);
+	e1000[0x2810 / 4] = 0;
+	e1000[0x2818 / 4] = 7;
+	e1000[0x100 / 4] = 0x8002; /* enable, accept broadcast */
+	put("listening\r\n");
+	while (e1000[0x2810 / 4] == 0)
+		;
+	put("frame ");
+	put_hex(frames[0][12] << 8 | frames[0][13], 4);
+	put("\r\n");
+}
+
 static void triple_fault(void)
 {
 	struct {
@@ -186,14 +224,18 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	EFI_RUNTIME_SERVICES *runtime = system->RuntimeServices;
 	EFI_FILE_HANDLE root;
+	EFI_TPL tpl;
 
 	BS = system->BootServices;
 	BS->SetWatchdogTimer(0, 0, 0, NULL);
 	root = open_volume(image);
+	/* With the timer on, the firmware's own console would take from COM1 what is for us. */
+	tpl = BS->RaiseTPL(TPL_HIGH_LEVEL);
 	greet();
 	for (;;) {
 		char order = get();
 
+		BS->RestoreTPL(order == 'l' || order == 'd' ? tpl : TPL_HIGH_LEVEL);
 		if (order == 'p')
 			runtime->ResetSystem(EfiResetShutdown, EFI_SUCCESS, 0, NULL);
 		else if (order == 'r')
@@ -204,6 +246,9 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 			list_machine(root);
 		else if (order == 'd')
 			list_disks();
+		else if (order == 'n')
+			receive();
+		BS->RaiseTPL(TPL_HIGH_LEVEL);
 		put((char[]){'<', order, '>', '\r', '\n', '\0'});
 	}
 }
