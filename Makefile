@@ -58,8 +58,9 @@ SERVICES := init console vmm
 init_OBJS := $(addprefix services/init/,main.o vms.o modules.o config.o jsontext.o path.o) third/cJSON.o
 console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
-vmm_OBJS := $(addprefix services/vmm/,alu.o bus.o decode.o emulate.o emulate_string.o gpagewalk.o guestmem.o \
-	state.o vcpu.o vioapic.o vpic.o vtest.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
+vmm_OBJS := $(addprefix services/vmm/,alu.o board.o bus.o calendar.o decode.o emulate.o emulate_string.o gpagewalk.o \
+	guestmem.o pci_function.o state.o vacpi_pm.o vcpu.o vfwcfg.o vi8042.o vioapic.o vpci.o vpic.o vpit.o vrtc.o \
+	vtest.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
 vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
 	loader_pvh.o acpi_tables.o)
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
@@ -101,12 +102,16 @@ UNIT_TESTS += arch_acpi arch_time
 arch_acpi_SRCS := arch/x86_64/acpi_parse.c
 arch_time_SRCS := arch/x86_64/rtc.c
 
-UNIT_TESTS += bus decode emulate gpagewalk native vtest vuart
+VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart
+UNIT_TESTS += board bus decode emulate gpagewalk native $(VMM_CHIPS)
 VMM_FAKE := tests/unit/fake_platform.c services/vmm/bus.c services/vmm/state.c
 VMM_EMULATE := $(VMM_FAKE) $(addprefix services/vmm/,alu.c decode.c emulate.c emulate_string.c gpagewalk.c guestmem.c \
 	vcpu.c vpic.c vioapic.c) $(addprefix $(ZYDIS_SRC)/src/,Decoder.c DecoderData.c SharedData.c)
 bus_SRCS := $(VMM_FAKE)
-$(foreach t,gpagewalk vtest vuart,$(eval $(t)_SRCS := $(VMM_FAKE) services/vmm/$(t).c))
+$(foreach t,gpagewalk $(VMM_CHIPS),$(eval $(t)_SRCS := $(VMM_FAKE) services/vmm/$(t).c))
+vrtc_SRCS += services/vmm/calendar.c
+vpci_SRCS += services/vmm/pci_function.c
+board_SRCS := $(VMM_FAKE) $(addprefix services/vmm/,board.c calendar.c pci_function.c $(VMM_CHIPS:%=%.c))
 $(foreach t,decode emulate native,$(eval $(t)_SRCS := $(VMM_EMULATE))$(eval $(t)_FLAGS := $(ZYDIS_FLAGS)))
 
 UNIT_TESTS += loader_bzimage loader_multiboot loader_pvh
@@ -116,6 +121,12 @@ $(foreach t,bzimage multiboot pvh,$(eval loader_$(t)_SRCS := $(VMM_LOADER)))
 
 UNIT_TESTS += acpi_tables
 acpi_tables_SRCS := services/vmm/acpi_tables.c services/vmm/memmap.c
+
+# Portable ring 0 on the host; window.c's part is played by fake_arch.c.
+KUNIT := $(patsubst kernel/%,$(BUILD)/unit/kernel/%,$(filter-out kernel/main.o kernel/lib.o kernel/window.o,$(KERNEL_OBJS))) \
+	tests/unit/fake_arch.c tests/unit/fake_vm.c $(BUILD)/unit/kernel/lib.o
+UNIT_TESTS += frames pagetable
+$(foreach t,frames pagetable,$(eval $(t)_SRCS := $(KUNIT)))
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
@@ -329,6 +340,11 @@ $(BUILD)/linux-%.img: $(BUILD)/guests/linux/%/initrd $(BUILD)/corbel.efi
 	$(Q)tools/corbel-image --efi $(BUILD)/corbel.efi -o $@ $(BUILD)/guests/linux/$*/corbel.json
 
 # ---- tests on the host ----
+
+$(BUILD)/unit/kernel/%.o: kernel/%.c
+	$(call say,HOSTCC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) $(foreach f,$(if $(filter lib,$*),memcpy memmove memset memcmp),-D$f=lib_$f) -c -o $@ $<
 
 $(BUILD)/unit/test_%: tests/unit/test_%.c $$($$*_SRCS)
 	$(call say,HOSTCC,$@)
