@@ -10,6 +10,8 @@ enum reg { EAX, EBX, ECX, EDX };
 #define BASIC_COUNT 0x17u  /* leaves 0 .. 0x16 */
 #define HV_BASE 0x40000000u
 #define HV_COUNT 2u
+#define HV_OPS (HV_BASE + 0x100) /* the counting build only: counter ECX in EDX:EAX */
+#define OPS_SIGNATURE 0x2173706fu /* "ops!", in EBX */
 #define EXTENDED_BASE 0x80000000u
 #define EXTENDED_COUNT 0x20u
 #define SUBLEAF_MAX 64u
@@ -258,6 +260,16 @@ void cpuid_exit(struct vm *vm)
 	vm->cpuid = NULL;
 }
 
+/* For the guest that tells what instructions an exit takes: tests/bench. */
+static void answer_ops(uint64_t *gpr, uint32_t op)
+{
+	uint64_t count = op < ABI_OP_COUNT ? arch_ops[op] : 0;
+
+	gpr[ABI_RAX] = (uint32_t)count;
+	gpr[ABI_RBX] = OPS_SIGNATURE;
+	gpr[ABI_RDX] = count >> 32;
+}
+
 void cpuid_answer(struct vcpu *vcpu)
 {
 	uint64_t *gpr = vcpu->page->gpr;
@@ -269,6 +281,8 @@ void cpuid_answer(struct vcpu *vcpu)
 	gpr[ABI_RBX] = value[EBX];
 	gpr[ABI_RCX] = value[ECX];
 	gpr[ABI_RDX] = value[EDX];
+	if (COUNT_OPS && leaf == HV_OPS)
+		answer_ops(gpr, subleaf);
 	/* What moves while the guest runs: its APIC id, and what its own control registers enable. */
 	if (leaf == 1) {
 		gpr[ABI_RBX] |= vcpu->index << 24;

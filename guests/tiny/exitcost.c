@@ -3,14 +3,19 @@
  * What a round trip out of the guest costs, in TSC ticks: for each row 100 operations to warm up,
  * then 10,000 in batches of 100, with the same loop without the operation subtracted.
  * Command line: row=ID for one row only, count=N for another number (a multiple of 100).
+ * On a Corbel that counts instructions (COUNT_OPS=1) also how many of them each operation takes.
  */
 #include "guests/lib/guest.h"
 #include "guests/lib/lapic.h"
+#include "kernel/abi.h"
 
 #define BATCH      100
 #define HYPERCALL  0x434f5242 /* no one's number */
 #define ENOSYS_KVM 1000
 #define VECTOR     0x50
+
+#define CPUID_OPS     0x40000100 /* counter ECX in EDX:EAX, as kernel/cpuid.c has it */
+#define OPS_SIGNATURE 0x2173706f
 
 /* A function that runs `op` BATCH times after `setup`, with x in RDI, and tells the ticks. */
 #define BATCH_FUNCTION(name, setup, op)                                                            \
@@ -53,6 +58,10 @@ struct cost {
 	uint64_t mean, min, max;
 };
 
+struct ops {
+	uint64_t count[ABI_OP_COUNT]; /* since boot; or of one operation, in hundredths */
+};
+
 struct row {
 	const char *id;
 	bool (*prepare)(void); /* false: this CPU or machine lacks it */
@@ -61,6 +70,7 @@ struct row {
 };
 
 static unsigned int batch_count = 10000 / BATCH;
+static bool has_ops; /* whether this Corbel counts instructions */
 
 static bool prepare_none(void)
 {
@@ -195,6 +205,54 @@ static void print_cost(const char *prefix, const struct row *row, const struct v
 	      cost->min, cost->max, batch_count * BATCH, variant->name);
 }
 
+static void read_ops(struct ops *ops)
+{
+	for (uint32_t i = 0; i < ABI_OP_COUNT; i++) {
+		struct cpuid result = cpuid(CPUID_OPS, i);
+
+		ops->count[i] = (uint64_t)result.d << 32 | result.a;
+	}
+}
+
+/* Two readings in a row tell what reading itself takes; a third one follows the operations. */
+static struct ops count_ops(const struct variant *variant)
+{
+	struct ops first, before, after;
+
+	read_ops(&first);
+	read_ops(&before);
+	for (unsigned int i = 0; i < batch_count; i++)
+		variant->full(variant->x);
+	read_ops(&after);
+	for (unsigned int i = 0; i < ABI_OP_COUNT; i++) {
+		uint64_t reading = before.count[i] - first.count[i];
+		uint64_t all = after.count[i] - before.count[i];
+
+		after.count[i] =
+			all > reading ? (all - reading + batch_count / 2) / batch_count : 0;
+	}
+	return after;
+}
+
+static void print_ops(const char *prefix, const struct row *row, const struct variant *variant)
+{
+	static const char *const names[ABI_OP_COUNT] = {
+		[ABI_OP_VMREAD] = "vmread",         [ABI_OP_VMWRITE] = "vmwrite",
+		[ABI_OP_WRMSR] = "wrmsr",           [ABI_OP_RDMSR] = "rdmsr",
+		[ABI_OP_CR_WRITE] = "cr_write",     [ABI_OP_LOCKED] = "locked",
+		[ABI_OP_INVALIDATE] = "invalidate", [ABI_OP_XSAVE] = "xsave",
+	};
+	struct ops ops = count_ops(variant);
+
+	print("%s %s", prefix, row->id);
+	for (unsigned int i = 0; i < ABI_OP_COUNT; i++) {
+		print(" %s=%lu", names[i], ops.count[i] / BATCH);
+		if (ops.count[i] % BATCH)
+			print(".%02lu", ops.count[i] % BATCH);
+	}
+	print(" variant=%s\n", variant->name);
+}
+
 /* Each variant as a comment, then the worst as the row. */
 static void run(struct row *row)
 {
@@ -209,14 +267,18 @@ static void run(struct row *row)
 		struct cost cost = measure(v);
 
 		print_cost("#", row, v, &cost);
+		if (has_ops)
+			print_ops("# ops", row, v);
 		if (!worst || cost.mean > worst_cost.mean) {
 			worst = v;
 			worst_cost = cost;
 		}
 	}
+	print_cost("bench", row, worst, &worst_cost);
+	if (has_ops)
+		print_ops("ops", row, worst);
 	if (row->finish)
 		row->finish();
-	print_cost("bench", row, worst, &worst_cost);
 	tap_ok(true, "%s", row->id);
 }
 
@@ -240,6 +302,7 @@ void guest_main(void)
 	if (cpu_is_amd())
 		rows[1].variant[0] = (struct variant){"vmmcall", HYPERCALL, OPS(vmmcall)};
 	rows[3].variant[0].x = rdtsc() + (1ul << 40);
+	has_ops = cpuid(CPUID_OPS, 0).b == OPS_SIGNATURE;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		plan += !wanted[0] || !strcmp(wanted, rows[i].id);
 	if (!plan) {
