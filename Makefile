@@ -62,7 +62,7 @@ vmm_OBJS := $(addprefix services/vmm/,alu.o board.o bus.o calendar.o decode.o em
 	guestmem.o pci_function.o state.o vacpi_pm.o vcpu.o vfwcfg.o vi8042.o vioapic.o vpci.o vpic.o vpit.o vrtc.o \
 	vtest.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
 vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
-	loader_pvh.o acpi_tables.o)
+	loader_pvh.o acpi_tables.o line.o machine.o main.o process.o settings.o) services/lib/lock.o
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
 	DISABLE_KNC) -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -isystem $(ZYDIS_SRC)/include -isystem $(ZYDIS_SRC)/src \
 	-isystem $(ZYCORE_SRC)/include

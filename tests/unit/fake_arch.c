@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* arch_* for unit tests: RAM is an anonymous mapping, threads take turns as threads of the host. */
+#include <pthread.h>
+
+#include "fake_arch.h"
+
+#include "boot/boot_info.h"
+#include "kernel/frames.h"
+#include "kernel/panic.h"
+#include "kernel/sched.h"
+#include "kernel/thread.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define META_SIZE (16ull << 20)
+
+uint64_t fake_window, fake_meta;
+uint64_t fake_now_ns = 1000, fake_deadline_ns = UINT64_MAX, fake_flush_count, fake_bad_user;
+uint32_t fake_ports[16];
+uint16_t fake_irq_enabled;
+void (*fake_irq)(void);
+uint64_t arch_ops[ABI_OP_COUNT];
+
+static struct cpu cpu;
+static struct pagetable kernel_table = { .format = &fake_host_format };
+
+const struct pt_format fake_host_format = {
+	.name = "host", .levels = 4, .max_leaf_level = 3, .present_mask = 1, .address_mask = 0x000ffffffffff000,
+	.table_bits = 0x23, .leaf_bits = 0x61, .large_bit = 1 << 7, .write_bits = 2, .noexec_bits = 1ull << 63,
+	.user_bits = 4, .uncached_bits = 0x18, .global_bits = 1 << 8,
+};
+const struct pt_format fake_ept_format = {
+	.name = "EPT", .levels = 4, .max_leaf_level = 3, .present_mask = 7, .address_mask = 0x000ffffffffff000,
+	.table_bits = 7, .leaf_bits = 6 << 3, .large_bit = 1 << 7, .read_bits = 1, .write_bits = 2, .exec_bits = 4,
+};
+const struct pt_format *const arch_host_format = &fake_host_format;
+
+/* ---- memory ---- */
+
+struct pagetable *arch_kernel_table(void)
+{
+	return &kernel_table;
+}
+
+unsigned arch_paging_init(const struct boot_info *info, hpa_t block)
+{
+	(void)info;
+	kernel_table.root = block;
+	return 1;
+}
+
+void arch_space_init_root(void *root)
+{
+	(void)root;
+}
+
+void arch_space_activate(hpa_t root)
+{
+	(void)root;
+}
+
+void arch_tlb_flush_page(uint64_t address)
+{
+	(void)address;
+	fake_flush_count++;
+}
+
+void arch_tlb_flush_all(void)
+{
+	fake_flush_count++;
+}
+
+void *fake_ram(hpa_t frame)
+{
+	return (void *)(fake_window + frame.value);
+}
+
+void *window_map(unsigned slot, hpa_t frame)
+{
+	(void)slot;
+	return fake_ram(frame);
+}
+
+void window_zero(hpa_t frame)
+{
+	memset(fake_ram(frame), 0, PAGE_SIZE);
+}
+
+void window_copy(hpa_t to, hpa_t from)
+{
+	memcpy(fake_ram(to), fake_ram(from), PAGE_SIZE);
+}
+
+void *window_pin(hpa_t frame, uint64_t size, unsigned pt_prot)
+{
+	(void)size;
+	(void)pt_prot;
+	return fake_ram(frame);
+}
+
+void window_unpin(void *address, uint64_t size)
+{
+	(void)address;
+	(void)size;
+}
+
+static int copy(void *to, const void *from, uint64_t user, size_t size)
+{
+	if (fake_bad_user && user < fake_bad_user + PAGE_SIZE && user + size > fake_bad_user)
+		return -ABI_EFAULT;
+	memcpy(to, from, size);
+	return 0;
+}
+
+int arch_copy_from_user(void *to, uint64_t from, size_t size)
+{
+	return copy(to, (const void *)from, from, size);
+}
+
+int arch_copy_to_user(uint64_t to, const void *from, size_t size)
+{
+	return copy((void *)to, from, to, size);
+}
+
+bool fake_access(struct space *space, uint64_t address, unsigned access, uint8_t *byte)
+{
+	for (unsigned i = 0; i < 1000; i++) {
+		unsigned level, prot;
+		hpa_t frame;
+
+		if (pagetable_query(&space->table, address, &frame, &level, &prot) && (prot & access) == access) {
+			uint8_t *ram = (uint8_t *)fake_ram(frame) + address % PAGE_SIZE;
+
+			if (access & PT_WRITE)
+				*ram = *byte;
+			else
+				*byte = *ram;
+			return true;
+		}
+		if (space_fault(space, address, access) != 0)
+			return false;
+	}
+	abort();
+}
+
+/* ---- the core ---- */
+
+struct cpu *arch_this_cpu(void)
+{
+	return &cpu;
+}
+
+void arch_irq_window(void)
+{
+	void (*irq)(void) = fake_irq;
+
+	fake_irq = NULL;
+	if (irq)
+		irq();
+	if (fake_deadline_ns <= fake_now_ns) {
+		fake_deadline_ns = UINT64_MAX;
+		timer_run();
+	}
+}
+
+void arch_idle(void)
+{
+	if (fake_deadline_ns == UINT64_MAX) {
+		printf("# all threads sleep for ever\n");
+		abort();
+	}
+	fake_now_ns = fake_now_ns > fake_deadline_ns ? fake_now_ns : fake_deadline_ns;
+	arch_irq_window();
+}
+
+uint64_t arch_now_ns(void)
+{
+	return fake_now_ns;
+}
+
+uint64_t arch_tsc_khz(void)
+{
+	return 1000000;
+}
+
+uint64_t arch_boot_wall_ns(void)
+{
+	return 0;
+}
+
+void arch_deadline_set(uint64_t deadline_ns)
+{
+	fake_deadline_ns = deadline_ns;
+}
+
+const char *arch_hv_name(void)
+{
+	return "fake";
+}
+
+void arch_power(unsigned what)
+{
+	printf("# power %u\n", what);
+	exit(0);
+}
+
+uint32_t arch_port_in(uint16_t port, unsigned size)
+{
+	(void)size;
+	return fake_ports[port % 16];
+}
+
+void arch_port_out(uint16_t port, unsigned size, uint32_t value)
+{
+	(void)size;
+	fake_ports[port % 16] = value;
+}
+
+int arch_irq_enable(unsigned isa_irq)
+{
+	fake_irq_enabled |= (uint16_t)(1u << isa_irq);
+	return 0;
+}
+
+void arch_irq_unmask(unsigned isa_irq)
+{
+	fake_irq_enabled |= (uint16_t)(1u << isa_irq);
+}
+
+void arch_irq_disable(unsigned isa_irq)
+{
+	fake_irq_enabled &= (uint16_t)~(1u << isa_irq);
+}
+
+void panic_at(const char *file, int line, const char *sentence)
+{
+	printf("# panic: %s:%d: %s\n", file, line, sentence);
+	fflush(stdout);
+	abort();
+}
+
+/* ---- threads: one of the host for each, of which one runs ---- */
+
+struct fake_thread {
+	pthread_t host;
+	pthread_cond_t turn;
+	void (*kernel)(void);
+	void (*user)(uint64_t);
+	uint64_t arg;
+	struct thread *thread;
+	void *stack; /* what a real one would take of the quota */
+};
+
+static pthread_mutex_t baton = PTHREAD_MUTEX_INITIALIZER;
+static struct thread *running;
+
+static struct fake_thread *fake_of(struct thread *thread)
+{
+	return (struct fake_thread *)thread->arch.rsp;
+}
+
+static void *fake_main(void *argument)
+{
+	struct fake_thread *fake = argument;
+
+	pthread_mutex_lock(&baton);
+	while (running != fake->thread)
+		pthread_cond_wait(&fake->turn, &baton);
+	if (fake->kernel)
+		fake->kernel();
+	thread_return_to_user();
+	fake->user(fake->arg);
+	thread_exit();
+}
+
+static int fake_create(struct thread *thread, const struct fake_thread *start)
+{
+	struct fake_thread *fake;
+	void *stack = kpage_alloc_charged(thread->object.quota);
+
+	if (!stack)
+		return -ABI_ENOMEM;
+	fake = calloc(1, sizeof(*fake));
+	*fake = *start;
+	fake->thread = thread;
+	fake->stack = stack;
+	pthread_cond_init(&fake->turn, NULL);
+	thread->arch.rsp = (uint64_t)fake;
+	pthread_create(&fake->host, NULL, fake_main, fake);
+	return 0;
+}
+
+int arch_thread_init_kernel(struct thread *thread, void (*fn)(void))
+{
+	return fake_create(thread, &(struct fake_thread){ .kernel = fn });
+}
+
+int arch_thread_init_user(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg)
+{
+	(void)stack;
+	return fake_create(thread, &(struct fake_thread){ .user = (void (*)(uint64_t))entry, .arg = arg });
+}
+
+void arch_thread_exit(struct thread *thread)
+{
+	kpage_free_charged(thread->object.quota, fake_of(thread)->stack);
+	thread->arch.rsp = 0; /* the host's thread waits for ever for its turn */
+}
+
+void arch_thread_switch(struct thread *from, struct thread *to)
+{
+	struct fake_thread *mine = fake_of(from);
+
+	static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+
+	running = to;
+	pthread_cond_signal(&fake_of(to)->turn);
+	while (running != from)
+		pthread_cond_wait(mine ? &mine->turn : &never, &baton);
+}
+
+/* ---- start ---- */
+
+static void *reserve(uint64_t size)
+{
+	void *memory = mmap(NULL, size + LARGE_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		abort();
+	return (void *)ALIGN_UP((uint64_t)memory, LARGE_SIZE);
+}
+
+void fake_frames_start(const struct boot_range *ranges, uint32_t count)
+{
+	struct boot_info info = { .ranges = (uint64_t)ranges, .range_count = count };
+	uint64_t end = ranges[count - 1].start + ranges[count - 1].size;
+
+	fake_window = (uint64_t)reserve(end);
+	fake_meta = (uint64_t)reserve(META_SIZE);
+	frames_init(&info);
+}
+
+static struct thread test_thread; /* what fake_start's caller runs as */
+
+static void *boot(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&baton);
+	sched_start();
+}
+
+void fake_start(void)
+{
+	static struct fake_thread fake = { .thread = &test_thread };
+	const struct boot_range range = { .start = 1 << 20, .size = FAKE_RAM_SIZE, .kind = BOOT_RANGE_FREE };
+	struct process *process;
+	pthread_t host;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	fake_frames_start(&range, 1);
+	sched_init();
+	reaper_init();
+	if (process_create(NULL, "test", frames_free_count() * PAGE_SIZE - (8 << 20), &process) != 0)
+		abort();
+	pthread_mutex_lock(&baton);
+	pthread_cond_init(&fake.turn, NULL);
+	test_thread.object.type = OBJECT_THREAD;
+	test_thread.object.refs = 2;
+	test_thread.object.quota = process->quota;
+	test_thread.arch.rsp = (uint64_t)&fake;
+	test_thread.process = process;
+	process->threads = &test_thread;
+	process->thread_count = 1;
+	timer_init(&test_thread.timer, NULL);
+	sched_ready(&test_thread);
+	pthread_create(&host, NULL, boot, NULL);
+	while (running != &test_thread)
+		pthread_cond_wait(&fake.turn, &baton);
+	fake_settle();
+}
+
+void fake_settle(void)
+{
+	for (unsigned i = 0; i < 10000 && (cpu.woken.head || cpu.ready.head); i++)
+		sched_yield();
+	if (cpu.woken.head || cpu.ready.head)
+		abort();
+}

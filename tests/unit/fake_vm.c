@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Virtual machines as far as the system-call table needs them in unit tests: objects that do nothing. */
+#include "kernel/frames.h"
+#include "kernel/lib.h"
+#include "kernel/memory.h"
+#include "kernel/process.h"
+#include "kernel/vm.h"
+#include "kernel/vm_syscalls.h"
+
+int64_t vm_create(struct process *process, const struct abi_vm_config *config, struct vm **out)
+{
+	if (config->version != ABI_VERSION)
+		return -ABI_EINVAL;
+	*out = object_alloc(OBJECT_VM, sizeof(**out), process->quota);
+	return *out ? 0 : -ABI_ENOMEM;
+}
+
+bool vm_destroy(struct object *object)
+{
+	(void)object;
+	return true;
+}
+
+int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size, unsigned prot)
+{
+	(void)vm, (void)gpa, (void)memory, (void)offset, (void)size, (void)prot;
+	return -ABI_EINVAL;
+}
+
+int vm_unmap(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	(void)vm, (void)gpa, (void)size;
+	return -ABI_EINVAL;
+}
+
+int vm_doorbell_set(struct vm *vm, const struct abi_doorbell *key, struct event *event)
+{
+	(void)vm, (void)key, (void)event;
+	return -ABI_EINVAL;
+}
+
+int vm_msi(struct vm *vm, uint64_t address, uint32_t data)
+{
+	(void)vm, (void)address, (void)data;
+	return -ABI_EINVAL;
+}
+
+void vm_stats(struct vm *vm, struct abi_vm_stats *stats)
+{
+	(void)vm;
+	memset(stats, 0, sizeof(*stats));
+}
+
+uint64_t vm_stage2_bytes(void)
+{
+	return 0;
+}
+
+uint64_t vm_first_entry_tsc(void)
+{
+	return 0;
+}
+
+int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
+{
+	struct vcpu *vcpu;
+
+	if (index)
+		return -ABI_EINVAL;
+	vcpu = object_alloc(OBJECT_VCPU, sizeof(*vcpu), vm->object.quota);
+	if (!vcpu)
+		return -ABI_ENOMEM;
+	vcpu->page = kpage_alloc_charged(vm->object.quota);
+	if (!vcpu->page || memory_wrap_kpage(vm->object.quota, vcpu->page, &vcpu->page_memory) != 0)
+		return -ABI_ENOMEM;
+	*out = vcpu;
+	return 0;
+}
+
+bool vcpu_destroy(struct object *object)
+{
+	object_unref(memory_object(CONTAINER_OF(object, struct vcpu, object)->page_memory));
+	return true;
+}
+
+int64_t vcpu_run(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return -ABI_EBUSY;
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+int vcpu_get_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
+{
+	(void)vcpu, (void)buffer, (void)size;
+	return what == ABI_STATE_CPU ? 0 : -ABI_EINVAL;
+}
+
+int vcpu_set_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
+{
+	(void)vcpu, (void)buffer, (void)size;
+	return what == ABI_STATE_CPU ? 0 : -ABI_EINVAL;
+}
+
+int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint32_t value)
+{
+	(void)vcpu, (void)offset, (void)is_write, (void)value;
+	return -ABI_EINVAL;
+}
+
+struct memory *vcpu_page_memory(struct vcpu *vcpu)
+{
+	return vcpu->page_memory;
+}
