@@ -62,6 +62,15 @@ static int clear_tail(handle_t memory, uint64_t from, uint64_t size)
 	return (int)memory_unmap(PROCESS_SELF, (uint64_t)va, PAGE);
 }
 
+/* The memory lives as long as somebody has a handle to it: from now on that is the process itself. */
+static int64_t hand_over(handle_t process, int64_t memory, int64_t result)
+{
+	if (result >= 0)
+		result = process_give(process, (handle_t)memory, ABI_RIGHT_ALL);
+	handle_close((handle_t)memory);
+	return result;
+}
+
 static int map_data(handle_t process, handle_t file, const struct elf_segment *s)
 {
 	uint64_t lead = s->vaddr % PAGE;
@@ -79,7 +88,7 @@ static int map_data(handle_t process, handle_t file, const struct elf_segment *s
 	if (result >= 0)
 		result = memory_map(process, (handle_t)memory, 0, size, s->vaddr - lead,
 				    ABI_PROT_READ | ABI_PROT_WRITE);
-	handle_close((handle_t)memory);
+	result = hand_over(process, memory, result);
 	return result < 0 ? (int)result : 0;
 }
 
@@ -107,7 +116,7 @@ static int map_stack(handle_t process)
 		return (int)memory;
 	result = memory_map(process, (handle_t)memory, 0, STACK_SIZE, STACK_TOP - STACK_SIZE,
 			    ABI_PROT_READ | ABI_PROT_WRITE);
-	handle_close((handle_t)memory);
+	result = hand_over(process, memory, result);
 	return result < 0 ? (int)result : 0;
 }
 
@@ -153,11 +162,11 @@ int elf_start(const char *name, handle_t file, uint64_t file_size, uint64_t quot
 		return (int)process;
 	result = channel_create(ends);
 	if (result >= 0)
-		result = map_all((handle_t)process, file, file_size, &entry);
-	if (result >= 0)
 		result = process_give((handle_t)process, ends[1], ABI_RIGHT_ALL);
 	if (result >= 0)
 		result = result == ABI_HANDLE_BOOTSTRAP ? 0 : -ABI_EINVAL;
+	if (result >= 0)
+		result = map_all((handle_t)process, file, file_size, &entry);
 	if (result >= 0)
 		result = thread_create((handle_t)process, entry, STACK_TOP, ABI_HANDLE_BOOTSTRAP);
 	if (result >= 0)

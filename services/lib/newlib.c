@@ -45,9 +45,10 @@ void *sbrk(ptrdiff_t increment)
 			goto full;
 		result = memory_map(PROCESS_SELF, (handle_t)memory, 0, size, heap_mapped,
 				    ABI_PROT_READ | ABI_PROT_WRITE);
-		handle_close((handle_t)memory);
-		if (result < 0)
+		if (result < 0) {
+			handle_close((handle_t)memory);
 			goto full;
+		} /* else the handle stays open: with the last one the memory would go */
 		heap_mapped += size;
 	}
 	heap_top = wanted;
