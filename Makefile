@@ -119,14 +119,14 @@ VMM_LOADER := $(addprefix services/vmm/,memmap.c loader.c loader_room.c loader_b
 	loader_pvh.c)
 $(foreach t,bzimage multiboot pvh,$(eval loader_$(t)_SRCS := $(VMM_LOADER)))
 
-UNIT_TESTS += acpi_tables
+UNIT_TESTS += acpi_tables lock
 acpi_tables_SRCS := services/vmm/acpi_tables.c services/vmm/memmap.c
 
 # Portable ring 0 on the host; window.c's part is played by fake_arch.c.
 KUNIT := $(patsubst kernel/%,$(BUILD)/unit/kernel/%,$(filter-out kernel/main.o kernel/lib.o kernel/window.o,$(KERNEL_OBJS))) \
 	tests/unit/fake_arch.c tests/unit/fake_vm.c $(BUILD)/unit/kernel/lib.o
-UNIT_TESTS += frames pagetable
-$(foreach t,frames pagetable,$(eval $(t)_SRCS := $(KUNIT)))
+UNIT_TESTS += frames pagetable memory
+$(foreach t,frames pagetable memory,$(eval $(t)_SRCS := $(KUNIT)))
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
