@@ -17,6 +17,7 @@ struct loader_file {
 	const uint8_t *bytes;
 	uint64_t size;
 	const char *cmdline; /* of a module; never NULL */
+	int32_t handle;      /* the caller's, for cow() */
 };
 
 struct loader_boot {

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The VM as the kernel has it: RAM with a kernel in it, and a CPU about to start. */
+#include "services/vmm/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "services/lib/syscall.h"
+#include "services/vmm/acpi_tables.h"
+#include "services/vmm/vtest.h"
+
+#define PAGE       4096ull
+#define MEMORY_MAX (1ull << 45) /* guest physical addresses end above */
+
+static bool refuse(char why[LOADER_WHY_SIZE], const char *sentence, int64_t error)
+{
+	if (error == -ABI_ENOMEM)
+		sentence = "there is not enough memory for it; give this or another VM less";
+	snprintf(why, LOADER_WHY_SIZE, "%s", sentence);
+	return false;
+}
+
+static bool create_vm(struct machine *machine, const struct vmm_start *start, char *why)
+{
+	struct abi_vm_config config = {.version = ABI_VERSION, .vcpu_count = start->vcpu_count};
+	int64_t result;
+
+	strncpy(config.name, start->name, sizeof(config.name) - 1);
+	result = vm_create(&config);
+	machine->vm = (handle_t)result;
+	return result >= 0 || refuse(why, "ring 0 refused to create the VM", result);
+}
+
+/* One memory object, mapped here in one piece and into the guest part by part. */
+static bool create_ram(struct machine *machine, uint64_t memory, char *why)
+{
+	struct memmap *map = &machine->map;
+	int64_t result, va;
+
+	if (memory < MEMMAP_MIN || memory > MEMORY_MAX || memory % PAGE) {
+		snprintf(why, LOADER_WHY_SIZE,
+			 "it has %lu bytes of memory; 2M to 32T in steps of 4K are possible",
+			 (unsigned long)memory);
+		return false;
+	}
+	memmap_init(map, memory);
+	result = memory_create(memory, ABI_MEMORY_LARGE);
+	if (result < 0)
+		return refuse(why, "its memory could not be created", result);
+	machine->ram = (handle_t)result;
+	va = memory_map(PROCESS_SELF, machine->ram, 0, memory, 0, ABI_PROT_READ | ABI_PROT_WRITE);
+	if (va < 0)
+		return refuse(why, "its memory could not be mapped", va);
+	machine->parts.part_count = map->part_count;
+	for (unsigned i = 0; i < map->part_count; i++) {
+		const struct memmap_part *part = &map->part[i];
+
+		machine->parts.part[i] = (struct ram_part){part->gpa, part->size,
+							   (uint8_t *)(uint64_t)va + part->offset};
+		result = vm_map(machine->vm, part->gpa, machine->ram, part->offset, part->size,
+				ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC);
+		if (result < 0)
+			return refuse(why, "its memory could not be mapped into the VM", result);
+	}
+	return true;
+}
+
+static int share(void *context, uint64_t gpa, const struct loader_file *file, uint64_t offset,
+		 uint64_t size)
+{
+	const struct machine *machine = context;
+
+	for (unsigned i = 0; i < machine->map.part_count; i++) {
+		const struct memmap_part *part = &machine->map.part[i];
+
+		if (gpa >= part->gpa && gpa - part->gpa < part->size)
+			return (int)memory_cow(machine->ram, part->offset + (gpa - part->gpa),
+					       file->handle, offset, size);
+	}
+	return -ABI_EBUSY;
+}
+
+static bool load(struct machine *machine, const struct settings *settings,
+		 struct loader_entry *entry, char *why)
+{
+	const struct vmm_start *start = settings->start;
+	unsigned module = 1 + !!start->has_initrd;
+	struct loader_boot boot = {
+		.ram = &machine->parts,
+		.map = &machine->map,
+		.kernel = settings->file[0],
+		.initrd = start->has_initrd ? &settings->file[1] : NULL,
+		.modules = &settings->file[module],
+		.module_count = settings->file_count - module,
+		.cmdline = settings_string(settings, start->cmdline),
+		.cow = share,
+		.context = machine,
+	};
+
+	boot.rsdp = acpi_tables_write(&machine->parts, start->vcpu_count);
+	return loader_load(&boot, entry, why);
+}
+
+static bool create_vcpu(struct machine *machine, const struct loader_entry *entry, char *why)
+{
+	int64_t result = vcpu_create(machine->vm, 0);
+	struct abi_cpu cpu;
+	int64_t va;
+
+	if (result < 0)
+		return refuse(why, "its CPU could not be created", result);
+	machine->vcpu = (handle_t)result;
+	va = memory_map(PROCESS_SELF, machine->vcpu, 0, PAGE, 0, ABI_PROT_READ | ABI_PROT_WRITE);
+	if (va < 0)
+		return refuse(why, "its CPU could not be mapped", va);
+	machine->page = (struct abi_vcpu_page *)va;
+	if (machine->page->version != ABI_VERSION || machine->page->size != sizeof(*machine->page))
+		return refuse(why, "ring 0 is of another version than the vmm", 0);
+	loader_cpu(entry, &cpu, machine->page->gpr);
+	result = vcpu_state_set(machine->vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu));
+	return result >= 0 || refuse(why, "its CPU cannot start as its kernel wants it", result);
+}
+
+/* Nobody waits for the event: what counts is what the guest's write costs. */
+static bool create_doorbell(struct machine *machine, char *why)
+{
+	const struct abi_doorbell doorbell = {.address = VTEST_DOORBELL_PORT, .is_port = 1};
+	int64_t event = event_create();
+	int64_t result = event;
+
+	if (event >= 0)
+		result = vm_doorbell(machine->vm, &doorbell, (handle_t)event);
+	return result >= 0 || refuse(why, "its test device could not be created", result);
+}
+
+bool machine_build(struct machine *machine, const struct settings *settings,
+		   char why[LOADER_WHY_SIZE])
+{
+	const struct vmm_start *start = settings->start;
+	struct loader_entry entry;
+
+	if (!create_vm(machine, start, why) || !create_ram(machine, start->memory, why) ||
+	    !load(machine, settings, &entry, why) || !create_vcpu(machine, &entry, why))
+		return false;
+	return !start->has_test_device || create_doorbell(machine, why);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One VM's process: a thread that runs the guest's CPU, and one for timers and the console. */
+#include "services/lib/syscall.h"
+#include "services/vmm/process.h"
+
+#define STACK_TOP  0x00007ffe00000000ull /* of the vCPU's thread */
+#define STACK_SIZE (32ull * 1024)
+#define IO_KEYS    4u
+#define KEY_WAKE   0u
+#define KEY_INPUT  1u
+
+static struct process process; /* zero but for what is set below */
+
+/* When the I/O thread has something to do, but for what its wait set tells. */
+static uint64_t next_deadline(void)
+{
+	uint64_t timers = board_deadline(&process.board);
+
+	if (timers != PLATFORM_NEVER)
+		timers += process.zero_ns;
+	return timers < process.line.due_ns ? timers : process.line.due_ns;
+}
+
+/*
+ * Runs the guest. This is the hot path: an exit costs the call, the lock, its handler and nothing
+ * else. What a device wants of the I/O thread it has said by then: process_arm().
+ */
+static _Noreturn void vcpu_main(uint64_t arg)
+{
+	static const struct vmm_report started = {.type = VMM_STARTED};
+	struct lock_waiter waiter;
+
+	(void)arg;
+	if (lock_waiter_init(&waiter, &process.lock) < 0)
+		process_refuse(process.bootstrap, "there is not enough memory for its CPU's lock");
+	channel_send(process.bootstrap, &started, sizeof(started), NULL, 0);
+	for (;;) {
+		int64_t result = vcpu_run(process.machine.vcpu);
+
+		lock_lock(&process.lock, &waiter);
+		if (result == 0)
+			vcpu_exit_handle(&process.vcpu);
+		else if (result != -ABI_EINTR) /* a kick: there is something new to look at */
+			platform_end(&process.board.platform, PLATFORM_END_ERROR, 0,
+				     "ring 0 refused to run its CPU");
+		lock_unlock(&process.lock);
+		if (process.is_ended)
+			process_end(&process, &waiter);
+	}
+}
+
+/* Hands on what was typed; true: the UART is full, and nothing more is wanted for now. */
+static bool serve_input(void)
+{
+	const uint8_t *bytes;
+	size_t size = line_input(&process.line, &bytes);
+	size_t taken;
+
+	if (size == 0)
+		return process.line.is_closed;
+	taken = vuart_input(&process.board.uart, bytes, size);
+	line_take(&process.line, taken);
+	return taken < size;
+}
+
+/* One round of the I/O thread under the lock; tells whether input is wanted. */
+static bool serve(bool has_input, bool wants_input)
+{
+	if (process.wants_input || has_input)
+		wants_input = !serve_input();
+	process.wants_input = false;
+	if (board_deadline(&process.board) != PLATFORM_NEVER)
+		board_run_timers(&process.board);
+	if (line_run(&process.line, clock_ns()))
+		vuart_output(&process.board.uart);
+	return wants_input;
+}
+
+static _Noreturn void io_main(handle_t set, const struct lock_waiter *waiter)
+{
+	bool wants_input = true, is_watched = true, has_input = false;
+	uint64_t keys[IO_KEYS], deadline;
+
+	for (;;) {
+		int64_t count;
+
+		lock_lock(&process.lock, waiter);
+		process.is_io = true;
+		wants_input = serve(has_input, wants_input);
+		deadline = next_deadline();
+		process.armed_ns = deadline;
+		process.is_io = false;
+		lock_unlock(&process.lock);
+		if (wants_input != is_watched) {
+			if (wants_input)
+				waitset_add(set, process.line.channel, KEY_INPUT);
+			else
+				waitset_remove(set, process.line.channel);
+			is_watched = wants_input;
+		}
+		has_input = false;
+		count = waitset_wait(set, keys, IO_KEYS, deadline ? deadline : 1);
+		for (int64_t i = 0; i < count; i++) {
+			if (keys[i] == KEY_WAKE)
+				event_take(process.wake);
+			else
+				has_input = true;
+		}
+	}
+}
+
+/* The kernel calls it with the stack as after a call, so that there must be no way back. */
+static int64_t start_vcpu_thread(void)
+{
+	int64_t memory = memory_create(STACK_SIZE, 0);
+	int64_t result = memory;
+
+	if (memory >= 0)
+		result = memory_map(PROCESS_SELF, (handle_t)memory, 0, STACK_SIZE,
+				    STACK_TOP - STACK_SIZE, ABI_PROT_READ | ABI_PROT_WRITE);
+	if (result >= 0)
+		result = thread_create(ABI_HANDLE_PROCESS, (uint64_t)vcpu_main, STACK_TOP, 0);
+	return result;
+}
+
+/* What the threads need; false: not enough memory. */
+static bool create_common(handle_t *set, struct lock_waiter *waiter)
+{
+	int64_t wake = event_create(), waits = waitset_create();
+
+	process.wake = (handle_t)wake;
+	*set = (handle_t)waits;
+	return wake >= 0 && waits >= 0 && lock_init(&process.lock) == 0 &&
+	       lock_waiter_init(waiter, &process.lock) == 0 &&
+	       waitset_add(*set, process.wake, KEY_WAKE) == 0 &&
+	       waitset_add(*set, process.line.channel, KEY_INPUT) == 0;
+}
+
+int main(int bootstrap);
+
+int main(int bootstrap)
+{
+	static struct settings settings;
+	static char why[LOADER_WHY_SIZE];
+	struct machine *machine = &process.machine;
+	struct lock_waiter waiter;
+	handle_t set;
+
+	process.bootstrap = bootstrap;
+	if (!settings_receive(&settings, bootstrap))
+		process_exit(1); /* init and vmm come from one build: this cannot be */
+	line_init(&process.line, settings.console);
+	if (!create_common(&set, &waiter))
+		process_refuse(bootstrap, "there is not enough memory for its vmm");
+	if (!machine_build(machine, &settings, why))
+		process_refuse(bootstrap, why);
+	settings_close_files(&settings);
+	process.zero_ns = clock_ns();
+	process.boot_wall_ns = settings.start->boot_wall_ns;
+	process.board.platform.ram = machine->parts;
+	process.armed_ns = 0; /* the I/O thread has not slept yet */
+	board_init(&process.board, settings.start->vcpu_count, settings.start->has_test_device);
+	vcpu_init(&process.vcpu, 0, &process.board.platform, &process.board.pic,
+		  &process.board.ioapic, machine->page);
+	if (start_vcpu_thread() < 0)
+		process_refuse(bootstrap, "there is not enough memory for its CPU's thread");
+	io_main(set, &waiter);
+}

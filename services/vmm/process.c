@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The process around one VM: what device models may ask of it, and how it ends. */
+#include "services/vmm/process.h"
+
+#include <string.h>
+
+#include "services/lib/syscall.h"
+#include "services/vmm/platform.h"
+
+#define LAST_OUTPUT_NS 5000000000ull /* what the console service gets to take the last bytes */
+#define LAST_RETRY_NS  1000000ull
+#define EXIT_SPOILT    3u /* status of PLATFORM_FAIL_EXIT */
+
+static struct process *process_of(struct platform *platform)
+{
+	return (struct process *)platform;
+}
+
+void process_arm(struct process *process, uint64_t deadline_ns)
+{
+	if (process->is_io || deadline_ns >= process->armed_ns)
+		return;
+	process->armed_ns = deadline_ns;
+	event_signal(process->wake, 1);
+}
+
+void platform_wake(struct platform *platform)
+{
+	struct process *process = process_of(platform);
+	uint64_t deadline = board_deadline(&process->board);
+
+	if (deadline != PLATFORM_NEVER)
+		process_arm(process, process->zero_ns + deadline);
+}
+
+uint64_t platform_now_ns(struct platform *platform)
+{
+	return clock_ns() - process_of(platform)->zero_ns;
+}
+
+uint64_t platform_wall_ns(struct platform *platform)
+{
+	return clock_ns() + process_of(platform)->boot_wall_ns;
+}
+
+void platform_msi(struct platform *platform, uint64_t address, uint32_t data)
+{
+	vm_msi(process_of(platform)->machine.vm, address, data);
+}
+
+/* The vCPU's own thread need not be kicked: it enters the guest after this. */
+void platform_intr(struct platform *platform, bool level)
+{
+	struct process *process = process_of(platform);
+
+	/* Ring 0 reads it before each entry: kernel/abi.h. */
+	__atomic_store_n(&process->machine.page->extint, level, __ATOMIC_RELEASE);
+	if (level && process->is_io)
+		vcpu_kick(process->machine.vcpu);
+}
+
+bool platform_console_put(struct platform *platform, uint8_t byte)
+{
+	struct process *process = process_of(platform);
+	bool is_taken = line_put(&process->line, byte);
+
+	process_arm(process, process->line.due_ns);
+	return is_taken;
+}
+
+void platform_console_wanted(struct platform *platform)
+{
+	struct process *process = process_of(platform);
+
+	process->wants_input = true;
+	process_arm(process, 0);
+}
+
+void platform_end(struct platform *platform, enum platform_end end, uint64_t status,
+		  const char *sentence)
+{
+	static const enum vmm_end ends[] = {
+		[PLATFORM_END_POWEROFF] = VMM_END_POWEROFF,
+		[PLATFORM_END_REBOOT] = VMM_END_REBOOT,
+		[PLATFORM_END_TRIPLE_FAULT] = VMM_END_TRIPLE_FAULT,
+		[PLATFORM_END_TEST_DEVICE] = VMM_END_TEST_DEVICE,
+		[PLATFORM_END_ERROR] = VMM_END_ERROR,
+	};
+	struct process *process = process_of(platform);
+
+	if (process->is_ended)
+		return;
+	process->report.end = ends[end];
+	process->report.status = status;
+	if (sentence)
+		strncpy(process->report.text, sentence, sizeof(process->report.text) - 1);
+	process->is_ended = true;
+	if (process->is_io)
+		vcpu_kick(process->machine.vcpu);
+}
+
+void platform_fail(struct platform *platform, enum platform_failure failure)
+{
+	(void)platform;
+	if (failure == PLATFORM_FAIL_EXIT)
+		process_exit(EXIT_SPOILT);
+	if (failure == PLATFORM_FAIL_CRASH)
+		__asm__ volatile("movb 0, %%al" : : : "al", "memory");
+	for (;;)
+		__asm__ volatile("" : : : "memory");
+}
+
+uint32_t platform_apic_access(struct platform *platform, unsigned vcpu, uint32_t offset,
+			      bool is_write, uint32_t value)
+{
+	(void)vcpu; /* there is one so far */
+	return (uint32_t)vcpu_apic_access(process_of(platform)->machine.vcpu, offset, is_write,
+					  value);
+}
+
+/* The last bytes: those in the UART and those that were gathered. */
+static void drain(struct process *process)
+{
+	uint64_t until = clock_ns() + LAST_OUTPUT_NS;
+	int64_t set = waitset_create(); /* with nothing in it: it only sleeps */
+	uint64_t now, key;
+
+	for (;;) {
+		bool is_sent = line_flush(&process->line);
+
+		vuart_output(&process->board.uart);
+		if (is_sent && process->line.out.size == 0)
+			return;
+		now = clock_ns();
+		if (now >= until || set < 0)
+			return;
+		if (!is_sent)
+			waitset_wait((handle_t)set, &key, 1, now + LAST_RETRY_NS);
+	}
+}
+
+void process_end(struct process *process, const struct lock_waiter *waiter)
+{
+	struct vmm_report *report = &process->report;
+	struct abi_memory_info info = {0};
+
+	lock_lock(&process->lock, waiter);
+	drain(process);
+	report->type = VMM_ENDED;
+	vm_stats(process->machine.vm, &report->stats);
+	memory_info(process->machine.ram, &info);
+	report->ram_bytes = info.owned_bytes;
+	channel_send(process->bootstrap, report, sizeof(*report), NULL, 0);
+	process_exit(0);
+}
+
+void process_refuse(handle_t bootstrap, const char *why)
+{
+	static struct vmm_report report;
+
+	report.type = VMM_REFUSED;
+	strncpy(report.text, why, sizeof(report.text) - 1);
+	channel_send(bootstrap, &report, sizeof(report), NULL, 0);
+	process_exit(0);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The process around one VM: its threads' common state. */
+#pragma once
+
+#include "services/lib/lock.h"
+#include "services/vmm/board.h"
+#include "services/vmm/line.h"
+#include "services/vmm/machine.h"
+#include "services/vmm/vcpu.h"
+
+/* The board is the first field: what is given a struct platform can find the process. */
+struct process {
+	struct board board; /* [lock] */
+	struct lock lock;
+	struct line line;         /* [lock] */
+	struct machine machine;   /* (set once) */
+	struct vcpu vcpu;         /* its thread's; [lock] */
+	handle_t bootstrap;       /* (set once) */
+	handle_t wake;            /* event: the I/O thread looks anew (set once) */
+	uint64_t zero_ns;         /* clock_ns() at 0 of the VM's clock (set once) */
+	uint64_t boot_wall_ns;    /* Unix time at 0 of clock_ns() (set once) */
+	uint64_t armed_ns;        /* until when the I/O thread sleeps, clock_ns() [lock] */
+	bool is_io;               /* the I/O thread holds the lock [lock] */
+	bool wants_input;         /* the UART has room again [lock] */
+	bool is_ended;            /* platform_end() was called; set under the lock */
+	struct vmm_report report; /* how it ended [lock] */
+};
+
+/* Makes sure that the I/O thread looks again at that time, clock_ns(), or before. */
+void process_arm(struct process *process, uint64_t deadline_ns);
+
+/* Sends what the guest wrote last and the report, and ends all threads. Never under the lock. */
+_Noreturn void process_end(struct process *process, const struct lock_waiter *waiter);
+
+/* The VM never was: says why and ends. */
+_Noreturn void process_refuse(handle_t bootstrap, const char *why);
