@@ -339,7 +339,7 @@ struct abi_vcpu_page {
 	uint32_t exception_error;
 	uint64_t exception_address; /* CR2 of a page fault */
 
-	/* From any thread of vmm at any time; then SYS_VCPU_KICK: */
+	/* From any thread of vmm at any time; then SYS_VCPU_KICK, but from the one that runs the vCPU: */
 	uint32_t extint; /* level of the 8259 pair's INTR line */
 };
 #define ABI_SET_RIP 1u    /* cpu.rip; also ends the interrupt shadow, as any completed instruction */

@@ -319,6 +319,8 @@ void exit_take_page(struct vcpu *vcpu)
 						 .vector = page->inject_vector };
 		vcpu->needs_look = true;
 	}
+	if (*(volatile uint32_t *)&page->extint) /* raised while vmm answered the exit: no kick comes */
+		vcpu->needs_look = true;
 	page->set = 0;
 	page->inject_exception = 0;
 	page->inject_vector = 0;
