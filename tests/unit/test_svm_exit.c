@@ -25,7 +25,8 @@ TEST(each_code_has_its_kind)
 	static const struct {
 		uint32_t first, last, kind;
 	} expected[] = {
-		{0x00, 0x3f, ABI_EXIT_ERROR},      {0x40, 0x5f, ABI_EXIT_EXCEPTION}, {0x60, 0x62, ABI_EXIT_INTERRUPT},
+		{0x00, 0x17, ABI_EXIT_ERROR},      {0x18, 0x18, ABI_EXIT_WINDOW},    {0x19, 0x3f, ABI_EXIT_ERROR},
+		{0x40, 0x5f, ABI_EXIT_EXCEPTION}, {0x60, 0x62, ABI_EXIT_INTERRUPT},
 		{0x63, 0x63, ABI_EXIT_ERROR},      {0x64, 0x64, ABI_EXIT_WINDOW},    {0x65, 0x6e, ABI_EXIT_ERROR},
 		{0x6f, 0x6f, ABI_EXIT_EXCEPTION},  {0x70, 0x71, ABI_EXIT_ERROR},     {0x72, 0x72, ABI_EXIT_CPUID},
 		{0x73, 0x73, ABI_EXIT_UNDEFINED},  {0x74, 0x74, ABI_EXIT_WINDOW},    {0x75, 0x75, ABI_EXIT_ERROR},

@@ -62,7 +62,7 @@ static void learn(void)
 		.asid_count = svm[1],
 		.has_next_rip = svm[3] & CPUID_SVM_EDX_NRIPS,
 		.has_pause_filter = svm[3] & CPUID_SVM_EDX_PAUSE,
-		.has_loose_priority = hypervisor[1] == SIGNATURE_TCG,
+		.is_tcg = hypervisor[1] == SIGNATURE_TCG,
 	};
 	npt_format.max_leaf_level = extended[3] & CPUID_80000001_EDX_PAGE1GB ? 3 : 2;
 	guest_limits_init(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE |

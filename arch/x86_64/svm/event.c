@@ -3,7 +3,6 @@
 #include "arch/x86_64/svm/svm.h"
 
 #define STATUS_FLAGS 0xcd5ull /* CF, PF, AF, ZF, SF, DF, OF */
-#define DR6_BS       (1ull << 14)
 #define VECTOR_DB    1u
 
 /* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */
@@ -22,13 +21,20 @@ uint64_t svm_vcpu_rip(struct vcpu *vcpu)
 	return vcpu->arch->vmcb->rip;
 }
 
+static __attribute__((noinline)) void skip_slow(struct vcpu *vcpu, uint64_t next)
+{
+	svm_vcpu_set_rip(vcpu, next);
+}
+
 void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
 {
 	struct vmcb *vmcb = vcpu->arch->vmcb;
 	uint64_t next = vmcb->rip + length;
 
-	if (__builtin_expect((vmcb->rip ^ next) >> 32, 0) && !svm_vcpu_is_long(vcpu))
-		next = (uint32_t)next;
+	if (__builtin_expect((vmcb->rip ^ next) >> 32, 0)) { /* RIP crosses 4 GiB: has it so many bits? */
+		skip_slow(vcpu, next);
+		return;
+	}
 	vmcb->rip = next;
 	end_instruction(vmcb);
 }
@@ -69,14 +75,14 @@ bool svm_vcpu_can_interrupt(struct vcpu *vcpu)
 {
 	const struct vmcb *vmcb = vcpu->arch->vmcb;
 
-	return vmcb->rflags & RFLAGS_IF && !(vmcb->shadow & 1) && !(vmcb->event & EVENT_VALID);
+	return !vcpu->arch->is_stepping && vmcb->rflags & RFLAGS_IF && !(vmcb->shadow & 1) && !(vmcb->event & EVENT_VALID);
 }
 
 bool svm_vcpu_can_nmi(struct vcpu *vcpu)
 {
 	const struct arch_vcpu *arch = vcpu->arch;
 
-	return !arch->is_nmi_masked && !(arch->vmcb->shadow & 1) &&
+	return !arch->is_stepping && !arch->is_nmi_masked && !(arch->vmcb->shadow & 1) &&
 	       !(arch->vmcb->event & EVENT_VALID);
 }
 
@@ -93,14 +99,17 @@ void svm_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
 {
 	struct vmcb *vmcb = vcpu->arch->vmcb;
 
-	vmcb->vintr &= ~(VINTR_PRIORITIES | VINTR_IGNORE_TPR);
-	if (class == 0)
-		vmcb->vintr |= VINTR_IGNORE_TPR;
-	else
-		vmcb->vintr |= VINTR_PRIORITY(class - svm_caps.has_loose_priority);
-	vmcb->vintr |= VINTR_IRQ;
-	vmcb->clean &= ~CLEAN_VINTR;
+	if (vcpu->arch->is_stepping)
+		return; /* which ends with an exit that looks again */
 	set_intercept(vmcb, SVM_VINTR, true);
+	if (svm_caps.is_tcg) {
+		vmcb->intercept_cr |= INTERCEPT_CR8_WRITE;
+		if (class != 0 && vcpu->lapic.page[0x80] >> 4 >= class)
+			return;
+	}
+	vmcb->vintr &= ~(VINTR_PRIORITIES | VINTR_IGNORE_TPR);
+	vmcb->vintr |= VINTR_IRQ | (class ? VINTR_PRIORITY(class) : VINTR_IGNORE_TPR);
+	vmcb->clean &= ~CLEAN_VINTR;
 }
 
 /* No NMI can go in before the IRET of the last one; the shadow of STI or MOV SS ends at the next exit. */
@@ -116,12 +125,29 @@ void svm_window_settle(struct arch_vcpu *arch)
 
 	vmcb->vintr &= ~VINTR_IRQ;
 	vmcb->clean &= ~CLEAN_VINTR;
+	vmcb->intercept_cr &= ~INTERCEPT_CR8_WRITE;
 	set_intercept(vmcb, SVM_VINTR, false);
+	if (vmcb->exit_code == SVM_CR8_WRITE) {
+		arch->is_stepping = true;
+		arch->had_tf = vmcb->rflags & RFLAGS_TF;
+		vmcb->rflags |= RFLAGS_TF;
+	}
 	if (vmcb->exit_code == SVM_IRET) {
 		set_intercept(vmcb, SVM_IRET, false);
 		arch->is_nmi_returning = true;
 		arch->iret_rip = vmcb->rip;
 	}
+}
+
+void svm_step_settle(struct arch_vcpu *arch, struct vm_exit *exit)
+{
+	arch->is_stepping = false;
+	if (arch->had_tf)
+		return; /* the guest steps itself, and gets its #DB */
+	arch->vmcb->rflags &= ~RFLAGS_TF;
+	arch->vmcb->dr6 &= ~DR6_BS;
+	arch->vmcb->clean &= ~CLEAN_DR;
+	exit->kind = ABI_EXIT_WINDOW;
 }
 
 void svm_nmi_settle(struct arch_vcpu *arch)

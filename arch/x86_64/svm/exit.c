@@ -7,63 +7,58 @@
 #define VECTOR_BP 3u
 #define VECTOR_OF 4u
 #define VECTOR_GP 13u
-#define CODE_FIRST SVM_INTR /* of the table */
+#define AT(code)  [(code) - SVM_CODE_FIRST]
 
 /* How the record's union is filled. */
 enum form { PLAIN, EXCEPTION, MSR, PORT, NPF, GP, TEXT };
-
-struct code {
-	uint8_t kind;   /* enum abi_exit; ABI_EXIT_NONE: not a code that we know */
-	uint8_t form;   /* enum form */
-	uint8_t length; /* of the instruction without prefixes; 0 = the exit is none */
-	const char *text; /* TEXT */
-};
 
 #define INSTRUCTION(k, length) {ABI_EXIT_##k, PLAIN, length, 0}
 #define UNDEFINED              {ABI_EXIT_UNDEFINED, PLAIN, 0, 0}
 #define OTHER(k)               {ABI_EXIT_##k, PLAIN, 0, 0}
 #define STOPS(sentence)        {ABI_EXIT_ERROR, TEXT, 0, sentence}
 
-/* By code - CODE_FIRST; exceptions and NPF are apart. */
-static const struct code codes[] = {
-	[SVM_INTR - CODE_FIRST] = OTHER(INTERRUPT),
-	[SVM_NMI - CODE_FIRST] = OTHER(INTERRUPT), /* enter.S let it in at STGI */
-	[SVM_SMI - CODE_FIRST] = OTHER(INTERRUPT),
-	[SVM_INIT - CODE_FIRST] = STOPS("the core got an INIT signal"),
-	[SVM_VINTR - CODE_FIRST] = OTHER(WINDOW),
-	[SVM_RDPMC - CODE_FIRST] = {ABI_EXIT_EXCEPTION, GP, 0, 0}, /* there are no counters */
-	[SVM_CPUID - CODE_FIRST] = INSTRUCTION(CPUID, 2),
-	[SVM_RSM - CODE_FIRST] = UNDEFINED,
-	[SVM_IRET - CODE_FIRST] = OTHER(WINDOW),
-	[SVM_INVD - CODE_FIRST] = INSTRUCTION(INVALIDATE, 2),
-	[SVM_PAUSE - CODE_FIRST] = INSTRUCTION(PAUSE, 2),
-	[SVM_HLT - CODE_FIRST] = INSTRUCTION(HLT, 1),
-	[SVM_INVLPGA - CODE_FIRST] = UNDEFINED,
-	[SVM_IOIO - CODE_FIRST] = {ABI_EXIT_PORT, PORT, 0, 0},
-	[SVM_MSR - CODE_FIRST] = {ABI_EXIT_RDMSR, MSR, 2, 0},
-	[SVM_TASK_SWITCH - CODE_FIRST] = STOPS("the guest switches tasks by a task gate or TSS"),
-	[SVM_SHUTDOWN - CODE_FIRST] = OTHER(TRIPLE_FAULT),
-	[SVM_VMRUN - CODE_FIRST] = UNDEFINED,
-	[SVM_VMMCALL - CODE_FIRST] = INSTRUCTION(HYPERCALL, 3),
-	[SVM_VMLOAD - CODE_FIRST ... SVM_SKINIT - CODE_FIRST] = UNDEFINED,
-	[SVM_WBINVD - CODE_FIRST] = INSTRUCTION(INVALIDATE, 2),
-	[SVM_MONITOR - CODE_FIRST ... SVM_MWAIT_ARMED - CODE_FIRST] = UNDEFINED,
-	[SVM_XSETBV - CODE_FIRST] = INSTRUCTION(XSETBV, 3),
-	[SVM_RDPRU - CODE_FIRST] = UNDEFINED,
+const struct svm_row svm_codes[SVM_CODE_COUNT] = {
+	AT(SVM_INTR) = OTHER(INTERRUPT),
+	AT(SVM_NMI) = OTHER(INTERRUPT), /* enter.S let it in at STGI */
+	AT(SVM_SMI) = OTHER(INTERRUPT),
+	AT(SVM_INIT) = STOPS("the core got an INIT signal"),
+	AT(SVM_VINTR) = OTHER(WINDOW),
+	AT(SVM_RDPMC) = {ABI_EXIT_EXCEPTION, GP, 0, 0}, /* there are no counters */
+	AT(SVM_CPUID) = INSTRUCTION(CPUID, 2),
+	AT(SVM_RSM) = UNDEFINED,
+	AT(SVM_IRET) = OTHER(WINDOW),
+	AT(SVM_INVD) = INSTRUCTION(INVALIDATE, 2),
+	AT(SVM_PAUSE) = INSTRUCTION(PAUSE, 2),
+	AT(SVM_HLT) = INSTRUCTION(HLT, 1),
+	AT(SVM_INVLPGA) = UNDEFINED,
+	AT(SVM_IOIO) = {ABI_EXIT_PORT, PORT, 0, 0},
+	AT(SVM_MSR) = {ABI_EXIT_RDMSR, MSR, 2, 0},
+	AT(SVM_TASK_SWITCH) = STOPS("the guest switches tasks by a task gate or TSS"),
+	AT(SVM_SHUTDOWN) = OTHER(TRIPLE_FAULT),
+	AT(SVM_VMRUN) = UNDEFINED,
+	AT(SVM_VMMCALL) = INSTRUCTION(HYPERCALL, 3),
+	[SVM_VMLOAD - SVM_CODE_FIRST ... SVM_SKINIT - SVM_CODE_FIRST] = UNDEFINED,
+	AT(SVM_WBINVD) = INSTRUCTION(INVALIDATE, 2),
+	[SVM_MONITOR - SVM_CODE_FIRST ... SVM_MWAIT_ARMED - SVM_CODE_FIRST] = UNDEFINED,
+	AT(SVM_XSETBV) = INSTRUCTION(XSETBV, 3),
+	AT(SVM_RDPRU) = UNDEFINED,
 };
 
-static const struct code *code_of(uint64_t code)
+static const struct svm_row *code_of(uint64_t code)
 {
-	static const struct code unknown = STOPS("the CPU left the guest for a reason not known");
-	static const struct code failed = STOPS("VMRUN failed: invalid VMCB");
-	static const struct code npf = {ABI_EXIT_STAGE2, NPF, 0, 0};
-	static const struct code exception = {ABI_EXIT_EXCEPTION, EXCEPTION, 0, 0};
-	uint64_t index = code - CODE_FIRST;
+	static const struct svm_row unknown = STOPS("the CPU left the guest for a reason not known");
+	static const struct svm_row failed = STOPS("VMRUN failed: invalid VMCB");
+	static const struct svm_row cr8 = OTHER(WINDOW); /* intercepted while an interrupt waits */
+	static const struct svm_row npf = {ABI_EXIT_STAGE2, NPF, 0, 0};
+	static const struct svm_row exception = {ABI_EXIT_EXCEPTION, EXCEPTION, 0, 0};
+	uint64_t index = code - SVM_CODE_FIRST;
 
-	if (index < ARRAY_COUNT(codes) && codes[index].kind != ABI_EXIT_NONE)
-		return &codes[index];
+	if (index < SVM_CODE_COUNT && svm_codes[index].kind != ABI_EXIT_NONE)
+		return &svm_codes[index];
 	if (code == SVM_NPF)
 		return &npf;
+	if (code == SVM_CR8_WRITE)
+		return &cr8;
 	if (code - SVM_EXCEPTION < 32)
 		return &exception;
 	return (int32_t)code == -1 ? &failed : &unknown;
@@ -110,24 +105,15 @@ static void decode_exception(const struct vmcb *vmcb, struct vm_exit *exit)
 	exit->exception.address = vmcb->exit_info2;
 }
 
-static unsigned length_of(const struct vmcb *vmcb, const struct code *code, bool has_next_rip)
-{
-	uint64_t length = vmcb->next_rip - vmcb->rip;
-
-	return has_next_rip && length - 1 < 15 ? (unsigned)length : code->length;
-}
-
 void svm_exit_decode(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit *exit)
 {
-	const struct code *code = code_of(vmcb->exit_code);
+	const struct svm_row *code = code_of(vmcb->exit_code);
 
 	exit->kind = code->kind;
-	exit->length = code->length ? length_of(vmcb, code, has_next_rip) : 0;
+	exit->length = code->length ? svm_exit_length(vmcb, code->length, has_next_rip) : 0;
 	exit->reinject.is_valid = 0;
-	if (__builtin_expect(vmcb->exit_event & EVENT_VALID, 0))
+	if (vmcb->exit_event & EVENT_VALID)
 		decode_event(vmcb, exit);
-	if (__builtin_expect(code->form == PLAIN, 1))
-		return;
 	switch ((enum form)code->form) {
 	case PLAIN:
 		break;

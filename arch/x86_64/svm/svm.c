@@ -45,15 +45,6 @@ void svm_vcpu_put(struct vcpu *vcpu)
 	svm_regs_take(vcpu);
 }
 
-/* Brings up to date what the exit left half-done, so that the record is all there is to know. */
-static void settle(struct arch_vcpu *arch, const struct vm_exit *exit)
-{
-	if (exit->kind == ABI_EXIT_WINDOW)
-		svm_window_settle(arch);
-	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_MC)
-		__asm__ volatile("int %0" : : "i"(VECTOR_MC)); /* the host's: does not return */
-}
-
 /* Whatever of the core or the VMCB is not as this entry needs it. */
 static __attribute__((noinline)) struct svm_entry *before_slow(struct vcpu *vcpu)
 {
@@ -88,23 +79,36 @@ struct svm_entry *svm_before(struct vcpu *vcpu)
 	return &arch->entry;
 }
 
+/* Also brings up to date what the exit left half-done, so that the record is all there is to know. */
+static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+
+	vcpu->lapic.page[0x80] = (uint8_t)(arch->vmcb->vintr << 4);
+	svm_exit_decode(arch->vmcb, svm_caps.has_next_rip, exit);
+	if (arch->is_nmi_returning)
+		svm_nmi_settle(arch);
+	if (exit->kind == ABI_EXIT_WINDOW)
+		svm_window_settle(arch);
+	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_MC)
+		__asm__ volatile("int %0" : : "i"(VECTOR_MC)); /* the host's: does not return */
+	else if (exit->kind == ABI_EXIT_EXCEPTION && arch->is_stepping)
+		svm_step_settle(arch, exit);
+}
+
 void svm_after(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct arch_vcpu *arch = vcpu->arch;
 	struct vmcb *vmcb = arch->vmcb;
-	uint8_t *tpr = vcpu->lapic.page + 0x80;
 
 	vcpu->page->gpr[ABI_RAX] = vmcb->rax;
 	vcpu->page->gpr[ABI_RSP] = vmcb->rsp;
 	vmcb->clean = CLEAN_ALL;
 	vmcb->tlb_control = TLB_FLUSH_NONE;
-	if (__builtin_expect((vmcb->vintr & VINTR_TPR) != *tpr >> 4, 0))
-		*tpr = (uint8_t)(vmcb->vintr << 4);
-	svm_exit_decode(vmcb, svm_caps.has_next_rip, exit);
-	if (__builtin_expect(arch->is_nmi_returning, 0))
-		svm_nmi_settle(arch);
-	if (exit->kind >= ABI_EXIT_EXCEPTION)
-		settle(arch, exit);
+	if (__builtin_expect((vmcb->vintr & VINTR_TPR) != vcpu->lapic.page[0x80] >> 4 ||
+			     arch->is_nmi_returning ||
+			     !svm_exit_plain(vmcb, svm_caps.has_next_rip, exit), 0))
+		after_slow(vcpu, exit);
 }
 
 void svm_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)

@@ -67,6 +67,7 @@ _Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "VMCB layout");
 
 /* Exit codes: APM vol 2, appendix "SVM Intercept Exit Codes". */
 enum svm_code {
+	SVM_CR8_WRITE = 0x18,
 	SVM_EXCEPTION = 0x40, /* + vector */
 	SVM_INTR = 0x60,
 	SVM_NMI,
@@ -100,6 +101,8 @@ enum svm_code {
 	SVM_RDPRU,
 	SVM_NPF = 0x400
 };
+
+#define INTERCEPT_CR8_WRITE (1u << 24) /* of intercept_cr */
 
 #define VINTR_TPR         0x0fu
 #define VINTR_IRQ         (1u << 8)

@@ -23,26 +23,21 @@ uint64_t vmx_vcpu_rip(struct vcpu *vcpu)
 	return vmread(VMCS_GUEST_RIP);
 }
 
-/* The same where the VMCS is not the current one, or RIP crosses 4 GiB. */
 static __attribute__((noinline)) void skip_slow(struct vcpu *vcpu, unsigned length)
 {
-	uint64_t next = vmx_vcpu_rip(vcpu) + length;
-
-	vmwrite(VMCS_GUEST_RIP, vmx_vcpu_is_long(vcpu) ? next : (uint32_t)next);
-	end_instruction();
+	vmx_vcpu_set_rip(vcpu, vmx_vcpu_rip(vcpu) + length);
 }
 
 void vmx_vcpu_skip(struct vcpu *vcpu, unsigned length)
 {
-	uint64_t rip, next;
+	uint64_t rip = 0, next = 0;
+	bool is_current = vmx_core()->current == vcpu;
 
-	if (__builtin_expect(vmx_core()->current != vcpu, 0)) {
-		skip_slow(vcpu, length);
-		return;
+	if (__builtin_expect(is_current, 1)) {
+		rip = vmread(VMCS_GUEST_RIP);
+		next = rip + length;
 	}
-	rip = vmread(VMCS_GUEST_RIP);
-	next = rip + length;
-	if (__builtin_expect((rip ^ next) >> 32, 0)) {
+	if (__builtin_expect(!is_current || (rip ^ next) >> 32, 0)) { /* or does RIP have so many bits? */
 		skip_slow(vcpu, length);
 		return;
 	}
