@@ -42,6 +42,7 @@
 #define EFER_FFXSR (1ull << 14)
 
 #define DR6_FIXED 0xffff0ff0ull
+#define DR6_BS    (1ull << 14) /* single step */
 #define DR7_FIXED 0x400ull
 
 #define XCR0_X87    (1ull << 0)

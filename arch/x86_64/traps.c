@@ -9,6 +9,7 @@
 #include "arch/x86_64/machine_check.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/power.h"
+#include "arch/x86_64/regs.h"
 #include "arch/x86_64/usercopy.h"
 #include "kernel/panic.h"
 #include "kernel/thread.h"
@@ -114,6 +115,12 @@ static void trap_ring0(struct arch_frame *frame)
 	}
 	if (frame->vector == VECTOR_MACHINE_CHECK)
 		machine_check(frame);
+	/* Single-stepping by ring 3 that struck here: MOV SS, then INT 0x80, delays it so (SDM vol 3,
+	 * "Masking Exceptions and Interrupts When Switching Stacks"); Bochs also one by a guest. */
+	if (frame->vector == VECTOR_DEBUG && !(frame->rflags & RFLAGS_TF)) {
+		write_dr6(read_dr6() & ~DR6_BS);
+		return;
+	}
 	if (frame->vector == VECTOR_DOUBLE_FAULT && paging_is_guard(read_cr2()))
 		panic_trap(frame, "a kernel stack ran over (#DF)");
 	if (usercopy_fixup(frame, address) || power_fixup(frame))
