@@ -367,6 +367,9 @@ check: $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 test: setup
 	$(Q)RIG='$(RIG)' TEST='$(TEST)' tests/run
 
+bench: setup
+	$(Q)RIG='$(RIG)' ROW='$(ROW)' tests/bench/run
+
 # Where the CPU can nest, the real thing; else emulation.
 run: setup
 	$(Q)$(MAKE) -s -j2 all $(BUILD)/linux.img

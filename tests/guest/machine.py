@@ -64,14 +64,14 @@ class Log:
         return f"{self.end}; last line: {lines[-1] if lines else 'none'}"
 
 
-def image(path, vms, files, **settings):
+def image(path, vms, files, efi=BUILD / "corbel.efi", **settings):
     """Makes an image of build/guests' files (or of Paths) and this configuration."""
     with tempfile.TemporaryDirectory() as folder:
         for name, source in files.items():
             shutil.copyfile(source, Path(folder) / name)
         config = Path(folder) / "corbel.json"
         config.write_text(json.dumps({"version": 1, "vms": vms, **settings}))
-        subprocess.run([TOP / "tools/corbel-image", "--efi", BUILD / "corbel.efi", "-o", path, config], check=True)
+        subprocess.run([TOP / "tools/corbel-image", "--efi", efi, "-o", path, config], check=True)
 
 
 def run(rig, disk, names, *options, timeout=300, expect=None, stdin=None):

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From logs to rows: pure, so that canned logs can test it."""
+
+import logs
+import rows
+
+WARM_UP = 100  # operations of exitcost before those that it counts
+TO_VMM = {"exit.port": "PORT", "exit.mmio": "MMIO"}  # what vmm must have answered, and its count
+PAGE = 4096
+
+
+def _not_to_vmm(row_id, exits, count):
+    """Why the VM's counts do not show that vmm answered, or "" if they do."""
+    kind = TO_VMM[row_id]
+    answered = exits["PORT"] + exits["MMIO"]
+    if exits[kind] < count + WARM_UP:
+        return f"only {exits[kind]} exits of kind {kind} for {count + WARM_UP} operations"
+    if exits["to_vmm"] < answered:
+        return f"to_vmm={exits['to_vmm']} does not show the {answered} port and MMIO accesses"
+    return ""
+
+
+def _ops_of(row_id, counts, locked):
+    """(the row's instructions, why they are not as they must be or "")."""
+    ops = {key: counts[key] for key in rows.OPS if key in counts}
+    if len(ops) < len(rows.OPS):
+        return None, f"the counts of instructions lack {', '.join(key for key in rows.OPS if key not in counts)}"
+    if locked:  # wrappers do not count them: none in ring 0 is the only proof of none on the path
+        return None, f"ring 0 has locked instructions that nobody counts: {locked}"
+    for key, limit in rows.OPS_LIMITS.get(row_id, {}).items():
+        if int(ops[key] + 0.5) > limit:  # a host interrupt now and then adds hundredths
+            return ops, f"{ops[key]} {key} an operation, {limit} are allowed"
+    return ops, ""
+
+
+def exit_rows(rig, name, log, counting, counting_why="", locked=""):
+    """The exit.* rows; `counting`: the log of the counting build, or None and why."""
+    costs = logs.costs(log, name)
+    skipped = logs.skipped(log, name)
+    counts = logs.ops(counting, name) if counting else {}
+    found = []
+    for row_id in dict.fromkeys((*rows.EXIT_LIMITS, *costs)):
+        row = rows.Row(row_id, rig, rows.UNITS["exit"], limit=rows.exit_limit(row_id, rig))
+        found.append(row)
+        if row_id not in costs:
+            row.reason = f"skipped: {skipped[row_id]}" if row_id in skipped else f"no figure; {log.tail()}"
+            continue
+        row.value, row.min, row.max, row.count = costs[row_id]
+        if row_id in counts:
+            row.ops, row.reason = _ops_of(row_id, counts[row_id], locked)
+        elif row_id in rows.OPS_LIMITS:
+            row.reason = f"no counts of instructions: {counting_why or (counting.tail() if counting else 'no run')}"
+        try:
+            if row_id in TO_VMM:
+                row.reason = row.reason or _not_to_vmm(row_id, logs.exits(log, name), row.count)
+        except logs.Missing as error:
+            row.reason = str(error)
+        row.judge()
+    return found
+
+
+def _exit_to_guest(machine):
+    if not 0 < machine["exit"] < machine["first_guest"]:
+        raise logs.Missing(f"times out of order: exit={machine['exit']} first_guest={machine['first_guest']}")
+    return machine["first_guest"] - machine["exit"]
+
+
+def exit_to_guest(rig, name, log):
+    value = _exit_to_guest(logs.machine(log, name))
+    return rows.single("boot.exit_to_guest", rig, value, rows.EXIT_TO_GUEST_MAX)
+
+
+def exit_to_guest_256m(rig, name, small, large):
+    """How much longer it takes than with 64 MiB."""
+    value = _exit_to_guest(logs.machine(large, name)) - _exit_to_guest(logs.machine(small, name))
+    return rows.single("boot.exit_to_guest_256m", rig, value, rows.EXIT_TO_GUEST_256M_MAX)
+
+
+def entry_to_exit(rig, name, log):
+    machine = logs.machine(log, name)
+    value = machine["exit"] - machine["entry"] - machine["files"]
+    if value <= 0:
+        raise logs.Missing(f"times out of order: entry={machine['entry']} files={machine['files']} "
+                           f"exit={machine['exit']}")
+    return rows.single("boot.entry_to_exit", rig, value, rows.ENTRY_TO_EXIT_MAX)
+
+
+def _idle_machine(log, idle, last):
+    """The machine as `last` left it, with all the idle VMs still there."""
+    for name in idle:
+        if "up" not in (line.strip() for line in log.guests[name]):
+            raise logs.Missing(f"{name} was not up when {last} ended; {log.tail()}")
+        if log.ended(name):
+            raise logs.Missing(f"{name} ended: {log.ended(name)}")
+    return logs.machine(log, last)
+
+
+def ram_files(rig, last, log):
+    return rows.single("ram.files", rig, logs.machine(log, last)["file_bytes"])
+
+
+def ram_corbel(rig, idle, last, log):
+    """With the idle VMs running; an idle VM has as much RAM as `last`, which is of their kind, had."""
+    machine = _idle_machine(log, idle, last)
+    value = (machine["usable"] - machine["free"] - len(idle) * machine["ram"] - machine["stage2"] -
+             machine["file_bytes"])
+    limit = rows.CORBEL_RAM_MAX + rows.CORBEL_RAM_PER_FRAME * (machine["usable"] // PAGE)
+    return rows.single("ram.corbel", rig, value, limit)
+
+
+def ram_per_vm(rig, few, many, last, few_log, many_log):
+    """few, many: the names of the idle VMs of each run."""
+    before, after = _idle_machine(few_log, few, last), _idle_machine(many_log, many, last)
+    more = len(many) - len(few)
+    taken = before["free"] - after["free"] - (after["stage2"] - before["stage2"])
+    return rows.single("ram.per_vm", rig, -(-taken // more) - after["ram"], rows.VM_RAM_MAX)

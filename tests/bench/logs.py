@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Takes the figures out of what a run printed: lines of the guest exitcost, and lines of Corbel about a VM."""
+
+import re
+
+COST = re.compile(r"^bench (exit\.\w+) mean=(\d+) min=(\d+) max=(\d+) count=(\d+) variant=(\S+)$")
+COUNTS = re.compile(r"^ops (exit\.\w+)((?: \w+=[\d.]+)+) variant=\S+$")
+SKIPPED = re.compile(r"^ok \d+ - (exit\.\w+) # SKIP (.*)$")
+
+
+class Missing(Exception):
+    """What a log should have said and does not, in one line."""
+
+
+def costs(log, name):
+    """{id: (mean, min, max, count)} of the guest's rows."""
+    matches = filter(None, (COST.match(line.strip()) for line in log.guests[name]))
+    return {match[1]: tuple(int(match[i]) for i in range(2, 6)) for match in matches}
+
+
+def ops(log, name):
+    """{id: {counter: instructions an operation}}; the whole ones as integers."""
+    found = {}
+    for line in log.guests[name]:
+        match = COUNTS.match(line.strip())
+        if match:
+            pairs = (word.split("=") for word in match[2].split())
+            found[match[1]] = {key: float(value) if "." in value else int(value) for key, value in pairs}
+    return found
+
+
+def skipped(log, name):
+    """{id: why} of the rows that this machine lacks."""
+    matches = filter(None, (SKIPPED.match(line.strip()) for line in log.guests[name]))
+    return {match[1]: match[2] for match in matches}
+
+
+def _numbers(log, name, what, wanted):
+    """The KEY=N words of "vm NAME: WHAT KEY=N ..."; all the wanted ones are there."""
+    head = f"vm {name}: {what} "
+    for line in log.corbel:
+        if line.startswith(head):
+            found = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)\b", line)}
+            lacking = [key for key in wanted if key not in found]
+            if lacking:
+                raise Missing(f"the line \"corbel: {head}...\" lacks {', '.join(lacking)}")
+            return found
+    raise Missing(f"no line \"corbel: {head}...\"; {name} ended {log.ended(name)}; {log.tail()}")
+
+
+def exits(log, name):
+    return _numbers(log, name, "exits", ("PORT", "MMIO", "to_vmm"))
+
+
+def machine(log, name):
+    return _numbers(log, name, "machine", ("entry", "files", "exit", "first_guest", "usable", "file_bytes", "stage2",
+                                           "free", "ram"))

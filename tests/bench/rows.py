@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What `make bench` measures: each row's unit, its limit, and what KVM costs in its place."""
+
+import dataclasses
+import typing
+
+MIB = 1 << 20
+OPS = ("vmread", "vmwrite", "wrmsr", "cr_write", "locked")
+
+# Round trips seen from the guest, in ticks: the most that Corbel may take, by rig or for all.
+EXIT_LIMITS = {
+    "exit.cpuid": {"bochs-vmx": 250, "bochs-svm": 280, "qemu-svm": 350},
+    "exit.hypercall": None,
+    "exit.rdmsr": None,
+    "exit.wrmsr_tsc_deadline": None,
+    "exit.port": 1000,
+    "exit.mmio": 1800,
+    "exit.doorbell": None,
+    "exit.eoi": None,
+    "exit.self_ipi": None,
+}
+OPS_LIMITS = {"exit.cpuid": {"vmread": 6, "vmwrite": 2, "wrmsr": 0, "cr_write": 0, "locked": 0}}
+
+EXIT_TO_GUEST_MAX = 10_000_000
+EXIT_TO_GUEST_256M_MAX = 1_000_000  # more than with 64 MiB
+ENTRY_TO_EXIT_MAX = 60_000_000      # besides the firmware's reading of files
+CORBEL_RAM_MAX = 10 * MIB
+CORBEL_RAM_PER_FRAME = 16
+VM_RAM_MAX = 512 << 10
+EFI_MAX = 3 * MIB // 2
+RING0_LINES_MAX = 6999
+
+BOOT = ("boot.exit_to_guest", "boot.exit_to_guest_256m", "boot.entry_to_exit")
+RAM = ("ram.corbel", "ram.files", "ram.per_vm")
+SIZE = ("size.corbel_efi", "size.ring0_lines")
+RIG_ROWS = (*EXIT_LIMITS, *BOOT, *RAM)
+UNITS = {"exit": "ticks", "boot": "ticks", "ram": "bytes"}
+HOST = "host"  # the rig of rows that need no machine
+
+# RIGS, "What KVM costs on these rigs": (default mitigations, mitigations=off). Quoted, never measured here.
+KVM = {
+    "exit.cpuid": {"bochs-vmx": (1083, 977), "bochs-svm": (1379, 1159), "qemu-svm": (3102, 2749)},
+    "exit.hypercall": {"bochs-vmx": (1120, 1008), "bochs-svm": (1436, 1210), "qemu-svm": (3354, 2982)},
+    "exit.rdmsr": {"bochs-vmx": (1198, 1088), "bochs-svm": (1451, 1224), "qemu-svm": (3168, 2818)},
+    "exit.wrmsr_tsc_deadline": {"bochs-vmx": (726, 632), "bochs-svm": (1523, 1295), "qemu-svm": (3209, 2859)},
+    "exit.port": {"bochs-vmx": (7465, 3151), "bochs-svm": (3568, 3090), "qemu-svm": (3539, 3063)},
+    "exit.mmio": {"bochs-vmx": (10176, 5814), "bochs-svm": (6178, 5468), "qemu-svm": (6179, 5466)},
+}
+
+
+@dataclasses.dataclass
+class Row:
+    """One figure; value None = it could not be had, and `reason` says why."""
+    id: str
+    rig: str
+    unit: str
+    value: typing.Optional[int] = None
+    limit: typing.Optional[int] = None
+    count: typing.Optional[int] = None
+    min: typing.Optional[int] = None
+    max: typing.Optional[int] = None
+    ops: typing.Optional[dict] = None
+    reason: str = ""
+
+    @property
+    def ok(self):
+        return not self.reason
+
+    @property
+    def command(self):
+        return f"make bench ROW={self.id}" if self.rig == HOST else f"make bench RIG={self.rig} ROW={self.id}"
+
+    def judge(self):
+        """Finds out whether the row keeps its limit, if nothing worse is known of it."""
+        if not self.reason and self.value is None:
+            self.reason = "no figure"
+        if not self.reason and self.limit is not None and self.value > self.limit:
+            self.reason = f"{self.value - self.limit:,} {self.unit} above its limit"
+        return self
+
+    def as_json(self):
+        """INTERFACE, "build/bench.json"."""
+        return {"id": self.id, "rig": self.rig, "unit": self.unit, "corbel": self.value, "kvm": None,
+                "kvm_mitigations_off": None, "bare": None, "limit": self.limit, "count": self.count,
+                "min": self.min, "max": self.max, "ops": self.ops, "ok": self.ok, "command": self.command}
+
+
+def exit_limit(row_id, rig):
+    limit = EXIT_LIMITS.get(row_id)
+    return limit.get(rig) if isinstance(limit, dict) else limit
+
+
+def new(row_id, rig, **figures):
+    """A row of a rig, judged."""
+    return Row(row_id, rig, UNITS[row_id.split(".")[0]], **figures).judge()
+
+
+def single(row_id, rig, value, limit=None):
+    """A row that was measured once."""
+    return new(row_id, rig, value=value, limit=limit, count=1, min=value, max=value)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The runs that the rows come from: which machine, which VMs, which build; each is booted once a rig at most."""
+
+import importlib.machinery
+import importlib.util
+import re
+import subprocess
+import tempfile
+
+import figures
+import logs
+import machine
+import rows
+
+NAME = "bench"  # of the VM in runs of one
+LAST = "last"   # of the one that ends, in runs of many
+FEW = [f"idle{i}" for i in range(2)]
+MANY = [f"idle{i}" for i in range(10)]
+TIMEOUT_S = 900
+OVER = r"^corbel: (all vms ended|panic|boot stopped|config:)"
+LAST_OVER = rf"{OVER}|vm {LAST}: (machine .* xsave=|refused|ended: (?!test-device))"
+LOCKED = re.compile(r"\block\b|\bxchg[bwlq]?\s.*\(")
+FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
+
+
+class Failed(Exception):
+    """Why there is no log, in one line."""
+
+
+def _exitcost(memory, **settings):
+    return [machine.vm(NAME, "exitcost", memory=memory, **settings)]
+
+
+def _idle(names):
+    return [*(machine.vm(name, "idle") for name in names), machine.vm(LAST, "idle", cmdline="end=20")]
+
+
+# name: (VMs, folder of the build, what is on COM1 when there is no more to come)
+RUNS = {
+    "exit": (_exitcost("64M"), machine.BUILD, OVER),
+    "ops": (_exitcost("64M"), machine.BUILD / "ops", OVER),
+    "256m": (_exitcost("256M", cmdline="row=exit.cpuid count=100"), machine.BUILD, OVER),
+    "few": (_idle(FEW), machine.BUILD, LAST_OVER),
+    "many": (_idle(MANY), machine.BUILD, LAST_OVER),
+}
+
+
+def boot(rig, run):
+    """The Log of one run on a machine of 512 MiB; raises Failed."""
+    vms, build, over = RUNS[run]
+    options = ["--memory", "512", *(["--icount"] if rig == "qemu-svm" else [])]
+    files = {vm["kernel"]: machine.BUILD / "guests" / vm["kernel"] for vm in vms}
+    try:
+        with tempfile.NamedTemporaryFile(suffix=".img") as disk:
+            machine.image(disk.name, vms, files, efi=build / "corbel.efi")
+            log = machine.run(rig, disk.name, [vm["name"] for vm in vms], *options, timeout=TIMEOUT_S, expect=over)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Failed(str(error)) from error
+    if "unavailable" in log.end:
+        raise Failed(log.end)
+    return log
+
+
+class Rig:
+    """The rows of one rig."""
+
+    def __init__(self, name, wants):
+        self._rig = name
+        self._wants = wants
+        self._logs = {}
+
+    def _log(self, run):
+        if run not in self._logs:
+            try:
+                self._logs[run] = boot(self._rig, run)
+            except Failed as error:
+                self._logs[run] = error
+        if isinstance(self._logs[run], Failed):
+            raise self._logs[run]
+        return self._logs[run]
+
+    def _exits(self):
+        try:
+            counting, why = self._log("ops"), ""
+        except Failed as error:
+            counting, why = None, str(error)
+        log = self._log("exit")
+        return figures.exit_rows(self._rig, NAME, log, counting, why, locked())
+
+    def _one(self, row_id):
+        rig = self._rig
+        if row_id == "boot.exit_to_guest":
+            return figures.exit_to_guest(rig, NAME, self._log("exit"))
+        if row_id == "boot.exit_to_guest_256m":
+            return figures.exit_to_guest_256m(rig, NAME, self._log("exit"), self._log("256m"))
+        if row_id == "boot.entry_to_exit":
+            return figures.entry_to_exit(rig, NAME, self._log("exit"))
+        if row_id == "ram.corbel":
+            return figures.ram_corbel(rig, FEW, LAST, self._log("few"))
+        if row_id == "ram.files":
+            return figures.ram_files(rig, LAST, self._log("few"))
+        return figures.ram_per_vm(rig, FEW, MANY, LAST, self._log("few"), self._log("many"))
+
+    def rows(self):
+        """All wanted rows; what went wrong is the reason of a row without figures."""
+        found = []
+        if any(map(self._wants, rows.EXIT_LIMITS)):
+            try:
+                found += filter(lambda row: self._wants(row.id), self._exits())
+            except Failed as error:
+                found += [rows.new(row_id, self._rig, limit=rows.exit_limit(row_id, self._rig), reason=str(error))
+                          for row_id in filter(self._wants, rows.EXIT_LIMITS)]
+        for row_id in filter(self._wants, (*rows.BOOT, *rows.RAM)):
+            try:
+                found.append(self._one(row_id))
+            except (Failed, logs.Missing) as error:
+                found.append(rows.new(row_id, self._rig, reason=str(error)))
+        return found
+
+
+def locked():
+    """The functions of ring 0 with locked instructions, as a list in words; or why that is not known."""
+    try:
+        text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", machine.BUILD / "kernel.elf"], check=True,
+                              capture_output=True, text=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return locked_in(text)
+
+
+def locked_in(disassembly):
+    found, function = {}, "?"
+    for line in disassembly.splitlines():
+        head = FUNCTION.match(line)
+        if head:
+            function = head[1]
+        elif LOCKED.search(line):
+            found[function] = True
+    return ", ".join(found)
+
+
+def _check():
+    """tools/check, which knows what a line of code is."""
+    path = str(machine.TOP / "tools" / "check")
+    loader = importlib.machinery.SourceFileLoader("check", path)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check", loader))
+    loader.exec_module(module)
+    return module
+
+
+def size_rows():
+    found = []
+    for row_id, unit, limit in (("size.corbel_efi", "bytes", rows.EFI_MAX),
+                                ("size.ring0_lines", "lines", rows.RING0_LINES_MAX)):
+        row = rows.Row(row_id, rows.HOST, unit, limit=limit)
+        try:
+            if unit == "bytes":
+                row.value = (machine.BUILD / "corbel.efi").stat().st_size
+            else:
+                check = _check()
+                row.value = sum(check.code_lines(name) for name in check.ring0_files())
+            row.count, row.min, row.max = 1, row.value, row.value
+        except (OSError, subprocess.SubprocessError) as error:
+            row.reason = str(error)
+        found.append(row.judge())
+    return found

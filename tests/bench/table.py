@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The table for people, with what KVM costs beside it."""
+
+import rows
+
+HEAD = ("row", "rig", "unit", "Corbel", "limit", "KVM*", "KVM off*", "ops", "")
+NOTE = ("* KVM, and KVM with mitigations=off: quoted from RIGS (measured once on the same rigs), not measured here.\n"
+        f"  ops: {'/'.join(rows.OPS)} of ring 0, an operation. Ticks are instructions on these rigs.")
+LEFT = (0, 1, 2, 7, 8)  # columns of words
+
+
+def _number(value):
+    return "-" if value is None else f"{value:,}"
+
+
+def _cells(row):
+    kvm, kvm_off = rows.KVM.get(row.id, {}).get(row.rig, (None, None))
+    ops = "/".join(f"{row.ops[key]:g}" for key in rows.OPS) if row.ops else "-"
+    return (row.id, row.rig, row.unit, _number(row.value), _number(row.limit), _number(kvm), _number(kvm_off), ops,
+            "ok" if row.ok else f"NOT OK: {row.reason}")
+
+
+def text(found):
+    lines = [HEAD, *map(_cells, found)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+    out = []
+    for line in lines:
+        cells = (cell.ljust(width) if i in LEFT else cell.rjust(width)
+                 for i, (cell, width) in enumerate(zip(line, widths)))
+        out.append("  ".join(cells).rstrip())
+    return "\n".join([*out, NOTE])

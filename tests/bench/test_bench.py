@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Tests of `make bench` without a machine, from canned logs: "ok unit/bench.NAME" or "not ok unit/bench.NAME: REASON"."""
+
+import json
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "guest")]
+
+import figures  # noqa: E402
+import logs  # noqa: E402
+import machine  # noqa: E402
+import rows  # noqa: E402
+import runs  # noqa: E402
+import table  # noqa: E402
+
+COSTS = {"exit.cpuid": 240, "exit.hypercall": 210, "exit.rdmsr": 260, "exit.wrmsr_tsc_deadline": 400,
+         "exit.port": 900, "exit.mmio": 1700, "exit.doorbell": 300, "exit.eoi": 280, "exit.self_ipi": 900}
+OPS = {"vmread": "3", "vmwrite": "1", "wrmsr": "0.02", "rdmsr": "0", "cr_write": "0", "locked": "0", "invalidate": "0",
+       "xsave": "0"}
+MACHINE = {"tsc_khz": 100000, "entry": 1000, "files": 5000, "exit": 40_000_000, "first_guest": 48_000_000,
+           "usable": 480 << 20, "file_bytes": 600 << 10, "stage2": 128 << 10, "free": 460 << 20, "ram": 4 << 20,
+           "vm_stage2": 64 << 10, "vmread": 0, "xsave": 0}
+
+
+def canned(text, names):
+    return machine.Log("BdsDxe: starting Boot0001\r\n" + text.replace("\n", "\r\n"), "rig: matched", names)
+
+
+def words(values):
+    return " ".join(f"{key}={value}" for key, value in values.items())
+
+
+def end_lines(name, exits=None, **changes):
+    exits = exits or {"CPUID": 60000, "PORT": 10900, "MMIO": 10101, "to_vmm": 21001}
+    return (f"corbel: vm {name}: ended: test-device 1\ncorbel: vm {name}: exits {words(exits)}\n"
+            f"corbel: vm {name}: machine {words({**MACHINE, **changes})}\ncorbel: frames: 9 usable, 8 free\n")
+
+
+def exit_log(costs=None, ops=None, exits=None, more=""):
+    lines = [f"# {row_id} mean=1 min=1 max=1 count=10000 variant=other" for row_id in COSTS]
+    for row_id, mean in ({**COSTS, **(costs or {})}).items():
+        if mean is not None:
+            lines.append(f"bench {row_id} mean={mean} min={mean - 2} max={mean + 30} count=10000 variant=v")
+            lines += [f"ops {row_id} {words(ops)} variant=v"] if ops else []
+    return canned("\n".join(lines) + f"\n{more}" + end_lines("bench", exits), ["bench"])
+
+
+def exit_row(row_id, rig="bochs-vmx", log=None, counting=None, **more):
+    found = figures.exit_rows(rig, "bench", log or exit_log(), counting or exit_log(ops=OPS), **more)
+    return next(row for row in found if row.id == row_id)
+
+
+def idle_log(names, up=None, last="", **changes):
+    lines = "".join(f"{name}| up\n" for name in (names if up is None else up)) + "last| up\n" + last
+    return canned(lines + end_lines("last", **changes), [*names, "last"])
+
+
+def equal(found, wanted):
+    if found != wanted:
+        raise AssertionError(f"{found!r} instead of {wanted!r}")
+
+
+def holds(text, part):
+    if part not in text:
+        raise AssertionError(f"{text!r} does not hold {part!r}")
+
+
+def reason(function, *arguments):
+    try:
+        function(*arguments)
+    except logs.Missing as error:
+        return str(error)
+    raise AssertionError("a figure came of it")
+
+
+def test_exit_rows_hold_what_the_guest_printed():
+    row = exit_row("exit.cpuid")
+    equal((row.value, row.min, row.max, row.count, row.limit, row.ok), (240, 238, 270, 10000, 250, True))
+    equal(row.ops, {"vmread": 3, "vmwrite": 1, "wrmsr": 0.02, "cr_write": 0, "locked": 0})
+    equal([r.id for r in figures.exit_rows("bochs-vmx", "bench", exit_log(), exit_log(ops=OPS)) if not r.ok], [])
+
+
+def test_limits_differ_by_rig():
+    equal([exit_row("exit.cpuid", rig).limit for rig in machine.REQUIRED_RIGS], [250, 280, 350])
+    equal([exit_row("exit.port", rig).limit for rig in machine.REQUIRED_RIGS], [1000] * 3)
+    equal(exit_row("exit.rdmsr").limit, None)
+
+
+def test_a_row_above_its_limit_is_not_ok():
+    row = exit_row("exit.cpuid", log=exit_log({"exit.cpuid": 251}))
+    equal((row.value, row.ok), (251, False))
+    equal(exit_row("exit.cpuid", log=exit_log({"exit.cpuid": 250})).ok, True)
+    equal(exit_row("exit.port", log=exit_log({"exit.port": 1001})).ok, False)
+
+
+def test_a_row_that_did_not_come_has_no_figure():
+    row = exit_row("exit.rdmsr", log=exit_log({"exit.rdmsr": None}))
+    equal((row.value, row.ok), (None, False))
+    skip = "ok 3 - exit.rdmsr # SKIP this CPU or machine has none\n"
+    holds(exit_row("exit.rdmsr", log=exit_log({"exit.rdmsr": None}, more=skip)).reason, "skipped: this CPU")
+    torn = canned("bench exit.cpuid mean=24\ncorbel: panic: a sentence\n", ["bench"])
+    equal([r.value for r in figures.exit_rows("bochs-vmx", "bench", torn, torn)], [None] * len(COSTS))
+    holds(exit_row("exit.cpuid", log=torn).reason, "corbel: panic: a sentence")
+
+
+def test_port_and_mmio_must_have_gone_to_vmm():
+    equal(exit_row("exit.port").ok, True)
+    less = {"CPUID": 1, "PORT": 10900, "MMIO": 10099, "to_vmm": 20999}
+    equal(exit_row("exit.mmio", log=exit_log(exits=less)).ok, False)
+    equal(exit_row("exit.port", log=exit_log(exits=less)).ok, True)
+    inside = {"CPUID": 1, "PORT": 10900, "MMIO": 10101, "to_vmm": 900}
+    holds(exit_row("exit.port", log=exit_log(exits=inside)).reason, "to_vmm=900")
+    lines = canned("bench exit.port mean=9 min=9 max=9 count=10000 variant=v\n", ["bench"])
+    holds(exit_row("exit.port", log=lines).reason, "no line \"corbel: vm bench: exits")
+
+
+def test_instructions_have_limits_of_their_own():
+    def row(**changes):
+        return exit_row("exit.cpuid", counting=exit_log(ops={**OPS, **changes}))
+    equal([row(vmread="6.04").ok, row(vmread="7").ok, row(vmwrite="3").ok], [True, False, False])
+    equal([row(wrmsr="0.49").ok, row(wrmsr="1").ok, row(cr_write="1").ok, row(locked="1").ok],
+          [True, False, False, False])
+    equal(exit_row("exit.port", counting=exit_log(ops={**OPS, "vmread": "40"})).ok, True)
+
+
+def test_without_the_counting_run_cpuid_is_not_ok():
+    row = exit_row("exit.cpuid", counting=exit_log())
+    equal((row.value, row.ops, row.ok), (240, None, False))
+    found = figures.exit_rows("bochs-vmx", "bench", exit_log(), None, "rig: unavailable: no bochs")
+    equal([r.id for r in found if not r.ok], ["exit.cpuid"])
+    holds(found[0].reason, "no bochs")
+
+
+def test_a_locked_instruction_in_ring_0_is_found():
+    code = ("ffffffff80001000 <lock_take>:\nffffffff80001003:\tlock xadd %eax,(%rdi)\n"
+            "ffffffff80002000 <swap>:\nffffffff80002003:\txchg   %rax,0x8(%rdi)\n"
+            "ffffffff80003000 <lock_none>:\nffffffff80003000:\txchg   %ax,%ax\n"
+            "ffffffff80003003:\tcall   ffffffff80001000 <lock_take>\n")
+    equal(runs.locked_in(code), "lock_take, swap")
+    row = exit_row("exit.cpuid", locked="lock_take")
+    equal((row.ops, row.ok), (None, False))
+
+
+def test_boot_rows():
+    log = exit_log()
+    equal(figures.exit_to_guest("qemu-svm", "bench", log).value, 8_000_000)
+    equal(figures.entry_to_exit("qemu-svm", "bench", log).value, 39_994_000)
+    large = canned(end_lines("bench", first_guest=49_000_001), ["bench"])
+    row = figures.exit_to_guest_256m("qemu-svm", "bench", log, large)
+    equal((row.value, row.limit, row.ok), (1_000_001, 1_000_000, False))
+    slow = canned(end_lines("bench", first_guest=50_000_001), ["bench"])
+    equal(figures.exit_to_guest("qemu-svm", "bench", slow).ok, False)
+
+
+def test_boot_rows_need_sane_times():
+    none = canned(end_lines("bench", first_guest=0), ["bench"])
+    holds(reason(figures.exit_to_guest, "qemu-svm", "bench", none), "out of order")
+    holds(reason(figures.entry_to_exit, "qemu-svm", "bench",
+                 canned(end_lines("bench", entry=50_000_000), ["bench"])), "out of order")
+    holds(reason(figures.exit_to_guest, "qemu-svm", "bench", canned("up\n", ["bench"])), "no line")
+    short = canned("corbel: vm bench: machine tsc_khz=1 entry=5\n", ["bench"])
+    holds(reason(figures.exit_to_guest, "qemu-svm", "bench", short), "lacks files, exit")
+
+
+def test_ram_of_corbel():
+    row = figures.ram_corbel("bochs-vmx", ["a", "b"], "last", idle_log(["a", "b"]))
+    equal(row.value, (480 << 20) - (460 << 20) - 2 * (4 << 20) - (128 << 10) - (600 << 10))
+    equal((row.limit, row.ok), ((10 << 20) + 16 * (480 << 8), True))
+    less = idle_log(["a", "b"], free=(460 << 20) - (row.limit - row.value) - 1)
+    equal(figures.ram_corbel("bochs-vmx", ["a", "b"], "last", less).ok, False)
+    equal(figures.ram_files("bochs-vmx", "last", idle_log(["a"])).value, 600 << 10)
+
+
+def test_ram_per_vm():
+    few, many = ["a", "b"], list("abcdefghij")
+    before = idle_log(few)
+    after = idle_log(many, free=(460 << 20) - 8 * ((4 << 20) + (512 << 10) + (64 << 10)), stage2=(128 << 10) + (512 << 10))
+    row = figures.ram_per_vm("bochs-vmx", few, many, "last", before, after)
+    equal((row.value, row.limit, row.ok), (512 << 10, 512 << 10, True))
+    more = idle_log(many, free=(460 << 20) - 8 * ((4 << 20) + (576 << 10)) - 1, stage2=(640 << 10))
+    equal(figures.ram_per_vm("bochs-vmx", few, many, "last", before, more).ok, False)
+
+
+def test_ram_counts_only_while_all_vms_are_up():
+    holds(reason(figures.ram_corbel, "bochs-vmx", ["a", "b"], "last", idle_log(["a", "b"], up=["a"])), "b was not up")
+    dead = idle_log(["a", "b"], last="corbel: vm a: ended: triple-fault\n")
+    holds(reason(figures.ram_corbel, "bochs-vmx", ["a", "b"], "last", dead), "a ended: triple-fault")
+
+
+def test_a_rig_that_cannot_start_gives_rows_without_figures():
+    def unavailable(rig, run):
+        raise runs.Failed(f"rig: unavailable: no {rig} for {run}")
+    real, runs.boot = runs.boot, unavailable
+    try:
+        found = runs.Rig("bochs-svm", lambda row_id: True).rows()
+    finally:
+        runs.boot = real
+    equal([row.id for row in found], list(rows.RIG_ROWS))
+    equal({(row.value, row.ok) for row in found}, {(None, False)})
+    holds(found[0].reason, "unavailable: no bochs-svm")
+    holds(table.text(found), "NOT OK: rig: unavailable")
+
+
+def test_each_run_is_booted_only_if_a_row_wants_it():
+    booted = []
+
+    def boot(rig, run):
+        booted.append(run)
+        raise runs.Failed("no")
+    real, runs.boot = runs.boot, boot
+    try:
+        for wanted, expected in (("boot.entry_to_exit", ["exit"]), ("ram.files", ["few"]),
+                                 ("ram.per_vm", ["few"]), ("exit.port", ["ops", "exit"])):
+            booted.clear()
+            equal([row.id for row in runs.Rig("qemu-svm", wanted.__eq__).rows()], [wanted])
+            equal(booted, expected)
+    finally:
+        runs.boot = real
+
+
+def test_json_is_as_the_interface_has_it():
+    row = json.loads(json.dumps(exit_row("exit.cpuid").as_json()))
+    equal(list(row), ["id", "rig", "unit", "corbel", "kvm", "kvm_mitigations_off", "bare", "limit", "count", "min",
+                      "max", "ops", "ok", "command"])
+    equal((row["unit"], row["corbel"], row["kvm"], row["kvm_mitigations_off"], row["bare"], row["ok"]),
+          ("ticks", 240, None, None, None, True))
+    equal(list(row["ops"]), ["vmread", "vmwrite", "wrmsr", "cr_write", "locked"])
+    equal(row["command"], "make bench RIG=bochs-vmx ROW=exit.cpuid")
+
+
+def test_the_table_quotes_kvm_and_says_so():
+    text = table.text([exit_row("exit.port", "qemu-svm")])
+    holds(text, "3,539")
+    holds(text, "3,063")
+    holds(text, "KVM*")
+    holds(text, "quoted")
+
+
+def test_sizes_need_no_machine():
+    found = {row.id: row for row in runs.size_rows()}
+    equal(list(found), list(rows.SIZE))
+    equal(found["size.ring0_lines"].limit, 6999)
+    if found["size.ring0_lines"].value < 1000:
+        raise AssertionError(f"only {found['size.ring0_lines'].value} lines in ring 0")
+
+
+def main():
+    failed = False
+    for name, test in list(globals().items()):
+        if not name.startswith("test_"):
+            continue
+        try:
+            test()
+            print(f"ok unit/bench.{name[5:].replace('_', ' ')}")
+        except Exception as error:  # pylint: disable=broad-except
+            failed = True
+            print(f"not ok unit/bench.{name[5:].replace('_', ' ')}: {error!r}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
