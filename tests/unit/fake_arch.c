@@ -346,6 +346,12 @@ void fake_frames_start(const struct boot_range *ranges, uint32_t count)
 
 static struct thread test_thread; /* what fake_start's caller runs as */
 
+static void wake_test(struct timer *timer)
+{
+	(void)timer;
+	thread_wake(&test_thread);
+}
+
 static void *boot(void *unused)
 {
 	(void)unused;
@@ -375,7 +381,7 @@ void fake_start(void)
 	test_thread.process = process;
 	process->threads = &test_thread;
 	process->thread_count = 1;
-	timer_init(&test_thread.timer, NULL);
+	timer_init(&test_thread.timer, wake_test);
 	sched_ready(&test_thread);
 	pthread_create(&host, NULL, boot, NULL);
 	while (running != &test_thread)

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory objects, copy-on-write, spaces and quotas: contents against a model, and every frame comes back. */
+#include "kernel/memory.h"
+
+#include "fake_arch.h"
+#include "kernel/frames.h"
+#include "kernel/mapping.h"
+#include "kernel/quota.h"
+#include "unit.h"
+
+static uint32_t state = 99;
+
+static uint32_t random_below(uint32_t limit)
+{
+	state = state * 1664525u + 1013904223u;
+	return (state >> 8) % limit;
+}
+
+static struct quota *quota(void)
+{
+	return process_current()->quota;
+}
+
+static struct memory *make(uint64_t size, uint32_t flags)
+{
+	struct memory *memory;
+
+	CHECK_EQ(memory_create(quota(), size, flags, &memory), 0);
+	return memory;
+}
+
+static void drop(struct memory *memory)
+{
+	object_unref(memory_object(memory));
+	fake_settle();
+}
+
+static void new_space(struct space *space, const struct pt_format *format)
+{
+	CHECK_EQ(space_init(space, format, quota(), 0), 0);
+}
+
+static void end_space(struct space *space)
+{
+	while (!space_exit(space))
+		;
+}
+
+static void put(struct space *space, uint64_t address, uint8_t byte)
+{
+	CHECK(fake_access(space, address, PT_READ | PT_WRITE, &byte));
+}
+
+static uint8_t get(struct space *space, uint64_t address)
+{
+	uint8_t byte;
+
+	CHECK(fake_access(space, address, PT_READ, &byte));
+	return byte;
+}
+
+TEST(pages_come_zeroed_at_first_touch_and_go)
+{
+	uint64_t free_before, used_before;
+	struct memory *memory;
+	struct space space;
+
+	fake_start();
+	free_before = frames_free_count();
+	used_before = quota()->used;
+	memory = make(64 * PAGE_SIZE, 0);
+	new_space(&space, &fake_host_format);
+	CHECK_EQ(space_map(&space, 0x400000, memory, 0, 64 * PAGE_SIZE, PT_READ | PT_WRITE), 0);
+	CHECK_EQ(memory->owned_pages, 0);
+	for (unsigned i = 0; i < 64; i++) {
+		CHECK_EQ(get(&space, 0x400000 + i * PAGE_SIZE), 0);
+		put(&space, 0x400000 + i * PAGE_SIZE + 5, (uint8_t)i);
+	}
+	CHECK_EQ(memory->owned_pages, 64);
+	for (unsigned i = 0; i < 64; i++)
+		CHECK_EQ(get(&space, 0x400000 + i * PAGE_SIZE + 5), i);
+	drop(memory); /* and with it its mapping */
+	CHECK(!space.mappings);
+	CHECK_EQ(space_fault(&space, 0x400000, PT_READ), -ABI_ENOENT);
+	end_space(&space);
+	CHECK_EQ(frames_free_count(), free_before);
+	CHECK_EQ(quota()->used, used_before);
+}
+
+TEST(faults_obey_the_mapping)
+{
+	struct memory *memory;
+	struct space space;
+
+	fake_start();
+	memory = make(4 * PAGE_SIZE, 0);
+	new_space(&space, &fake_ept_format);
+	CHECK_EQ(space_map(&space, 0x10000, memory, PAGE_SIZE, 2 * PAGE_SIZE, PT_READ), 0);
+	CHECK_EQ(space_fault(&space, 0x10000, PT_READ), 0);
+	CHECK_EQ(space_fault(&space, 0x10000, PT_WRITE), -ABI_EPERM);
+	CHECK_EQ(space_fault(&space, 0x10000, PT_EXEC), -ABI_EPERM);
+	CHECK_EQ(space_fault(&space, 0xffff, PT_READ), -ABI_ENOENT);
+	CHECK_EQ(space_fault(&space, 0x12000, PT_READ), -ABI_ENOENT);
+	CHECK_EQ(space_map(&space, 0x11000, memory, 0, PAGE_SIZE, PT_READ), -ABI_EEXIST);
+	CHECK_EQ(space_map(&space, 0xf000, memory, 0, 2 * PAGE_SIZE, PT_READ), -ABI_EEXIST);
+	CHECK_EQ(space_map(&space, 0x20000, memory, 0, 5 * PAGE_SIZE, PT_READ), -ABI_EINVAL);
+	CHECK_EQ(space_map(&space, 0x20000, memory, 5 * PAGE_SIZE, PAGE_SIZE, PT_READ), -ABI_EINVAL);
+	CHECK_EQ(space_map(&space, 0x20000, memory, UINT64_MAX - 4095, 2 * PAGE_SIZE, PT_READ), -ABI_EINVAL);
+	CHECK_EQ(space_unmap(&space, 0x10000, PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(space_unmap(&space, 0x11000, PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(space_unmap(&space, 0x30000, PAGE_SIZE), -ABI_ENOENT);
+	CHECK_EQ(space_unmap(&space, 0xf000, 8 * PAGE_SIZE), 0);
+	CHECK_EQ(space_fault(&space, 0x10000, PT_READ), -ABI_ENOENT);
+}
+
+TEST(large_pages_where_alignment_lets_them)
+{
+	unsigned level, prot;
+	uint64_t free_before;
+	struct memory *memory;
+	struct space space;
+	hpa_t frame;
+
+	fake_start();
+	free_before = frames_free_count();
+	memory = make(5 * LARGE_SIZE + PAGE_SIZE, ABI_MEMORY_LARGE);
+	new_space(&space, &fake_ept_format);
+	CHECK_EQ(space_map(&space, 0, memory, 0, 3 * LARGE_SIZE, PT_READ | PT_WRITE), 0);
+	CHECK_EQ(space_map(&space, 1ull << 32 | PAGE_SIZE, memory, 0, 5 * LARGE_SIZE + PAGE_SIZE, PT_READ | PT_WRITE), 0);
+	put(&space, LARGE_SIZE + 0x1234, 77);
+	CHECK(pagetable_query(&space.table, LARGE_SIZE, &frame, &level, &prot));
+	CHECK_EQ(level, 2);
+	CHECK_EQ(memory->owned_pages, 512);
+	CHECK_EQ(get(&space, (1ull << 32) + PAGE_SIZE + LARGE_SIZE + 0x1234), 77);
+	CHECK(pagetable_query(&space.table, (1ull << 32) + PAGE_SIZE + LARGE_SIZE + 0x1000, &frame, &level, &prot));
+	CHECK_EQ(level, 1); /* the same frame, at another remainder */
+	put(&space, (1ull << 32) + PAGE_SIZE + 5 * LARGE_SIZE, 1); /* the rest that is no large page */
+	CHECK_EQ(memory->owned_pages, 513);
+	drop(memory);
+	end_space(&space);
+	CHECK_EQ(frames_free_count(), free_before);
+}
+
+TEST(small_pages_when_no_large_one_is_free)
+{
+	static hpa_t taken[1 << 16];
+	struct memory *memory;
+	unsigned count = 0;
+	struct space space;
+	hpa_t frame;
+
+	fake_start();
+	while (frames_alloc(0, &frame) == 0)
+		taken[count++] = frame;
+	for (unsigned i = 0; i < count; i++)
+		if (taken[i].value / PAGE_SIZE % 2)
+			frames_free(taken[i], 0);
+	memory = make(2 * LARGE_SIZE, ABI_MEMORY_LARGE);
+	new_space(&space, &fake_ept_format);
+	CHECK_EQ(space_map(&space, 0, memory, 0, 2 * LARGE_SIZE, PT_READ | PT_WRITE), 0);
+	for (uint64_t at = 0; at < 2 * LARGE_SIZE; at += PAGE_SIZE)
+		put(&space, at, 1);
+	CHECK_EQ(memory->owned_pages, 1024);
+}
+
+static void want_the_core(void)
+{
+	arch_this_cpu()->should_yield = true;
+}
+
+TEST(zeroing_a_large_page_lets_others_run)
+{
+	struct memory *memory;
+	struct space space;
+	unsigned calls = 0, level, prot;
+	hpa_t frame;
+
+	fake_start();
+	memory = make(2 * LARGE_SIZE, ABI_MEMORY_LARGE);
+	new_space(&space, &fake_ept_format);
+	CHECK_EQ(space_map(&space, 0, memory, 0, 2 * LARGE_SIZE, PT_READ | PT_WRITE), 0);
+	do {
+		fake_irq = want_the_core;
+		CHECK_EQ(space_fault(&space, calls % 2 * LARGE_SIZE, PT_READ), 0); /* others help */
+		calls++;
+	} while (!pagetable_query(&space.table, 0, &frame, &level, &prot));
+	CHECK(calls > 100);
+	arch_this_cpu()->should_yield = false;
+	fake_irq = want_the_core;
+	CHECK_EQ(space_fault(&space, LARGE_SIZE, PT_READ), 0);
+	drop(memory); /* in the middle of it */
+	end_space(&space);
+}
+
+TEST(copies_are_made_at_the_first_write_of_either)
+{
+	struct memory *src, *dst;
+	uint64_t free_before;
+	struct space space;
+
+	fake_start();
+	free_before = frames_free_count();
+	src = make(8 * PAGE_SIZE, 0);
+	dst = make(8 * PAGE_SIZE, 0);
+	new_space(&space, &fake_host_format);
+	CHECK_EQ(space_map(&space, 0x100000, src, 0, 8 * PAGE_SIZE, PT_READ | PT_WRITE), 0);
+	CHECK_EQ(space_map(&space, 0x200000, dst, 0, 8 * PAGE_SIZE, PT_READ | PT_WRITE), 0);
+	for (unsigned i = 0; i < 6; i++)
+		put(&space, 0x100000 + i * PAGE_SIZE, (uint8_t)(10 + i));
+	CHECK_EQ(memory_cow(dst, PAGE_SIZE, src, 0, 7 * PAGE_SIZE), 0);
+	CHECK_EQ(dst->borrowed_pages, 6);
+	CHECK_EQ(get(&space, 0x200000 + PAGE_SIZE), 10);
+	put(&space, 0x200000 + PAGE_SIZE, 99);   /* the copy writes */
+	put(&space, 0x100000 + PAGE_SIZE, 98);   /* the original writes */
+	put(&space, 0x100000 + 6 * PAGE_SIZE, 97); /* and where nothing was shared */
+	CHECK_EQ(get(&space, 0x100000), 10);
+	CHECK_EQ(get(&space, 0x200000 + 2 * PAGE_SIZE), 11);
+	CHECK_EQ(get(&space, 0x200000 + 7 * PAGE_SIZE), 0);
+	CHECK_EQ(dst->borrowed_pages, 4); /* one copied, one that nobody shares any more */
+	CHECK_EQ(memory_cow(dst, 0, src, 0, 2 * PAGE_SIZE), -ABI_EBUSY);
+	CHECK_EQ(memory_cow(dst, 0, src, 0, PAGE_SIZE), 0);
+	drop(src);
+	CHECK_EQ(get(&space, 0x200000 + 3 * PAGE_SIZE), 12);
+	put(&space, 0x200000 + 3 * PAGE_SIZE, 50);
+	drop(dst);
+	end_space(&space);
+	CHECK_EQ(frames_free_count(), free_before);
+	CHECK_EQ(frames_reserve(free_before - 600), 0); /* nothing is still set aside */
+}
+
+TEST(bad_copy_requests_change_nothing)
+{
+	struct memory *a, *b, *run;
+
+	fake_start();
+	a = make(4 * PAGE_SIZE, 0);
+	b = make(4 * PAGE_SIZE, 0);
+	run = make(4 * PAGE_SIZE, ABI_MEMORY_CONTIGUOUS);
+	CHECK_EQ(memory_cow(a, 0, a, 2 * PAGE_SIZE, PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(memory_cow(a, 0, b, 0, 0), -ABI_EINVAL);
+	CHECK_EQ(memory_cow(a, 1, b, 0, PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(memory_cow(a, 0, b, 0, 5 * PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(memory_cow(a, PAGE_SIZE, b, 0, 4 * PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(memory_cow(a, 0, b, UINT64_MAX - 4095, 2 * PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(memory_cow(a, UINT64_MAX - 4095, b, 0, 2 * PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(memory_cow(a, 0, run, 0, PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(memory_cow(run, 0, a, 0, PAGE_SIZE), -ABI_EINVAL);
+	CHECK_EQ(memory_cow(a, 0, b, 0, 4 * PAGE_SIZE), 0);
+}
+
+TEST(contiguous_memory_is_one_zeroed_run)
+{
+	uint64_t free_before;
+	struct memory *memory;
+
+	fake_start();
+	free_before = frames_free_count();
+	memory = make(300 * PAGE_SIZE, ABI_MEMORY_CONTIGUOUS);
+	CHECK(free_before - 300 - frames_free_count() <= 1); /* and a page of small objects at most */
+	for (unsigned i = 0; i < 300 * PAGE_SIZE / 8; i++)
+		CHECK(((uint64_t *)fake_ram(memory->base))[i] == 0);
+	drop(memory);
+	CHECK_EQ(frames_free_count(), free_before);
+	CHECK_EQ(memory_create(quota(), (4 << 20) + PAGE_SIZE, ABI_MEMORY_CONTIGUOUS, &memory), -ABI_EINVAL);
+	CHECK_EQ(memory_create(quota(), 0, 0, &memory), -ABI_EINVAL);
+	CHECK_EQ(memory_create(quota(), 100, 0, &memory), -ABI_EINVAL);
+	CHECK_EQ(memory_create(quota(), PAGE_SIZE, 4, &memory), -ABI_EINVAL);
+	CHECK_EQ(memory_create(quota(), 1ull << 40, 0, &memory), -ABI_EINVAL);
+	CHECK_EQ(memory_create(quota(), 1ull << 34, 0, &memory), -ABI_ENOMEM);
+	fake_settle();
+	CHECK_EQ(frames_free_count(), free_before);
+}
+
+TEST(what_was_created_can_always_be_touched)
+{
+	static struct memory *memories[400];
+	struct memory *other;
+	struct space space;
+	unsigned count = 0;
+
+	fake_start();
+	new_space(&space, &fake_host_format);
+	while (count < ARRAY_COUNT(memories) && memory_create(quota(), 1 << 20, 0, &memories[count]) == 0)
+		count++;
+	CHECK(count > 50 && count < ARRAY_COUNT(memories));
+	while (memory_create(NULL, PAGE_SIZE * 16, 0, &other) == 0) /* even the kernel itself leaves them alone */
+		;
+	for (unsigned i = 0; i < count; i++) {
+		CHECK_EQ(space_map(&space, 0x100000, memories[i], 0, 1 << 20, PT_READ | PT_WRITE), 0);
+		for (uint64_t at = 0; at < 1 << 20; at += PAGE_SIZE)
+			put(&space, 0x100000 + at, 1);
+		CHECK_EQ(space_unmap(&space, 0x100000, 1 << 20), 0);
+	}
+}
+
+/* A pinned page keeps its frame, whatever becomes of the object's handles. */
+TEST(pinned_pages_stay)
+{
+	uint64_t free_before;
+	struct memory *memory;
+	struct space space;
+	void *page, *other;
+
+	fake_start();
+	free_before = frames_free_count();
+	memory = make(LARGE_SIZE, ABI_MEMORY_LARGE);
+	new_space(&space, &fake_ept_format);
+	CHECK_EQ(space_map(&space, 0, memory, 0, LARGE_SIZE, PT_READ | PT_WRITE), 0);
+	CHECK_EQ(space_pin(&space, 0x3000, &page), 0);
+	CHECK_EQ(space_pin(&space, 0x4000, &other), 0);
+	CHECK_EQ(space_pin(&space, LARGE_SIZE, &other), -ABI_ENOENT);
+	*(uint8_t *)page = 42;
+	CHECK_EQ(get(&space, 0x3000), 42);
+	object_unref(memory_object(memory));
+	fake_settle();
+	CHECK_EQ(get(&space, 0x3000), 42);
+	space_unpin(&space, 0x4000, (char *)page + PAGE_SIZE);
+	space_unpin(&space, 0x3000, page);
+	fake_settle();
+	CHECK(!space.mappings);
+	end_space(&space);
+	CHECK_EQ(frames_free_count(), free_before);
+}
+
+#define OBJECTS 6u
+#define OBJECT_PAGES 1100u
+
+/* Random writes, copies and deaths of objects in two spaces, against plain arrays. */
+TEST(random_sharing_agrees_with_a_model)
+{
+	static uint8_t bytes[OBJECTS][OBJECT_PAGES];
+	struct memory *objects[OBJECTS] = { 0 };
+	struct space spaces[2];
+	uint64_t free_before;
+
+	fake_start();
+	free_before = frames_free_count();
+	new_space(&spaces[0], &fake_host_format);
+	new_space(&spaces[1], &fake_ept_format);
+	for (unsigned i = 0; i < 60000; i++) {
+		unsigned o = random_below(OBJECTS), p = random_below(OBJECT_PAGES), s = random_below(2);
+		uint64_t address = (o + 1) * (16ull << 20) + p * PAGE_SIZE;
+
+		if (!objects[o]) {
+			objects[o] = make(OBJECT_PAGES * PAGE_SIZE, random_below(2) ? ABI_MEMORY_LARGE : 0);
+			for (s = 0; s < 2; s++)
+				CHECK_EQ(space_map(&spaces[s], (o + 1) * (16ull << 20), objects[o], 0,
+						   OBJECT_PAGES * PAGE_SIZE, PT_READ | PT_WRITE), 0);
+			memset(bytes[o], 0, sizeof(bytes[o]));
+		} else if (random_below(300) == 0) {
+			drop(objects[o]);
+			objects[o] = NULL;
+		} else if (random_below(20) == 0) {
+			unsigned from = random_below(OBJECTS), q = random_below(OBJECT_PAGES);
+			unsigned n = 1 + random_below(random_below(10) ? 60 : 600);
+			bool is_free = true;
+			int result;
+
+			if (from == o || !objects[from] || p + n > OBJECT_PAGES || q + n > OBJECT_PAGES)
+				continue;
+			for (unsigned k = 0; k < n; k++) {
+				unsigned level, prot;
+				hpa_t frame;
+
+				if (pagetable_query(&objects[o]->tree, (p + k) * PAGE_SIZE, &frame, &level, &prot))
+					is_free = false;
+			}
+			result = memory_cow(objects[o], p * PAGE_SIZE, objects[from], q * PAGE_SIZE, n * PAGE_SIZE);
+			CHECK_EQ(result, is_free ? 0 : -ABI_EBUSY);
+			if (result == 0)
+				memcpy(&bytes[o][p], &bytes[from][q], n);
+		} else if (random_below(3) == 0) {
+			bytes[o][p] = (uint8_t)random_below(256);
+			put(&spaces[s], address, bytes[o][p]);
+		} else {
+			CHECK_EQ(get(&spaces[s], address), bytes[o][p]);
+		}
+	}
+	for (unsigned o = 0; o < OBJECTS; o++)
+		if (objects[o])
+			drop(objects[o]);
+	end_space(&spaces[0]);
+	end_space(&spaces[1]);
+	CHECK_EQ(frames_free_count(), free_before);
+	CHECK_EQ(frames_reserve(free_before - 600), 0);
+}
+
+int main(void)
+{
+	RUN(pages_come_zeroed_at_first_touch_and_go);
+	RUN(faults_obey_the_mapping);
+	RUN(large_pages_where_alignment_lets_them);
+	RUN(small_pages_when_no_large_one_is_free);
+	RUN(zeroing_a_large_page_lets_others_run);
+	RUN(copies_are_made_at_the_first_write_of_either);
+	RUN(bad_copy_requests_change_nothing);
+	RUN(contiguous_memory_is_one_zeroed_run);
+	RUN(what_was_created_can_always_be_touched);
+	RUN(pinned_pages_stay);
+	RUN(random_sharing_agrees_with_a_model);
+	return unit_end();
+}
