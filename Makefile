@@ -125,8 +125,8 @@ acpi_tables_SRCS := services/vmm/acpi_tables.c services/vmm/memmap.c
 # Portable ring 0 on the host; window.c's part is played by fake_arch.c.
 KUNIT := $(patsubst kernel/%,$(BUILD)/unit/kernel/%,$(filter-out kernel/main.o kernel/lib.o kernel/window.o,$(KERNEL_OBJS))) \
 	tests/unit/fake_arch.c tests/unit/fake_vm.c $(BUILD)/unit/kernel/lib.o
-UNIT_TESTS += frames pagetable memory ipc
-$(foreach t,frames pagetable memory ipc,$(eval $(t)_SRCS := $(KUNIT)))
+UNIT_TESTS += frames pagetable memory ipc lib timer syscall
+$(foreach t,frames pagetable memory ipc lib timer syscall,$(eval $(t)_SRCS := $(KUNIT)))
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ring 0's memcpy and friends against the host's, at every alignment. */
+#include "kernel/lib.h"
+
+#include "unit.h"
+
+#define SIZE 600u
+
+void *lib_memcpy(void *restrict to, const void *restrict from, size_t size);
+void *lib_memmove(void *to, const void *from, size_t size);
+void *lib_memset(void *to, int byte, size_t size);
+int lib_memcmp(const void *a, const void *b, size_t size);
+
+static uint8_t mine[SIZE], theirs[SIZE], source[SIZE];
+
+static void fill(void)
+{
+	for (unsigned i = 0; i < SIZE; i++) {
+		source[i] = (uint8_t)(i * 7 + 1);
+		mine[i] = theirs[i] = (uint8_t)(i * 13);
+	}
+}
+
+TEST(memcpy_and_memset_at_every_alignment)
+{
+	for (unsigned to = 0; to < 9; to++)
+		for (unsigned from = 0; from < 9; from++)
+			for (unsigned size = 0; size < 300; size += 1 + size / 40) {
+				fill();
+				CHECK(lib_memcpy(mine + to, source + from, size) == mine + to);
+				memcpy(theirs + to, source + from, size);
+				CHECK(memcmp(mine, theirs, SIZE) == 0);
+				CHECK(lib_memset(mine + from, (int)size, size) == mine + from);
+				memset(theirs + from, (int)size, size);
+				CHECK(memcmp(mine, theirs, SIZE) == 0);
+			}
+}
+
+TEST(memmove_with_every_overlap)
+{
+	for (unsigned to = 0; to < 80; to++)
+		for (unsigned from = 0; from < 80; from++)
+			for (unsigned size = 0; size < 200; size += 1 + size / 8) {
+				fill();
+				CHECK(lib_memmove(mine + to, mine + from, size) == mine + to);
+				memmove(theirs + to, theirs + from, size);
+				CHECK(memcmp(mine, theirs, SIZE) == 0);
+			}
+}
+
+TEST(memcmp_orders_bytes)
+{
+	CHECK(lib_memcmp("abc", "abc", 3) == 0);
+	CHECK(lib_memcmp("abc", "abd", 3) < 0);
+	CHECK(lib_memcmp("ab\377", "ab\001", 3) > 0);
+	CHECK(lib_memcmp("a", "b", 0) == 0);
+}
+
+TEST(string_copy_cuts_and_ends)
+{
+	char buffer[5] = "zzzz";
+
+	string_copy(buffer, "hello world", sizeof(buffer));
+	CHECK_STR(buffer, "hell");
+	string_copy(buffer, "ab", sizeof(buffer));
+	CHECK_STR(buffer, "ab");
+	string_copy(buffer, "x", 0);
+	CHECK_STR(buffer, "ab");
+	CHECK(string_equal("init", "init"));
+	CHECK(!string_equal("init", "init2"));
+	CHECK(!string_equal("init2", "init"));
+	CHECK(string_equal("", ""));
+}
+
+int main(void)
+{
+	RUN(memcpy_and_memset_at_every_alignment);
+	RUN(memmove_with_every_overlap);
+	RUN(memcmp_orders_bytes);
+	RUN(string_copy_cuts_and_ends);
+	return unit_end();
+}

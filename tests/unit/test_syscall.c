@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The system-call table: what each call does, and that bad arguments change nothing. */
+#include "boot/boot_info.h"
+#include "kernel/frames.h"
+#include "kernel/memory.h"
+#include "kernel/quota.h"
+#include "kernel/syscall.h"
+#include "kernel/system.h"
+#include "kernel/thread.h"
+
+#include "fake_arch.h"
+#include "unit.h"
+
+#include <sys/mman.h>
+
+#define CALL(number, ...) syscall_dispatch(number, (const uint64_t[6]){ __VA_ARGS__ })
+#define P(pointer) ((uint64_t)(pointer))
+
+static void start(void)
+{
+	static struct boot_module module = { .start = 0x20000, .size = 5000, .kind = BOOT_MODULE_FILE,
+					     .path = "linux/kernel" };
+	struct boot_info info = { .magic = BOOT_INFO_MAGIC, .version = BOOT_INFO_VERSION, .size = sizeof(info),
+				  .range_size = sizeof(struct boot_range), .modules = (uint64_t)&module,
+				  .module_count = 1, .module_size = sizeof(module) };
+	struct process *process;
+
+	fake_start();
+	process = process_current();
+	system_init(&info);
+	CHECK_EQ(handle_install(process, system_object(), ABI_RIGHT_ALL), ABI_HANDLE_BOOTSTRAP);
+}
+
+/* ---- what good calls do ---- */
+
+TEST(handles_take_the_lowest_free_number)
+{
+	start();
+	CHECK_EQ(CALL(SYS_EVENT_CREATE), 2);
+	CHECK_EQ(CALL(SYS_EVENT_CREATE), 3);
+	CHECK_EQ(CALL(SYS_EVENT_CREATE), 4);
+	CHECK_EQ(CALL(SYS_HANDLE_CLOSE, 3), 0);
+	CHECK_EQ(CALL(SYS_HANDLE_CLOSE, 3), -ABI_EBADF);
+	CHECK_EQ(CALL(SYS_HANDLE_DUP, 2, ABI_RIGHT_READ), 3);
+	CHECK_EQ(CALL(SYS_EVENT_SIGNAL, 3, 1), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_HANDLE_DUP, 3, ABI_RIGHT_READ), -ABI_EPERM); /* no TRANSFER */
+	CHECK_EQ(CALL(SYS_HANDLE_DUP, 2, 0x100), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_EVENT_SIGNAL, 2, 7), 0);
+	CHECK_EQ(CALL(SYS_EVENT_TAKE, 3), 7);
+}
+
+TEST(handle_tables_grow_to_their_bound_and_no_further)
+{
+	int64_t last = 0, handle;
+	uint32_t count = 0;
+
+	start();
+	CALL(SYS_EVENT_CREATE);
+	while ((handle = CALL(SYS_HANDLE_DUP, 2, ABI_RIGHT_ALL)) >= 0) {
+		CHECK_EQ(handle, last ? last + 1 : 3);
+		last = handle;
+		count++;
+	}
+	CHECK_EQ(handle, -ABI_ENOMEM);
+	CHECK_EQ(last, 65535);
+	CHECK_EQ(CALL(SYS_HANDLE_CLOSE, 300), 0);
+	CHECK_EQ(CALL(SYS_HANDLE_DUP, 2, 0), 300);
+	CHECK_EQ(CALL(SYS_HANDLE_DUP, 2, 0), -ABI_ENOMEM);
+	CHECK_EQ(CALL(SYS_EVENT_CREATE), -ABI_ENOMEM);
+}
+
+TEST(a_channel_moves_bytes_and_handles)
+{
+	handle_t ends[2], out[2] = { -1, -1 }, give[2];
+	char bytes[16];
+
+	start();
+	CHECK_EQ(CALL(SYS_CHANNEL_CREATE, P(ends)), 0);
+	give[0] = (handle_t)CALL(SYS_EVENT_CREATE);
+	give[1] = ABI_HANDLE_PROCESS; /* itself: moving it must not end the process */
+	CHECK_EQ(CALL(SYS_CHANNEL_RECV, ends[1], P(bytes), 16, P(out), 2), -ABI_EAGAIN);
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[0], P("hello"), 6, P(give), 2), 0);
+	CHECK_EQ(CALL(SYS_EVENT_TAKE, give[0]), -ABI_EBADF);
+	CHECK_EQ(CALL(SYS_PROCESS_INFO, 0, P(bytes)), -ABI_EBADF);
+	CHECK_EQ(CALL(SYS_CHANNEL_RECV, ends[1], P(bytes), 5, P(out), 2), -ABI_E2BIG);
+	CHECK_EQ(CALL(SYS_CHANNEL_RECV, ends[1], P(bytes), 16, P(out), 1), -ABI_E2BIG);
+	CHECK_EQ(CALL(SYS_CHANNEL_RECV, ends[1], P(bytes), 16, 0, 2), -ABI_EFAULT);
+	CHECK_EQ(CALL(SYS_CHANNEL_RECV, ends[1], P(bytes), 16, P(out), 2), 6 | 2 << 16);
+	CHECK_STR(bytes, "hello");
+	CHECK_EQ(out[0], 0);
+	CHECK_EQ(CALL(SYS_EVENT_SIGNAL, out[0], 2), 0);
+	CHECK_EQ(CALL(SYS_PROCESS_KILL, out[0]), -ABI_EBADTYPE);
+	CHECK_EQ(CALL(SYS_HANDLE_CLOSE, ends[0]), 0);
+	fake_settle();
+	CHECK_EQ(CALL(SYS_CHANNEL_RECV, ends[1], P(bytes), 16, P(out), 2), -ABI_EPIPE);
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[1], P(bytes), 1, 0, 0), -ABI_EPIPE);
+	CHECK(!process_current()->is_ending);
+}
+
+TEST(a_send_that_fails_moves_nothing)
+{
+	handle_t ends[2], give[3];
+	uint32_t count;
+
+	start();
+	CHECK_EQ(CALL(SYS_CHANNEL_CREATE, P(ends)), 0);
+	give[0] = (handle_t)CALL(SYS_EVENT_CREATE);
+	give[1] = (handle_t)CALL(SYS_EVENT_CREATE);
+	count = process_current()->handles.count;
+	give[2] = 77;
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[0], P("x"), 1, P(give), 3), -ABI_EBADF);
+	give[2] = give[0];
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[0], P("x"), 1, P(give), 3), -ABI_EINVAL);
+	give[2] = ends[0];
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[0], P("x"), 1, P(give), 3), -ABI_EBUSY);
+	give[2] = ends[1];
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[0], P("x"), 1, P(give), 3), -ABI_EBUSY);
+	give[2] = (handle_t)CALL(SYS_WAITSET_CREATE);
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[0], P("x"), 1, P(give), 3), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[0], 0, 1, P(give), 2), -ABI_EFAULT);
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[0], P("x"), 4097, P(give), 2), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_CHANNEL_SEND, ends[0], P("x"), 1, P(give), 17), -ABI_EINVAL);
+	CHECK_EQ(process_current()->handles.count, count + 1);
+	CHECK_EQ(CALL(SYS_CHANNEL_RECV, ends[1], P(give), 8, 0, 0), -ABI_EAGAIN);
+}
+
+TEST(memory_is_mapped_with_the_rights_of_its_handle)
+{
+	struct abi_memory_info info;
+	int64_t memory, read_only, address;
+
+	start();
+	memory = CALL(SYS_MEMORY_CREATE, 4 << 20, ABI_MEMORY_LARGE);
+	read_only = CALL(SYS_HANDLE_DUP, memory, ABI_RIGHT_READ | ABI_RIGHT_MAP);
+	address = CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4 << 20, 0, ABI_PROT_READ | ABI_PROT_WRITE);
+	CHECK(address > 0 && address % LARGE_SIZE == 0);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, address, ABI_PROT_READ), -ABI_EEXIST);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 0, ABI_PROT_WRITE), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 0, 7), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, read_only, 0, 4096, 0, 3), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 4096, 1), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, ABI_USER_END, 1), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 8192, ABI_USER_END - 4096, 1), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 4096, 4 << 20, 0, 1), -ABI_EINVAL);
+	CHECK(CALL(SYS_MEMORY_MAP, 0, read_only, 4096, 8192, 0, 1) > 0);
+	CHECK_EQ(CALL(SYS_MEMORY_UNMAP, -1ull, address, 4096), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_UNMAP, -1ull, address, 4 << 20), 0);
+	CHECK_EQ(CALL(SYS_MEMORY_UNMAP, -1ull, address, 4 << 20), -ABI_ENOENT);
+	CHECK_EQ(CALL(SYS_MEMORY_INFO, memory, P(&info)), 0);
+	CHECK_EQ(info.size, 4 << 20);
+}
+
+TEST(modules_are_handed_out_and_copied_on_write)
+{
+	struct abi_module_info info;
+	struct abi_memory_info memory_info_;
+	int64_t module, copy;
+
+	start();
+	module = CALL(SYS_SYSTEM_MODULE, 1, 0, P(&info));
+	CHECK_STR(info.path, "linux/kernel");
+	CHECK_EQ(info.size, 5000);
+	copy = CALL(SYS_MEMORY_CREATE, 1 << 20, 0);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, module, 0, 8192, 0, 3), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_MEMORY_COW, module, 0, copy, 0, 4096), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_MEMORY_COW, copy, 4096, module, 0, 8192), 0);
+	CHECK_EQ(CALL(SYS_MEMORY_INFO, copy, P(&memory_info_)), 0);
+	CHECK_EQ(memory_info_.borrowed_bytes, 8192);
+	CHECK_EQ(CALL(SYS_SYSTEM_MODULE, 1, 1, P(&info)), -ABI_ENOENT);
+	CHECK_EQ(CALL(SYS_SYSTEM_MODULE, 0, 0, P(&info)), -ABI_EBADTYPE);
+}
+
+TEST(devices_keep_to_their_ports_and_lines)
+{
+	struct abi_device_desc com1 = { .port_range_count = 1, .irq_count = 1, .ports = { { 0x3f8, 8 } }, .irqs = { 4 } };
+	struct abi_device_desc bad = com1;
+	int64_t device, event;
+
+	start();
+	device = CALL(SYS_DEVICE_CREATE, 1, P(&com1));
+	CHECK(device > 0);
+	CHECK_EQ(CALL(SYS_DEVICE_CREATE, 1, P(&com1)), -ABI_EBUSY);
+	bad.ports[0].first = 0x3ff;
+	CHECK_EQ(CALL(SYS_DEVICE_CREATE, 1, P(&bad)), -ABI_EBUSY);
+	bad.ports[0].first = 0x2f8;
+	CHECK_EQ(CALL(SYS_DEVICE_CREATE, 1, P(&bad)), -ABI_EBUSY); /* the line */
+	bad.irqs[0] = 16;
+	CHECK_EQ(CALL(SYS_DEVICE_CREATE, 1, P(&bad)), -ABI_EINVAL);
+	bad.irqs[0] = 3;
+	bad.ports[0].first = 0xfffc;
+	CHECK_EQ(CALL(SYS_DEVICE_CREATE, 1, P(&bad)), -ABI_EINVAL);
+	bad.port_range_count = 9;
+	CHECK_EQ(CALL(SYS_DEVICE_CREATE, 1, P(&bad)), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_DEVICE_PORT_OUT, device, 0x3f8, 1, 0x41), 0);
+	CHECK_EQ(fake_ports[8], 0x41);
+	fake_ports[0xd] = 0x60;
+	CHECK_EQ(CALL(SYS_DEVICE_PORT_IN, device, 0x3fd, 1), 0x60);
+	CHECK(CALL(SYS_DEVICE_PORT_IN, device, 0x3fd, 4) < 0);
+	CHECK(CALL(SYS_DEVICE_PORT_IN, device, 0x3fd, 3) < 0);
+	CHECK(CALL(SYS_DEVICE_PORT_IN, device, 0x103fd, 1) < 0);
+	CHECK(CALL(SYS_DEVICE_PORT_OUT, device, 0x3f7, 1, 0) < 0);
+	CHECK(CALL(SYS_DEVICE_PORT_OUT, device, UINT64_MAX, 4, 0) < 0);
+	event = CALL(SYS_EVENT_CREATE);
+	CHECK_EQ(CALL(SYS_DEVICE_IRQ_ACK, device, 0), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_DEVICE_IRQ_BIND, device, 1, event), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_DEVICE_IRQ_BIND, device, 0, event), 0);
+	CHECK_EQ(fake_irq_enabled, 1 << 4);
+	device_interrupt(4);
+	device_interrupt(5);
+	CHECK_EQ(CALL(SYS_EVENT_TAKE, event), 1);
+	CHECK_EQ(CALL(SYS_HANDLE_CLOSE, device), 0);
+	fake_settle();
+	CHECK_EQ(fake_irq_enabled, 0);
+	device_interrupt(4);
+	CHECK(CALL(SYS_DEVICE_CREATE, 1, P(&com1)) > 0);
+}
+
+TEST(memory_under_dma_stays_until_unmapped)
+{
+	struct abi_device_desc desc = { .port_range_count = 1, .ports = { { 0x100, 8 } } };
+	int64_t device, memory, lazy, address;
+	uint64_t free_before;
+
+	start();
+	device = CALL(SYS_DEVICE_CREATE, 1, P(&desc));
+	lazy = CALL(SYS_MEMORY_CREATE, 4096, 0);
+	free_before = frames_free_count();
+	memory = CALL(SYS_MEMORY_CREATE, 64 << 10, ABI_MEMORY_CONTIGUOUS);
+	CHECK_EQ(CALL(SYS_DEVICE_DMA_MAP, device, lazy, 0, 4096), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_DEVICE_DMA_MAP, device, memory, 4096, 64 << 10), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_DEVICE_DMA_MAP, device, memory, 0, 0), -ABI_EINVAL);
+	address = CALL(SYS_DEVICE_DMA_MAP, device, memory, 4096, 8192);
+	CHECK(address > 0);
+	CHECK_EQ(CALL(SYS_HANDLE_CLOSE, memory), 0);
+	fake_settle();
+	CHECK(frames_free_count() <= free_before - 16);
+	CHECK_EQ(CALL(SYS_DEVICE_DMA_UNMAP, device, address + 1), -ABI_ENOENT);
+	CHECK_EQ(CALL(SYS_DEVICE_DMA_UNMAP, device, address), 0);
+	fake_settle();
+	CHECK_EQ(frames_free_count(), free_before);
+}
+
+static void child_main(uint64_t arg)
+{
+	CHECK_EQ(arg, 1234);
+	CHECK_EQ(CALL(SYS_EVENT_SIGNAL, 1, 5), 0); /* what its maker gave */
+	CALL(SYS_PROCESS_EXIT, 42);
+	thread_return_to_user();
+	CHECK(false);
+}
+
+TEST(a_child_runs_with_what_it_was_given)
+{
+	static const char name[32] = "child";
+	struct abi_process_info info;
+	int64_t child, event, set, thread;
+	uint64_t keys[2];
+
+	start();
+	child = CALL(SYS_PROCESS_CREATE, P(name), 1 << 20);
+	event = CALL(SYS_EVENT_CREATE);
+	set = CALL(SYS_WAITSET_CREATE);
+	CHECK_EQ(CALL(SYS_PROCESS_GIVE, child, event, ABI_RIGHT_WRITE), 1);
+	CHECK_EQ(CALL(SYS_PROCESS_GIVE, child, set, 0), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_PROCESS_GIVE, event, event, 0), -ABI_EBADTYPE);
+	CHECK_EQ(CALL(SYS_WAITSET_ADD, set, child, 1), 0);
+	CHECK_EQ(CALL(SYS_THREAD_CREATE, child, 5, 1 << 20, 0), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_THREAD_CREATE, child, P(child_main), ABI_USER_END + 16, 0), -ABI_EINVAL);
+	thread = CALL(SYS_THREAD_CREATE, child, P(child_main), 1 << 20, 1234);
+	CHECK(thread > 0);
+	CHECK_EQ(CALL(SYS_WAITSET_WAIT, set, P(keys), 2, UINT64_MAX), 1);
+	CHECK_EQ(CALL(SYS_EVENT_TAKE, event), 5);
+	CHECK_EQ(CALL(SYS_PROCESS_INFO, child, P(&info)), 0);
+	CHECK_EQ(info.state, ABI_PROCESS_DEAD);
+	CHECK_EQ(info.reason, ABI_END_EXIT);
+	CHECK_EQ(info.status, 42);
+	CHECK_EQ(CALL(SYS_PROCESS_GIVE, child, event, 0), -ABI_EPIPE);
+	CHECK_EQ(CALL(SYS_THREAD_CREATE, child, P(child_main), 1 << 20, 0), -ABI_EPIPE);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, child, CALL(SYS_MEMORY_CREATE, 4096, 0), 0, 4096, 0, 1), -ABI_EPIPE);
+	CHECK_EQ(CALL(SYS_PROCESS_KILL, child), 0);
+}
+
+/* ---- what bad calls do ---- */
+
+#define HANDLE_KINDS 12u
+
+static uint64_t handles[HANDLE_KINDS + 6]; /* one of each type, then bad ones */
+static uint64_t pointers[8];
+
+static void make_handles(void)
+{
+	static const struct abi_device_desc desc = { .port_range_count = 1, .ports = { { 0x300, 8 } } };
+	static const struct abi_vm_config config = { .version = ABI_VERSION, .vcpu_count = 1 };
+	static const char name[32] = "x";
+	handle_t ends[2];
+	unsigned n = 0;
+
+	CHECK_EQ(CALL(SYS_CHANNEL_CREATE, P(ends)), 0);
+	handles[n++] = 1; /* the system */
+	handles[n++] = (uint64_t)CALL(SYS_PROCESS_CREATE, P(name), 1 << 20);
+	handles[n++] = (uint64_t)CALL(SYS_MEMORY_CREATE, 64 << 10, 0);
+	handles[n++] = (uint64_t)ends[0];
+	handles[n++] = (uint64_t)CALL(SYS_EVENT_CREATE);
+	handles[n++] = (uint64_t)CALL(SYS_WAITSET_CREATE);
+	handles[n++] = (uint64_t)CALL(SYS_DEVICE_CREATE, 1, P(&desc));
+	handles[n++] = (uint64_t)CALL(SYS_VM_CREATE, P(&config));
+	handles[n++] = (uint64_t)CALL(SYS_VCPU_CREATE, handles[n - 1], 0);
+	handles[n++] = (uint64_t)CALL(SYS_HANDLE_DUP, handles[2], 0); /* without rights */
+	handles[n++] = (uint64_t)CALL(SYS_HANDLE_DUP, handles[4], 0);
+	handles[n++] = (uint64_t)CALL(SYS_HANDLE_DUP, handles[7], 0);
+	CHECK_EQ(n, HANDLE_KINDS);
+	handles[n++] = 999;
+	handles[n++] = 65536;
+	handles[n++] = INT32_MAX;
+	handles[n++] = UINT32_MAX - 1;
+	handles[n++] = 1ull << 32 | 1;
+	handles[n++] = UINT64_MAX - 1;
+}
+
+/* What closes, kills, or ends for good would disturb the others; sizes that are right would succeed. */
+static bool is_left_out(unsigned number)
+{
+	return number == SYS_HANDLE_CLOSE || number == SYS_HANDLE_DUP || number == SYS_PROCESS_CREATE ||
+	       number == SYS_PROCESS_GIVE || number == SYS_PROCESS_EXIT || number == SYS_PROCESS_KILL ||
+	       number == SYS_THREAD_EXIT || number == SYS_THREAD_CREATE || number == SYS_EVENT_CREATE ||
+	       number == SYS_WAITSET_CREATE || number == SYS_SYSTEM_POWER;
+}
+
+static uint32_t state = 1;
+
+static uint32_t random_below(uint32_t limit)
+{
+	state = state * 1664525u + 1013904223u;
+	return (state >> 8) % limit;
+}
+
+static uint64_t any_value(void)
+{
+	static const uint64_t values[] = { 0, 1, 2, 3, 4, 7, 64, 4095, 4096, 8192, 65, 1ull << 20, 1ull << 31, 1ull << 32,
+					   1ull << 39, 1ull << 46, 1ull << 47, INT64_MAX, 1ull << 63,
+					   0xffff800000000000, UINT64_MAX, UINT64_MAX - 4095, UINT64_MAX - 1 };
+
+	switch (random_below(4)) {
+	case 0:
+		return handles[random_below(ARRAY_COUNT(handles))];
+	case 1:
+		return pointers[random_below(ARRAY_COUNT(pointers))] + random_below(3);
+	default:
+		return values[random_below(ARRAY_COUNT(values))];
+	}
+}
+
+/*
+ * Random arguments for every call: ring 0 must not fall over them, only documented errors come back, and
+ * after all handles that calls made are closed again, all frames and the quota are as before.
+ */
+TEST(random_arguments_do_no_harm)
+{
+	char *page = mmap(NULL, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t good = 0, used_before, free_before;
+	uint32_t count_before;
+
+	start();
+	fake_bad_user = P(page) + PAGE_SIZE;
+	memcpy(pointers, (uint64_t[]){ P(page), P(page) + 512, P(page) + PAGE_SIZE, P(page) + PAGE_SIZE - 4, 0, 0xfff8,
+				       ABI_USER_END - 8, 0xffff800000000000 }, sizeof(pointers));
+	make_handles();
+	free_before = frames_free_count();
+	used_before = process_current()->quota->used;
+	count_before = process_current()->handles.count;
+	for (unsigned i = 0; i < 400000; i++) {
+		unsigned number = random_below(SYS_COUNT + 2);
+		uint64_t args[6];
+		int64_t result;
+
+		if (is_left_out(number))
+			continue;
+		for (unsigned k = 0; k < 6; k++)
+			args[k] = any_value();
+		if (number == SYS_WAITSET_WAIT)
+			args[3] = 0; /* not for ever */
+		if ((number == SYS_SYSTEM_MODULE || number == SYS_DEVICE_CREATE) && random_below(2))
+			args[0] = 1; /* the system */
+		result = syscall_dispatch(number, args);
+		CHECK(result >= -ABI_ETIMEDOUT);
+		if (result < 0)
+			continue;
+		good++;
+		if (number == SYS_MEMORY_MAP)
+			CHECK_EQ(CALL(SYS_MEMORY_UNMAP, args[0], (uint64_t)result, args[3]), 0);
+		if (number == SYS_CHANNEL_CREATE) {
+			handle_t ends[2];
+
+			memcpy(ends, (void *)args[0], sizeof(ends));
+			CHECK_EQ(CALL(SYS_HANDLE_CLOSE, (uint64_t)ends[0]), 0);
+			CHECK_EQ(CALL(SYS_HANDLE_CLOSE, (uint64_t)ends[1]), 0);
+		}
+		if (number == SYS_MEMORY_CREATE || number == SYS_SYSTEM_MODULE || number == SYS_DEVICE_CREATE ||
+		    number == SYS_VM_CREATE || number == SYS_VCPU_CREATE)
+			CHECK_EQ(CALL(SYS_HANDLE_CLOSE, (uint64_t)result), 0);
+		memset(page, (int)random_below(3), 64);
+		fake_settle();
+	}
+	CHECK(good > 1000);
+	/* Messages that a send left waiting, members of the set and bound events go with their objects. */
+	for (handle_t h = 2; h < 1000; h++)
+		CALL(SYS_HANDLE_CLOSE, (uint64_t)h);
+	fake_settle();
+	CHECK_EQ(process_current()->handles.count, 2);
+	CHECK(frames_free_count() >= free_before);
+	CHECK(process_current()->quota->used <= used_before);
+	CHECK(count_before > 2);
+}
+
+/* Each call in turn with every bad handle, at each place for a handle: refused, and nothing changes. */
+TEST(bad_handles_are_refused_by_every_call)
+{
+	static const struct {
+		unsigned number, place;
+		enum object_type type;
+	} calls[] = {
+		{ SYS_HANDLE_CLOSE, 0, OBJECT_NONE }, { SYS_HANDLE_DUP, 0, OBJECT_NONE },
+		{ SYS_PROCESS_GIVE, 0, OBJECT_PROCESS }, { SYS_PROCESS_KILL, 0, OBJECT_PROCESS },
+		{ SYS_PROCESS_INFO, 0, OBJECT_PROCESS }, { SYS_THREAD_CREATE, 0, OBJECT_PROCESS },
+		{ SYS_MEMORY_COW, 0, OBJECT_MEMORY }, { SYS_MEMORY_INFO, 0, OBJECT_MEMORY },
+		{ SYS_CHANNEL_SEND, 0, OBJECT_CHANNEL }, { SYS_CHANNEL_RECV, 0, OBJECT_CHANNEL },
+		{ SYS_EVENT_SIGNAL, 0, OBJECT_EVENT }, { SYS_EVENT_TAKE, 0, OBJECT_EVENT },
+		{ SYS_WAITSET_ADD, 0, OBJECT_WAITSET }, { SYS_WAITSET_REMOVE, 0, OBJECT_WAITSET },
+		{ SYS_WAITSET_WAIT, 0, OBJECT_WAITSET }, { SYS_DEVICE_CREATE, 0, OBJECT_SYSTEM },
+		{ SYS_DEVICE_PORT_IN, 0, OBJECT_DEVICE }, { SYS_DEVICE_PORT_OUT, 0, OBJECT_DEVICE },
+		{ SYS_DEVICE_IRQ_BIND, 0, OBJECT_DEVICE }, { SYS_DEVICE_IRQ_ACK, 0, OBJECT_DEVICE },
+		{ SYS_DEVICE_DMA_MAP, 0, OBJECT_DEVICE }, { SYS_DEVICE_DMA_UNMAP, 0, OBJECT_DEVICE },
+		{ SYS_VM_MAP, 0, OBJECT_VM }, { SYS_VM_UNMAP, 0, OBJECT_VM }, { SYS_VM_DOORBELL, 0, OBJECT_VM },
+		{ SYS_VM_MSI, 0, OBJECT_VM }, { SYS_VM_STATS, 0, OBJECT_VM }, { SYS_VCPU_CREATE, 0, OBJECT_VM },
+		{ SYS_VCPU_RUN, 0, OBJECT_VCPU }, { SYS_VCPU_KICK, 0, OBJECT_VCPU }, { SYS_VCPU_GET, 0, OBJECT_VCPU },
+		{ SYS_VCPU_SET, 0, OBJECT_VCPU }, { SYS_VCPU_APIC_ACCESS, 0, OBJECT_VCPU },
+		{ SYS_SYSTEM_INFO, 0, OBJECT_SYSTEM }, { SYS_SYSTEM_MODULE, 0, OBJECT_SYSTEM },
+		{ SYS_SYSTEM_POWER, 0, OBJECT_SYSTEM },
+	};
+	uint64_t free_before;
+	uint32_t count;
+
+	start();
+	make_handles();
+	free_before = frames_free_count();
+	count = process_current()->handles.count;
+	for (unsigned i = 0; i < ARRAY_COUNT(calls); i++) {
+		for (unsigned k = 0; k < ARRAY_COUNT(handles); k++) {
+			uint64_t args[6] = { 0, 0, ABI_USER_BASE, 0, 0, 1 };
+			struct object *object = NULL;
+			int64_t result;
+			bool is_good = k < HANDLE_KINDS;
+
+			if (is_good) {
+				CHECK_EQ(call_get(handles[k], OBJECT_NONE, 0, &object), 0);
+				object_unref(object);
+				if (calls[i].type == OBJECT_NONE || object->type == calls[i].type)
+					continue;
+			}
+			args[calls[i].place] = handles[k];
+			result = syscall_dispatch(calls[i].number, args);
+			CHECK_EQ(result, is_good ? -ABI_EBADTYPE : -ABI_EBADF);
+			CHECK_EQ(process_current()->handles.count, count);
+			CHECK_EQ(frames_free_count(), free_before);
+		}
+	}
+	CHECK_EQ(syscall_dispatch(SYS_COUNT, (uint64_t[6]){ 0 }), -ABI_ENOSYS);
+	CHECK_EQ(syscall_dispatch(UINT64_MAX, (uint64_t[6]){ 0 }), -ABI_ENOSYS);
+}
+
+int main(void)
+{
+	RUN(handles_take_the_lowest_free_number);
+	RUN(handle_tables_grow_to_their_bound_and_no_further);
+	RUN(a_channel_moves_bytes_and_handles);
+	RUN(a_send_that_fails_moves_nothing);
+	RUN(memory_is_mapped_with_the_rights_of_its_handle);
+	RUN(modules_are_handed_out_and_copied_on_write);
+	RUN(devices_keep_to_their_ports_and_lines);
+	RUN(memory_under_dma_stays_until_unmapped);
+	RUN(a_child_runs_with_what_it_was_given);
+	RUN(random_arguments_do_no_harm);
+	RUN(bad_handles_are_refused_by_every_call);
+	return unit_end();
+}
