@@ -87,15 +87,14 @@ static unsigned piece(const struct bus *bus, uint64_t address, unsigned left)
 	return width;
 }
 
-uint64_t bus_read(const struct bus *bus, uint64_t address, unsigned size)
+/* An access that nobody takes whole. Out of line, so that the usual way stays short. */
+static __attribute__((noinline)) uint64_t read_pieces(const struct bus *bus, uint64_t address,
+						      unsigned size)
 {
-	const struct bus_region *region = whole(bus, address, size);
 	uint64_t value = 0;
 
-	if (region)
-		return region->ops->read(region->device, address - region->first, size) &
-		       bus_ones(size);
 	for (unsigned done = 0, step; done < size; done += step) {
+		const struct bus_region *region;
 		uint64_t part;
 
 		step = piece(bus, address + done, size - done);
@@ -109,20 +108,36 @@ uint64_t bus_read(const struct bus *bus, uint64_t address, unsigned size)
 	return value;
 }
 
-void bus_write(const struct bus *bus, uint64_t address, unsigned size, uint64_t value)
+static __attribute__((noinline)) void write_pieces(const struct bus *bus, uint64_t address,
+						   unsigned size, uint64_t value)
 {
-	const struct bus_region *region = whole(bus, address, size);
-
-	value &= bus_ones(size);
-	if (region) {
-		region->ops->write(region->device, address - region->first, size, value);
-		return;
-	}
 	for (unsigned done = 0, step; done < size; done += step) {
+		const struct bus_region *region;
+
 		step = piece(bus, address + done, size - done);
 		region = whole(bus, address + done, step);
 		if (region)
 			region->ops->write(region->device, address + done - region->first, step,
 					   (value >> (8 * done)) & bus_ones(step));
 	}
+}
+
+uint64_t bus_read(const struct bus *bus, uint64_t address, unsigned size)
+{
+	const struct bus_region *region = whole(bus, address, size);
+
+	if (!region)
+		return read_pieces(bus, address, size);
+	return region->ops->read(region->device, address - region->first, size) & bus_ones(size);
+}
+
+void bus_write(const struct bus *bus, uint64_t address, unsigned size, uint64_t value)
+{
+	const struct bus_region *region = whole(bus, address, size);
+
+	value &= bus_ones(size);
+	if (!region)
+		write_pieces(bus, address, size, value);
+	else
+		region->ops->write(region->device, address - region->first, size, value);
 }

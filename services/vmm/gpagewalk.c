@@ -17,165 +17,233 @@
 #define PTE_NX    (1ull << 63)
 #define PTE_FRAME 0x000ffffffffff000ull
 
-#define LEVEL_MAX 5
-
-struct format {
-	unsigned levels, index_bits, entry_size;
-	uint64_t root;     /* bits of CR3 that are the root's address */
-	uint64_t reserved; /* bits of any entry that must be 0 */
-};
-
 struct walk {
-	struct format format;
+	const struct ram *ram;
 	const struct abi_cpu *cpu;
-	void *at[LEVEL_MAX];       /* entries passed, by level */
-	uint64_t entry[LEVEL_MAX]; /* as read */
-	uint64_t allowed;          /* PTE_W, PTE_U of all together */
-	uint64_t nx;               /* PTE_NX of any */
-	unsigned leaf;             /* level of the last entry */
+	uint64_t linear;
+	uint64_t reserved; /* bits of any entry that must be 0 */
+	unsigned entry_size;
+	unsigned shift; /* the last entry passed is of 1 << shift bytes */
+	unsigned count; /* entries passed */
+	uint64_t all;   /* bits that each of them has */
+	uint64_t any;   /* bits that one of them has */
+	struct {
+		void *at;
+		uint64_t entry; /* as read: the guest may change it at any moment */
+	} step[GPAGEWALK_LEVELS];
 };
 
-static struct format format_of(const struct abi_cpu *cpu)
+static enum gpagewalk reserved_fault(uint32_t *error)
 {
-	uint64_t no_nx = cpu->efer & X86_EFER_NXE ? 0 : PTE_NX;
-
-	if (cpu->efer & X86_EFER_LMA)
-		return (struct format){cpu->cr4 & X86_CR4_LA57 ? 5 : 4, 9, 8, PTE_FRAME, no_nx};
-	if (cpu->cr4 & X86_CR4_PAE)
-		return (struct format){3, 9, 8, 0xffffffe0, no_nx | 0x7ff0000000000000};
-	return (struct format){2, 10, 4, 0xfffff000, 0};
+	*error |= GPAGEWALK_PRESENT | GPAGEWALK_RESERVED;
+	return GPAGEWALK_FAULT;
 }
 
-/* The page-directory-pointer entries of PAE paging hold no rights; most of their bits must be 0. */
-static bool is_pdpte(const struct walk *walk, unsigned level)
+static void pass(struct walk *walk, void *at, uint64_t entry)
 {
-	return walk->format.levels == 3 && level == 2;
+	walk->step[walk->count].at = at;
+	walk->step[walk->count].entry = entry;
+	walk->count++;
+	walk->all &= entry;
+	walk->any |= entry;
 }
 
-static bool is_leaf(const struct walk *walk, unsigned level, uint64_t entry)
+/* Tables of 8-byte entries, from the one at `table`, whose entries are of 1 << shift bytes, on. */
+static enum gpagewalk descend(struct walk *walk, uint64_t table, unsigned shift, uint32_t *error)
 {
-	if (level == 0)
-		return true;
-	if (!(entry & PTE_PS) || is_pdpte(walk, level))
-		return false;
-	return walk->format.entry_size == 8 || (walk->cpu->cr4 & X86_CR4_PSE);
-}
-
-/* What lies between the page's offset and the frame's number in the entry of a large page. */
-static uint64_t reserved_bits(const struct walk *walk, unsigned level, uint64_t entry)
-{
-	uint64_t reserved = walk->format.reserved;
-
-	if (is_pdpte(walk, level))
-		return reserved | PTE_NX | 0x1e6;
-	if (level == 0 || !is_leaf(walk, level, entry))
-		return reserved;
-	if (walk->format.entry_size == 4)
-		return 1u << 21;
-	if (level > 2)
-		return reserved | PTE_PS;
-	return reserved | (((1ull << (9 * level)) - 2) << 12);
-}
-
-static uint64_t page_address(const struct walk *walk, uint64_t linear)
-{
-	uint64_t entry = walk->entry[walk->leaf];
-	uint64_t offset = (1ull << (12 + walk->format.index_bits * walk->leaf)) - 1;
-
-	if (walk->format.entry_size == 4 && walk->leaf == 1) /* PSE-36 */
-		entry = (entry & 0xffc00000) | (entry >> 13 & 0xff) << 32;
-	return (entry & PTE_FRAME & ~offset) | (linear & offset);
-}
-
-/* Reads the entries from the root to the leaf. Each is read once: the guest may change them. */
-static enum gpagewalk descend(struct walk *walk, const struct ram *ram, uint64_t linear,
-			      uint32_t *error)
-{
-	const struct format *f = &walk->format;
-	uint64_t table = walk->cpu->cr3 & f->root;
-	unsigned level = f->levels;
 	uint64_t entry;
 
-	do {
-		uint64_t index;
-		void *at;
+	for (;; shift -= 9) {
+		uint64_t *at = ram_at(walk->ram, table + (walk->linear >> shift & 511) * 8, 8);
 
-		level--;
-		index = (linear >> (12 + f->index_bits * level)) & ((1u << f->index_bits) - 1);
-		at = ram_at(ram, table + index * f->entry_size, f->entry_size);
 		if (!at)
 			return GPAGEWALK_NO_RAM;
-		entry = f->entry_size == 8 ? __atomic_load_n((uint64_t *)at, __ATOMIC_RELAXED)
-					   : __atomic_load_n((uint32_t *)at, __ATOMIC_RELAXED);
+		entry = __atomic_load_n(at, __ATOMIC_RELAXED);
 		if (!(entry & PTE_P))
 			return GPAGEWALK_FAULT;
-		if (entry & reserved_bits(walk, level, entry)) {
-			*error |= GPAGEWALK_PRESENT | GPAGEWALK_RESERVED;
-			return GPAGEWALK_FAULT;
-		}
-		walk->at[level] = at;
-		walk->entry[level] = entry;
-		if (!is_pdpte(walk, level)) {
-			walk->allowed &= entry;
-			walk->nx |= entry & PTE_NX;
-		}
+		if (entry & walk->reserved)
+			return reserved_fault(error);
+		pass(walk, at, entry);
+		if (shift == 12 || (entry & PTE_PS))
+			break;
 		table = entry & PTE_FRAME;
-	} while (!is_leaf(walk, level, entry));
-	walk->leaf = level;
+	}
+	walk->shift = shift;
+	/* Large pages are of 2 MiB or 1 GiB; between PAT and their number all bits are 0. */
+	if (shift > 12 && (shift > 30 || (entry & ((1ull << shift) - 1) & ~0x1fffull)))
+		return reserved_fault(error);
 	return GPAGEWALK_OK;
+}
+
+/* The four entries at the root of PAE paging hold no rights; most of their bits must be 0. */
+static enum gpagewalk descend_pae(struct walk *walk, uint32_t *error)
+{
+	uint64_t at = (walk->cpu->cr3 & 0xffffffe0) + (walk->linear >> 30) * 8, entry;
+	uint64_t *host = ram_at(walk->ram, at, 8);
+
+	if (!host)
+		return GPAGEWALK_NO_RAM;
+	entry = __atomic_load_n(host, __ATOMIC_RELAXED);
+	if (!(entry & PTE_P))
+		return GPAGEWALK_FAULT;
+	walk->reserved |= 0x7ff0000000000000;
+	if (entry & (walk->reserved | PTE_NX | 0x1e6))
+		return reserved_fault(error);
+	return descend(walk, entry & PTE_FRAME, 21, error);
+}
+
+/* Two levels of 4-byte entries. */
+static enum gpagewalk descend_32(struct walk *walk, uint32_t *error)
+{
+	uint64_t table = walk->cpu->cr3 & 0xfffff000;
+	uint32_t entry;
+
+	walk->entry_size = 4;
+	for (walk->shift = 22;; walk->shift = 12) {
+		uint32_t *at =
+			ram_at(walk->ram, table + (walk->linear >> walk->shift & 1023) * 4, 4);
+
+		if (!at)
+			return GPAGEWALK_NO_RAM;
+		entry = __atomic_load_n(at, __ATOMIC_RELAXED);
+		if (!(entry & PTE_P))
+			return GPAGEWALK_FAULT;
+		pass(walk, at, entry);
+		if (walk->shift == 12)
+			return GPAGEWALK_OK;
+		if ((entry & PTE_PS) && (walk->cpu->cr4 & X86_CR4_PSE))
+			return entry & 1u << 21 ? reserved_fault(error) : GPAGEWALK_OK;
+		table = entry & 0xfffff000;
+	}
+}
+
+static uint64_t page_address(const struct walk *walk)
+{
+	uint64_t entry = walk->step[walk->count - 1].entry;
+	uint64_t offset = (1ull << walk->shift) - 1;
+
+	if (walk->shift == 22) /* PSE-36 */
+		entry = (entry & 0xffc00000) | (entry >> 13 & 0xff) << 32;
+	return (entry & PTE_FRAME & ~offset) | (walk->linear & offset);
 }
 
 /* SDM vol 3, "Determination of Access Rights". */
 static bool is_allowed(const struct walk *walk, uint32_t access)
 {
 	const struct abi_cpu *cpu = walk->cpu;
-	bool user = access & GPAGEWALK_USER;
 
-	if (user && !(walk->allowed & PTE_U))
-		return false;
+	if (access & GPAGEWALK_USER) {
+		if (!(walk->all & PTE_U))
+			return false;
+	} else if (walk->all & PTE_U) {
+		if ((access & GPAGEWALK_FETCH) && (cpu->cr4 & X86_CR4_SMEP))
+			return false;
+		if (!(access & GPAGEWALK_FETCH) && (cpu->cr4 & X86_CR4_SMAP) &&
+		    !(cpu->rflags & X86_FLAG_AC))
+			return false;
+	}
 	if (access & GPAGEWALK_FETCH)
-		return !walk->nx &&
-		       (user || !(walk->allowed & PTE_U) || !(cpu->cr4 & X86_CR4_SMEP));
-	if (!user && (walk->allowed & PTE_U) && (cpu->cr4 & X86_CR4_SMAP) &&
-	    !(cpu->rflags & X86_FLAG_AC))
-		return false;
-	return !(access & GPAGEWALK_WRITE) || (walk->allowed & PTE_W) ||
-	       (!user && !(cpu->cr0 & X86_CR0_WP));
+		return !(walk->any & PTE_NX);
+	return !(access & GPAGEWALK_WRITE) || (walk->all & PTE_W) ||
+	       (!(access & GPAGEWALK_USER) && !(cpu->cr0 & X86_CR0_WP));
 }
 
 /* Only if the entry is still what the walk saw: the CPU does it in one step with the walk. */
-static bool mark_entry(const struct walk *walk, unsigned level, uint64_t bits)
+static bool mark_entry(struct walk *walk, unsigned i, uint64_t bits)
 {
-	uint64_t old = walk->entry[level];
+	uint64_t old = walk->step[i].entry;
 	uint32_t old32 = (uint32_t)old;
 
 	if (!(~old & bits))
 		return true;
-	if (walk->format.entry_size == 8)
-		return __atomic_compare_exchange_n((uint64_t *)walk->at[level], &old, old | bits,
+	walk->step[i].entry |= bits;
+	if (walk->entry_size == 8)
+		return __atomic_compare_exchange_n((uint64_t *)walk->step[i].at, &old, old | bits,
 						   false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-	return __atomic_compare_exchange_n((uint32_t *)walk->at[level], &old32,
+	return __atomic_compare_exchange_n((uint32_t *)walk->step[i].at, &old32,
 					   old32 | (uint32_t)bits, false, __ATOMIC_RELAXED,
 					   __ATOMIC_RELAXED);
 }
 
-static bool mark(const struct walk *walk, uint32_t access)
+static bool mark(struct walk *walk, bool is_write)
 {
-	for (unsigned level = walk->format.levels; level-- > walk->leaf;) {
-		uint64_t bits = PTE_A;
+	unsigned last = walk->count - 1;
 
-		if (is_pdpte(walk, level))
-			continue;
-		if (level == walk->leaf && (access & GPAGEWALK_WRITE))
-			bits |= PTE_D;
-		if (!mark_entry(walk, level, bits))
+	for (unsigned i = 0; i <= last; i++)
+		if (!mark_entry(walk, i, i == last && is_write ? PTE_A | PTE_D : PTE_A))
 			return false;
-	}
 	return true;
 }
 
-enum gpagewalk gpagewalk(const struct ram *ram, const struct abi_cpu *cpu, uint64_t linear,
-			 uint32_t access, uint64_t *gpa, uint32_t *error)
+static enum gpagewalk walk_tables(struct walk *walk, uint32_t access, uint64_t *gpa,
+				  uint32_t *error)
+{
+	const struct abi_cpu *cpu = walk->cpu;
+	enum gpagewalk result;
+
+	/* The fetch bit is told only where fetching can be forbidden. */
+	*error = access & (GPAGEWALK_WRITE | GPAGEWALK_USER);
+	if ((access & GPAGEWALK_FETCH) && ((cpu->efer & X86_EFER_NXE) || (cpu->cr4 & X86_CR4_SMEP)))
+		*error |= GPAGEWALK_FETCH;
+	if (cpu->efer & X86_EFER_LMA)
+		result = descend(walk, cpu->cr3 & PTE_FRAME, cpu->cr4 & X86_CR4_LA57 ? 48 : 39,
+				 error);
+	else
+		result =
+			cpu->cr4 & X86_CR4_PAE ? descend_pae(walk, error) : descend_32(walk, error);
+	if (result != GPAGEWALK_OK)
+		return result;
+	if (!is_allowed(walk, access)) {
+		*error |= GPAGEWALK_PRESENT;
+		return GPAGEWALK_FAULT;
+	}
+	if (!(access & GPAGEWALK_FETCH) && !mark(walk, access & GPAGEWALK_WRITE))
+		return GPAGEWALK_CHANGED;
+	*gpa = page_address(walk);
+	return GPAGEWALK_OK;
+}
+
+static bool is_same(const struct gpagewalk_done *done, const struct abi_cpu *cpu, uint64_t page,
+		    uint32_t access)
+{
+	if (done->page != page || done->access != access || done->cr3 != cpu->cr3 ||
+	    done->cr0 != cpu->cr0 || done->cr4 != cpu->cr4 || done->efer != cpu->efer ||
+	    ((done->rflags ^ cpu->rflags) & X86_FLAG_AC) || done->count == 0)
+		return false;
+	for (unsigned i = 0; i < done->count; i++)
+		if (__atomic_load_n(done->step[i].at, __ATOMIC_RELAXED) != done->step[i].entry)
+			return false;
+	return true;
+}
+
+/* Walks with the four entries at the root of PAE paging, or with 4-byte entries, are rare. */
+static void remember(struct gpagewalk_done *done, const struct walk *walk, uint32_t access,
+		     uint64_t gpa)
+{
+	const struct abi_cpu *cpu = walk->cpu;
+
+	done->count = 0;
+	if (!(cpu->efer & X86_EFER_LMA))
+		return;
+	done->page = walk->linear >> 12;
+	done->access = access;
+	done->frame = gpa & ~0xfffull;
+	done->cr0 = cpu->cr0;
+	done->cr3 = cpu->cr3;
+	done->cr4 = cpu->cr4;
+	done->efer = cpu->efer;
+	done->rflags = cpu->rflags;
+	for (unsigned i = 0; i < walk->count; i++) {
+		done->step[i].at = walk->step[i].at;
+		done->step[i].entry = walk->step[i].entry;
+	}
+	done->count = walk->count;
+}
+
+/* Out of line, so that the way through the cache stays short. */
+static __attribute__((noinline)) enum gpagewalk
+walk_anew(struct gpagewalk_done *done, const struct ram *ram, const struct abi_cpu *cpu,
+	  uint64_t linear, uint32_t access, uint64_t *gpa, uint32_t *error)
 {
 	struct walk walk;
 	enum gpagewalk result;
@@ -186,23 +254,30 @@ enum gpagewalk gpagewalk(const struct ram *ram, const struct abi_cpu *cpu, uint6
 		*gpa = linear;
 		return GPAGEWALK_OK;
 	}
+	walk.ram = ram;
 	walk.cpu = cpu;
-	walk.format = format_of(cpu);
-	walk.allowed = PTE_W | PTE_U;
-	walk.nx = 0;
-	/* The fetch bit is told only where fetching can be forbidden. */
-	*error = access & (GPAGEWALK_WRITE | GPAGEWALK_USER);
-	if ((access & GPAGEWALK_FETCH) && ((cpu->efer & X86_EFER_NXE) || (cpu->cr4 & X86_CR4_SMEP)))
-		*error |= GPAGEWALK_FETCH;
-	result = descend(&walk, ram, linear, error);
-	if (result != GPAGEWALK_OK)
-		return result;
-	if (!is_allowed(&walk, access)) {
-		*error |= GPAGEWALK_PRESENT;
-		return GPAGEWALK_FAULT;
-	}
-	if (!(access & GPAGEWALK_FETCH) && !mark(&walk, access))
-		return GPAGEWALK_CHANGED;
-	*gpa = page_address(&walk, linear);
+	walk.linear = linear;
+	walk.reserved = cpu->efer & X86_EFER_NXE ? 0 : PTE_NX;
+	walk.entry_size = 8;
+	walk.count = 0;
+	walk.all = ~0ull;
+	walk.any = 0;
+	result = walk_tables(&walk, access, gpa, error);
+	if (result == GPAGEWALK_OK)
+		remember(done, &walk, access, *gpa);
+	return result;
+}
+
+enum gpagewalk gpagewalk(struct gpagewalk_cache *cache, const struct ram *ram,
+			 const struct abi_cpu *cpu, uint64_t linear, uint32_t access, uint64_t *gpa,
+			 uint32_t *error)
+{
+	unsigned kind = access & GPAGEWALK_FETCH ? 2 : access & GPAGEWALK_WRITE ? 1 : 0;
+	uint64_t page = linear >> 12;
+	struct gpagewalk_done *done = &cache->done[kind][page % GPAGEWALK_CACHE_SIZE];
+
+	if (!is_same(done, cpu, page, access))
+		return walk_anew(done, ram, cpu, linear, access, gpa, error);
+	*gpa = done->frame | (linear & 0xfff);
 	return GPAGEWALK_OK;
 }

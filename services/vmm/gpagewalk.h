@@ -23,9 +23,32 @@ enum gpagewalk {
 };
 
 /*
+ * Walks that were made. One is used again only if all that it depended on is the same: registers,
+ * and every entry that it passed, which are read again each time. So it is not a TLB: the guest
+ * need not flush it.
+ */
+#define GPAGEWALK_CACHE_SIZE 4 /* for reads, writes and fetches each */
+#define GPAGEWALK_LEVELS     5
+
+struct gpagewalk_cache {
+	struct gpagewalk_done {
+		uint64_t page;  /* linear address / 4096 */
+		uint64_t frame; /* guest physical address of the page */
+		uint64_t cr0, cr3, cr4, efer, rflags;
+		uint32_t access;
+		uint32_t count; /* of steps; 0: empty */
+		struct {
+			const uint64_t *at;
+			uint64_t entry;
+		} step[GPAGEWALK_LEVELS];
+	} done[3][GPAGEWALK_CACHE_SIZE];
+};
+
+/*
  * Walks for an access of one byte at `linear`, which is canonical; without paging that is the
  * guest physical address. Checks rights as the CPU does (but protection keys) and, for what is no
  * fetch, sets the accessed and dirty bits.
  */
-enum gpagewalk gpagewalk(const struct ram *ram, const struct abi_cpu *cpu, uint64_t linear,
-			 uint32_t access, uint64_t *gpa, uint32_t *error);
+enum gpagewalk gpagewalk(struct gpagewalk_cache *cache, const struct ram *ram,
+			 const struct abi_cpu *cpu, uint64_t linear, uint32_t access, uint64_t *gpa,
+			 uint32_t *error);

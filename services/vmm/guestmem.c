@@ -69,7 +69,8 @@ static enum guestmem walk(struct vcpu *vcpu, uint64_t linear, uint32_t access, u
 
 	if (x86_is_user(&vcpu->page->cpu))
 		access |= GPAGEWALK_USER;
-	switch (gpagewalk(&vcpu->platform->ram, &vcpu->page->cpu, linear, access, gpa, &error)) {
+	switch (gpagewalk(&vcpu->walks, &vcpu->platform->ram, &vcpu->page->cpu, linear, access, gpa,
+			  &error)) {
 	case GPAGEWALK_OK:
 		return GUESTMEM_OK;
 	case GPAGEWALK_FAULT:

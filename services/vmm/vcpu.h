@@ -7,6 +7,7 @@
 
 #include "kernel/abi.h"
 #include "services/vmm/decode.h"
+#include "services/vmm/gpagewalk.h"
 
 struct platform;
 struct vpic;
@@ -22,6 +23,7 @@ struct vcpu {
 	uint64_t stuck_rip;   /* of the last exit that led to nothing */
 	unsigned stuck_count; /* how many such came one after the other */
 	struct decode_cache cache;
+	struct gpagewalk_cache walks;
 };
 
 void vcpu_init(struct vcpu *vcpu, unsigned index, struct platform *platform, struct vpic *pic,

@@ -15,6 +15,7 @@
 static struct abi_cpu cpu;
 static uint64_t gpa;
 static uint32_t error;
+static struct gpagewalk_cache cache;
 
 static void put64(uint64_t at, uint64_t value)
 {
@@ -34,10 +35,33 @@ static uint64_t get64(uint64_t at)
 	return value;
 }
 
+static enum gpagewalk walk_anew(uint64_t linear, uint32_t access)
+{
+	struct gpagewalk_cache none;
+
+	memset(&none, 0, sizeof(none));
+	gpa = error = 0;
+	return gpagewalk(&none, &fake->platform.ram, &cpu, linear, access, &gpa, &error);
+}
+
+/* With and without what earlier walks left: it must make no difference. */
 static enum gpagewalk walk(uint64_t linear, uint32_t access)
 {
-	gpa = error = 0;
-	return gpagewalk(&fake->platform.ram, &cpu, linear, access, &gpa, &error);
+	enum gpagewalk first = walk_anew(linear, access), result = first;
+	uint64_t cached_gpa = 0;
+	uint32_t cached_error = 0;
+
+	/* Where tables lie inside themselves, marks change the next walks, but not for ever. */
+	for (unsigned i = 0; i < 10; i++)
+		result = walk_anew(linear, access);
+	CHECK_EQ(gpagewalk(&cache, &fake->platform.ram, &cpu, linear, access, &cached_gpa,
+			   &cached_error),
+		 result);
+	if (result == GPAGEWALK_OK)
+		CHECK(cached_gpa == gpa);
+	else if (result == GPAGEWALK_FAULT)
+		CHECK_EQ(cached_error, error);
+	return first;
 }
 
 /* Four levels at 0x1000..0x4000; linear 0x8080604000 + 0x1000 * n by entry 4 + n of the last. */
@@ -45,6 +69,7 @@ static void start(void)
 {
 	fake = fake_platform_new(0x10000);
 	memset(&cpu, 0, sizeof(cpu));
+	memset(&cache, 0, sizeof(cache));
 	cpu.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP;
 	cpu.cr4 = X86_CR4_PAE;
 	cpu.efer = X86_EFER_LMA | X86_EFER_NXE;
