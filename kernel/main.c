@@ -29,6 +29,7 @@ static void init_start(void)
 	    process_create(NULL, "init", free - free / KERNEL_SHARE - KERNEL_LEAST, &process) != 0 ||
 	    handle_install(process, system_object(), ABI_RIGHT_ALL) != ABI_HANDLE_BOOTSTRAP)
 		panic("no memory for init");
+	process->is_init = true;
 	if (elf_load(process, module, &entry) != 0)
 		panic("init is not a program that the kernel can load");
 	if (memory_create(process->quota, INIT_STACK_SIZE, 0, &stack) != 0 ||

@@ -5,6 +5,7 @@
 #include "kernel/arch.h"
 #include "kernel/frames.h"
 #include "kernel/lib.h"
+#include "kernel/panic.h"
 #include "kernel/quota.h"
 #include "kernel/sched.h"
 
@@ -65,6 +66,23 @@ static void push_if_over(struct process *process)
 	reaper_push(&process->object);
 }
 
+/* Without init nobody can do anything for the machine any more. */
+static _Noreturn void init_died(const struct process *process)
+{
+	static char sentence[128];
+
+	string_copy(sentence, process->reason == ABI_END_FAULT ? "init died: trap " : "init died: exit status ",
+		    sizeof(sentence));
+	string_append_hex(sentence, process->status, sizeof(sentence));
+	if (process->reason == ABI_END_FAULT) {
+		string_append(sentence, ", address ", sizeof(sentence));
+		string_append_hex(sentence, process->address, sizeof(sentence));
+		string_append(sentence, ", rip ", sizeof(sentence));
+		string_append_hex(sentence, process->rip, sizeof(sentence));
+	}
+	panic(sentence);
+}
+
 void process_end(struct process *process, uint32_t reason, uint64_t status, uint64_t address, uint64_t rip)
 {
 	if (process->is_ending)
@@ -75,6 +93,8 @@ void process_end(struct process *process, uint32_t reason, uint64_t status, uint
 	process->status = status;
 	process->address = address;
 	process->rip = rip;
+	if (process->is_init)
+		init_died(process);
 	for (struct thread *thread = process->threads; thread; thread = thread->process_next)
 		thread_kill(thread);
 	for (struct process *child = process->children; child; child = child->sibling)

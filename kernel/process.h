@@ -18,6 +18,7 @@ struct process {
 	struct thread *threads;       /* chain through process_next */
 	uint32_t thread_count;
 	uint32_t depth;               /* (set once) */
+	bool is_init;                 /* its end is the end of the machine (set once) */
 	struct process *parent;       /* who made it, and dies not before it; NULL = none */
 	struct process *children, *sibling;
 	bool is_ending;               /* no more threads, handles or mappings */
