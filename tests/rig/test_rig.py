@@ -319,6 +319,23 @@ def test_expect_missed(rig, image):
     equal(run.end(), (1, "powered-off"))
 
 
+def test_icount(rig, image):
+    """Counted time: the machine starts, and its firmware does not wait for what is not there."""
+    run = Run(rig, image, "--icount", "--expect", "^order[?] $")
+    equal(run.end(), (0, "matched"))
+
+
+def test_iommu(rig, image):
+    """With an IOMMU the machine still starts, and reads its disks."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(f"{folder}/disk").write_bytes(bytes(1 << 20))
+        run = Run(rig, image, "--iommu", "--disk", f"{folder}/disk", "--nic", "virtio")
+        run.wait_for(PROMPT)
+        equal(sum(line.startswith("disk sectors ") for line in run.order(b"d")), 2)
+        run.send(b"p")
+        equal(run.end(), (0, "powered-off"))
+
+
 def test_reset(rig, image):
     """So many resets are allowed, by order or by triple fault, and the next one is the end."""
     run = Run(rig, image, "--resets", "1")
@@ -482,7 +499,10 @@ def main():
         make_image(image, sys.argv[1])
         for rig in rigs:
             # The two bochs rigs differ in the CPU only.
-            for test in RIG_TESTS if rig != "bochs-svm" else (test_power_off, test_reset):
+            tests = RIG_TESTS if rig != "bochs-svm" else (test_power_off, test_reset)
+            tests += (test_icount,) if rig == "qemu-svm" else ()
+            tests += (test_iommu,) if not rig.startswith("bochs") else ()
+            for test in tests:
                 failed += report(rig, test, rig, image)
     return 1 if failed else 0
 
