@@ -45,7 +45,7 @@ uint32_t arch_core_count(void);                      /* that the firmware report
 _Noreturn void arch_power(unsigned what);            /* ABI_POWER_* */
 uint32_t arch_port_in(uint16_t port, unsigned size);
 void arch_port_out(uint16_t port, unsigned size, uint32_t value);
-/* ISA interrupt lines: on an interrupt the line is masked and device_interrupt(irq) is called. */
+/* ISA interrupt lines: on an interrupt device_interrupt(irq) is called; a level-triggered line is masked. */
 int arch_irq_enable(unsigned isa_irq);               /* -ABI_ENODEV */
 void arch_irq_unmask(unsigned isa_irq);
 void arch_irq_disable(unsigned isa_irq);

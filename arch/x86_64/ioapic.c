@@ -102,7 +102,9 @@ void arch_irq_disable(unsigned isa_irq)
 	line_write(isa_irq, ENTRY_MASKED);
 }
 
+/* An edge that comes while its line is masked is lost, and its device waits for ever: these stay open. */
 void ioapic_interrupt(unsigned isa_irq)
 {
-	line_write(isa_irq, ENTRY_MASKED);
+	if (lines[isa_irq].is_level)
+		line_write(isa_irq, ENTRY_MASKED);
 }
