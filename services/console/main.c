@@ -12,6 +12,7 @@
 #define TX_SIZE 4096u
 #define CLIENTS_MAX 4200u
 #define MESSAGES_A_TURN 8u /* of one client, so that none starves another */
+#define INTERRUPT_TURNS 16u /* of serving the chip in one go */
 #define KEY_INIT 0u
 #define KEY_IRQ 1u
 #define KEY_CLIENT 2u /* and above: address of the client */
@@ -21,6 +22,7 @@ struct client {
 	bool is_guest;
 	bool is_closed;  /* goes when its bytes are out */
 	bool is_waiting; /* in the wait set */
+	bool wants_drain;
 	struct client *next;
 	struct mux_source source;
 };
@@ -109,13 +111,28 @@ static bool serve_client(struct client *client)
 		return false;
 	}
 	is_log = message.type == CONSOLE_LOG;
-	if (is_log == client->source.is_log) {
+	if (message.type == CONSOLE_DRAIN) {
+		client->wants_drain = true;
+	} else if (is_log == client->source.is_log) {
 		if (is_log)
 			mux_put_log(&client->source, message.bytes, message.size);
 		else
 			mux_put(&client->source, message.bytes, message.size);
 	}
 	return true;
+}
+
+/* What a client sent is on its way: what others send from now on comes behind it. */
+static void answer_clients(void)
+{
+	struct console_message message = { .type = CONSOLE_DRAINED };
+
+	for (struct client *client = clients; client; client = client->next) {
+		if (!client->wants_drain || client->source.pending_size || client->source.matched)
+			continue;
+		client->wants_drain = false;
+		channel_send(client->channel, &message, CONSOLE_HEADER_SIZE, NULL, 0);
+	}
 }
 
 static void drop_closed(void)
@@ -165,6 +182,20 @@ static void serve_input(void)
 	message.size = (uint16_t)uart_read(&uart, message.bytes, CONSOLE_BYTES_MAX);
 	if (first && message.size) /* a guest that does not listen loses what is typed */
 		channel_send(first->channel, &message, CONSOLE_HEADER_SIZE + message.size, NULL, 0);
+}
+
+/* Unmasks the line before it serves the chip: an edge that came while it was masked would be lost. */
+static void serve_interrupt(void)
+{
+	unsigned turns = 0;
+
+	device_irq_ack(uart.device, 0);
+	do {
+		serve_input();
+		transmit();
+	} while (++turns < INTERRUPT_TURNS && uart_has_interrupt(&uart));
+	if (turns == INTERRUPT_TURNS)
+		event_signal(irq_event, 1); /* goes on after the others had their turn */
 }
 
 static void serve_init(void)
@@ -229,6 +260,7 @@ int main(int bootstrap)
 
 		deadline = mux_run(&mux, clock_ns());
 		transmit();
+		answer_clients();
 		drop_closed();
 		if (!had_messages)
 			answer_drain();
@@ -237,10 +269,7 @@ int main(int bootstrap)
 		if (waitset_wait(set, keys, 64, deadline) < 0)
 			process_exit(2);
 		serve_init();
-		if (event_take(irq_event) > 0) {
-			serve_input();
-			transmit();
-			device_irq_ack(uart.device, 0);
-		}
+		if (event_take(irq_event) > 0)
+			serve_interrupt();
 	}
 }

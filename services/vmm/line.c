@@ -17,21 +17,49 @@ void line_init(struct line *line, handle_t channel)
 	line->out.size = 0;
 }
 
-bool line_flush(struct line *line)
+/* False: there is no room in the channel now. */
+static bool send(struct line *line, enum console_type type, size_t size)
 {
 	int64_t result = 0;
 
-	if (line->out.size && !line->is_closed) {
-		line->out.type = CONSOLE_OUTPUT;
-		result = channel_send(line->channel, &line->out,
-				      CONSOLE_HEADER_SIZE + line->out.size, NULL, 0);
-	}
+	line->out.type = (uint16_t)type;
+	if (!line->is_closed)
+		result = channel_send(line->channel, &line->out, CONSOLE_HEADER_SIZE + size, NULL,
+				      0);
 	if (result == -ABI_EAGAIN || result == -ABI_ENOMEM)
 		return false;
 	if (result < 0)
 		line->is_closed = true;
+	return true;
+}
+
+bool line_flush(struct line *line)
+{
+	if (line->out.size && !send(line, CONSOLE_OUTPUT, line->out.size))
+		return false;
 	line->out.size = 0;
 	line->due_ns = LINE_NEVER;
+	return true;
+}
+
+bool line_drain(struct line *line)
+{
+	return line->out.size == 0 && send(line, CONSOLE_DRAIN, 0);
+}
+
+bool line_is_drained(struct line *line)
+{
+	while (!line->is_closed) {
+		int64_t size =
+			channel_receive(line->channel, &line->in, sizeof(line->in), NULL, NULL);
+
+		if (size == -ABI_EAGAIN)
+			return false;
+		if (size < 0)
+			line->is_closed = true;
+		else if (line->in.type == CONSOLE_DRAINED)
+			return true;
+	}
 	return true;
 }
 

@@ -32,6 +32,13 @@ bool line_put(struct line *line, uint8_t byte);
 /* Sends what waits. False: the console service has no room for it now. */
 bool line_flush(struct line *line);
 
+/*
+ * Asks the console service to tell when what was sent before is out, then whether it has told; what
+ * is typed meanwhile is lost. Without a console service it has.
+ */
+bool line_drain(struct line *line);
+bool line_is_drained(struct line *line);
+
 /* If it is due: sends what waits, or tries again later. True: there is room again. */
 bool line_run(struct line *line, uint64_t now_ns);
 

@@ -118,25 +118,28 @@ uint32_t platform_apic_access(struct platform *platform, unsigned vcpu, uint32_t
 					  value);
 }
 
-/* The last bytes: those in the UART and those that were gathered. */
+/* Sends the last bytes, those in the UART too, and asks to be told when they are out. */
+static bool send_last(struct process *process)
+{
+	if (!line_flush(&process->line))
+		return false;
+	vuart_output(&process->board.uart);
+	return line_flush(&process->line) && process->board.uart.s.output_count == 0 &&
+	       line_drain(&process->line);
+}
+
+/* The guest's last words come before init's about its end. */
 static void drain(struct process *process)
 {
-	uint64_t until = clock_ns() + LAST_OUTPUT_NS;
-	int64_t set = waitset_create(); /* with nothing in it: it only sleeps */
-	uint64_t now, key;
+	uint64_t now = clock_ns(), until = now + LAST_OUTPUT_NS, key;
+	handle_t set = (handle_t)waitset_create(); /* empty, it only sleeps */
 
-	for (;;) {
-		bool is_sent = line_flush(&process->line);
-
-		vuart_output(&process->board.uart);
-		if (is_sent && process->line.out.size == 0)
-			return;
-		now = clock_ns();
-		if (now >= until || set < 0)
-			return;
-		if (!is_sent)
-			waitset_wait((handle_t)set, &key, 1, now + LAST_RETRY_NS);
-	}
+	for (; !send_last(process) && now < until; now = clock_ns())
+		waitset_wait(set, &key, 1, now + LAST_RETRY_NS);
+	if (waitset_add(set, process->line.channel, 0) < 0)
+		return;
+	while (!line_is_drained(&process->line) && clock_ns() < until)
+		waitset_wait(set, &key, 1, until);
 }
 
 void process_end(struct process *process, const struct lock_waiter *waiter)
