@@ -12,13 +12,14 @@ static struct channel *channel_of(struct object *object)
 	return CONTAINER_OF(object, struct channel, object);
 }
 
-int64_t call_channel_create(const uint64_t args[6])
+int64_t call_channel_create(const uint64_t args[6], struct object *const objects[2])
 {
 	struct process *process = process_current();
 	struct channel *ends[2];
 	handle_t handles[2];
 	int error = channel_create(process->quota, ends);
 
+	(void)objects;
 	if (error)
 		return error;
 	handles[0] = (handle_t)call_install(&ends[0]->object, ABI_RIGHT_ALL);
@@ -82,19 +83,11 @@ static int send(struct channel *channel, const uint64_t args[6])
 	return 0;
 }
 
-int64_t call_channel_send(const uint64_t args[6])
+int64_t call_channel_send(const uint64_t args[6], struct object *const objects[2])
 {
-	struct object *object;
-	int error = call_get(args[0], OBJECT_CHANNEL, ABI_RIGHT_WRITE, &object);
-
-	if (error)
-		return error;
 	if (args[2] > CHANNEL_BYTES_MAX || args[4] > CHANNEL_HANDLES_MAX)
-		error = -ABI_EINVAL;
-	else
-		error = send(channel_of(object), args);
-	object_unref(object);
-	return error;
+		return -ABI_EINVAL;
+	return send(channel_of(objects[0]), args);
 }
 
 /* The references go back into the message. */
@@ -104,8 +97,9 @@ static void take_back(const handle_t *handles, uint32_t count)
 		(void)handle_take(process_current(), handles[count]);
 }
 
-static int64_t recv(struct channel *channel, const uint64_t args[6])
+int64_t call_channel_recv(const uint64_t args[6], struct object *const objects[2])
 {
+	struct channel *channel = channel_of(objects[0]);
 	struct message *message = channel->first;
 	handle_t handles[CHANNEL_HANDLES_MAX];
 	int64_t result = 0;
@@ -136,106 +130,63 @@ static int64_t recv(struct channel *channel, const uint64_t args[6])
 	return result;
 }
 
-int64_t call_channel_recv(const uint64_t args[6])
-{
-	struct object *object;
-	int64_t result = call_get(args[0], OBJECT_CHANNEL, ABI_RIGHT_READ, &object);
-
-	if (result)
-		return result;
-	result = recv(channel_of(object), args);
-	object_unref(object);
-	return result;
-}
-
-int64_t call_event_create(const uint64_t args[6])
+int64_t call_event_create(const uint64_t args[6], struct object *const objects[2])
 {
 	struct event *event = event_create(process_current()->quota);
 
 	(void)args;
+	(void)objects;
 	return event ? call_install(event_object(event), ABI_RIGHT_ALL) : -ABI_ENOMEM;
 }
 
-int64_t call_event_signal(const uint64_t args[6])
+int64_t call_event_signal(const uint64_t args[6], struct object *const objects[2])
 {
-	struct object *object;
-	int error = call_get(args[0], OBJECT_EVENT, ABI_RIGHT_WRITE, &object);
-
-	if (error)
-		return error;
 	if (args[1] == 0 || args[1] > UINT32_MAX)
-		error = -ABI_EINVAL;
-	else
-		event_signal(CONTAINER_OF(object, struct event, object), (uint32_t)args[1]);
-	object_unref(object);
-	return error;
+		return -ABI_EINVAL;
+	event_signal(CONTAINER_OF(objects[0], struct event, object), (uint32_t)args[1]);
+	return 0;
 }
 
-int64_t call_event_take(const uint64_t args[6])
+int64_t call_event_take(const uint64_t args[6], struct object *const objects[2])
 {
-	struct object *object;
-	int64_t result = call_get(args[0], OBJECT_EVENT, ABI_RIGHT_READ, &object);
-
-	if (result)
-		return result;
-	result = event_take(CONTAINER_OF(object, struct event, object));
-	object_unref(object);
-	return result;
+	(void)args;
+	return event_take(CONTAINER_OF(objects[0], struct event, object));
 }
 
-int64_t call_waitset_create(const uint64_t args[6])
+static struct waitset *waitset_of(struct object *object)
+{
+	return CONTAINER_OF(object, struct waitset, object);
+}
+
+int64_t call_waitset_create(const uint64_t args[6], struct object *const objects[2])
 {
 	struct waitset *set = waitset_create(process_current()->quota);
 
 	(void)args;
-	/* It stays in this process: a set on its way through a channel that is in the set could never be closed. */
+	(void)objects;
+	/* It stays in this process: others have no use for it. */
 	return set ? call_install(&set->object, ABI_RIGHT_READ | ABI_RIGHT_WRITE) : -ABI_ENOMEM;
 }
 
-/* Adds to, or removes from, a wait set. */
-static int change_waitset(const uint64_t args[6], uint32_t set_rights, uint32_t rights, bool is_add)
+int64_t call_waitset_add(const uint64_t args[6], struct object *const objects[2])
 {
-	struct object *object, *member;
-	struct waitset *set;
-	int error = call_get(args[0], OBJECT_WAITSET, set_rights, &object);
-
-	if (error)
-		return error;
-	set = CONTAINER_OF(object, struct waitset, object);
-	error = call_get(args[1], OBJECT_NONE, rights, &member);
-	if (error == 0) {
-		error = is_add ? waitset_add(set, member, args[2]) : waitset_remove(set, member);
-		object_unref(member);
-	}
-	object_unref(object);
-	return error;
+	return waitset_add(waitset_of(objects[0]), objects[1], args[2]);
 }
 
-int64_t call_waitset_add(const uint64_t args[6])
+int64_t call_waitset_remove(const uint64_t args[6], struct object *const objects[2])
 {
-	return change_waitset(args, ABI_RIGHT_WRITE, ABI_RIGHT_WAIT, true);
+	(void)args;
+	return waitset_remove(waitset_of(objects[0]), objects[1]);
 }
 
-int64_t call_waitset_remove(const uint64_t args[6])
-{
-	return change_waitset(args, ABI_RIGHT_WRITE, 0, false);
-}
-
-int64_t call_waitset_wait(const uint64_t args[6])
+int64_t call_waitset_wait(const uint64_t args[6], struct object *const objects[2])
 {
 	uint64_t keys[WAIT_KEYS_MAX];
-	struct object *object;
-	int count, error = call_get(args[0], OBJECT_WAITSET, ABI_RIGHT_READ, &object);
+	int count, error;
 
-	if (error)
-		return error;
 	if (args[2] == 0 || args[2] > WAIT_KEYS_MAX)
-		count = -ABI_EINVAL;
-	else
-		count = waitset_wait(CONTAINER_OF(object, struct waitset, object), keys, (unsigned)args[2],
-				     args[3]);
-	object_unref(object);
-	if (count > 0)
-		error = user_write(args[1], keys, (size_t)count * sizeof(keys[0]));
+		return -ABI_EINVAL;
+	count = waitset_wait(waitset_of(objects[0]), keys, (unsigned)args[2], args[3]);
+	error = count > 0 ? user_write(args[1], keys, (size_t)count * sizeof(keys[0])) : 0;
 	return error ? error : count;
 }

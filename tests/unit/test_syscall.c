@@ -452,7 +452,7 @@ TEST(bad_handles_are_refused_by_every_call)
 			bool is_good = k < HANDLE_KINDS;
 
 			if (is_good) {
-				CHECK_EQ(call_get(handles[k], OBJECT_NONE, 0, &object), 0);
+				CHECK_EQ(handle_get(process_current(), (handle_t)handles[k], OBJECT_NONE, 0, &object), 0);
 				object_unref(object);
 				if (calls[i].type == OBJECT_NONE || object->type == calls[i].type)
 					continue;
