@@ -39,8 +39,8 @@ void lapic_enable(bool x2apic)
 	uint64_t base = rdmsr(MSR_APIC_BASE) & ~(LAPIC_BASE_ENABLE | LAPIC_BASE_X2APIC);
 
 	x2apic_on = x2apic && lapic_has_x2apic();
-	/* From x2APIC to xAPIC mode the only way leads through disabled (SDM vol 3, "x2APIC"). */
-	if (!x2apic_on && (rdmsr(MSR_APIC_BASE) & LAPIC_BASE_X2APIC))
+	/* Out of x2APIC mode the only way leads through disabled (SDM vol 3, "x2APIC"). */
+	if (rdmsr(MSR_APIC_BASE) & LAPIC_BASE_X2APIC)
 		wrmsr(MSR_APIC_BASE, base);
 	wrmsr(MSR_APIC_BASE, base | LAPIC_BASE_ENABLE);
 	if (x2apic_on)
