@@ -119,6 +119,17 @@ static void receive(struct vuart *uart, uint8_t byte)
 	s->input_count++;
 }
 
+/* There is room again for what vuart_input() refused, unless loop-back keeps the line cut off. */
+static void want_input(struct vuart *uart)
+{
+	struct vuart_state *s = &uart->s;
+
+	if (s->input_wanted && s->input_count <= VUART_INPUT_SIZE / 2 && !(s->mcr & MCR_LOOP)) {
+		s->input_wanted = 0;
+		platform_console_wanted(uart->platform);
+	}
+}
+
 static uint8_t read_rbr(struct vuart *uart)
 {
 	struct vuart_state *s = &uart->s;
@@ -128,10 +139,7 @@ static uint8_t read_rbr(struct vuart *uart)
 		return 0;
 	s->input_head = (s->input_head + 1) % VUART_INPUT_SIZE;
 	s->input_count--;
-	if (s->input_wanted && s->input_count <= VUART_INPUT_SIZE / 2) {
-		s->input_wanted = 0;
-		platform_console_wanted(uart->platform);
-	}
+	want_input(uart);
 	return byte;
 }
 
@@ -293,6 +301,7 @@ static void vuart_write(void *device, uint64_t offset, unsigned size, uint64_t w
 		write_mcr(uart, value);
 	else if (offset == SCR)
 		uart->s.scr = value;
+	want_input(uart); /* the end of loop-back or a cleared FIFO may have made room */
 	update_irq(uart);
 }
 

@@ -155,6 +155,33 @@ TEST(a_console_without_room_stops_the_transmitter)
 	stop();
 }
 
+/* Nothing is left to be read then, which would be the other time to ask. */
+TEST(input_refused_in_loop_back_is_asked_for_after_it)
+{
+	start();
+	outb(MCR, 0x10);
+	CHECK_EQ(vuart_input(&uart, (const uint8_t *)"a", 1), 0);
+	CHECK_EQ(fake->console_wanted, 0);
+	outb(MCR, 0x00);
+	CHECK_EQ(fake->console_wanted, 1);
+	CHECK_EQ(vuart_input(&uart, (const uint8_t *)"a", 1), 1);
+	stop();
+}
+
+TEST(clearing_the_fifo_makes_room)
+{
+	static const uint8_t bytes[VUART_INPUT_SIZE + 1];
+	unsigned rounds = 0;
+
+	start();
+	outb(IIR, 0x01);
+	CHECK_EQ(vuart_input(&uart, bytes, sizeof(bytes)), VUART_INPUT_SIZE);
+	while (fake->console_wanted == 0 && rounds++ < VUART_INPUT_SIZE)
+		outb(IIR, 0x03);
+	CHECK_EQ(fake->console_wanted, 1);
+	stop();
+}
+
 TEST(loop_back_feeds_the_receiver_and_overruns)
 {
 	start();
@@ -233,6 +260,8 @@ int main(void)
 	RUN(a_full_input_queue_pushes_back_and_calls_later);
 	RUN(clearing_the_receiver_keeps_what_had_not_arrived);
 	RUN(a_console_without_room_stops_the_transmitter);
+	RUN(input_refused_in_loop_back_is_asked_for_after_it);
+	RUN(clearing_the_fifo_makes_room);
 	RUN(loop_back_feeds_the_receiver_and_overruns);
 	RUN(modem_lines_report_their_changes_once);
 	RUN(a_saved_uart_goes_on_where_it_was);
