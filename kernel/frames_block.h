@@ -4,8 +4,8 @@
 #include "kernel/frames.h"
 
 #define BLOCK_FRAMES 512u /* 4 KiB frames in a block */
-#define BLOCK_NONE UINT32_MAX
-#define BLOCK_MAX (1ull << (46 - LARGE_SHIFT)) /* 64 TiB */
+#define BLOCK_NONE   UINT32_MAX
+#define BLOCK_MAX    (1ull << (46 - LARGE_SHIFT)) /* 64 TiB */
 
 enum block_state {
 	BLOCK_USED = 0, /* nothing of it is free: given out whole, or not RAM */
@@ -29,7 +29,8 @@ static inline struct block *block_at(uint32_t index)
 	return (struct block *)FRAMES_META + index;
 }
 
-/* Nothing is free yet but these bytes of `block`, which is in the window: kpage_alloc takes from them. */
+/* Nothing is free yet but these bytes of `block`, which is in the window: kpage_alloc takes from
+ * them. */
 void frames_start(hpa_t block, unsigned used);
 /* From here on there is a struct block of each block; the first block is one of the kernel's. */
 void frames_add_kernel(hpa_t block);

@@ -7,9 +7,9 @@
 #include "kernel/lib.h"
 #include "kernel/panic.h"
 
-#define GIB (1ull << 30)
+#define GIB              (1ull << 30)
 #define LOADER_RANGE_MAX 64u
-#define SMALL_RAM (32 * GIB) /* up to here struct blocks are mapped by 4 KiB pages */
+#define SMALL_RAM        (32 * GIB) /* up to here struct blocks are mapped by 4 KiB pages */
 
 static struct boot_range loader_ranges[LOADER_RANGE_MAX]; /* (set once) */
 static unsigned loader_range_count;
@@ -39,7 +39,8 @@ static bool is_ram(const struct boot_range *range)
 static bool overlaps_ram(const struct map *map, uint64_t start, uint64_t end)
 {
 	for (uint32_t i = 0; i < map->count; i++)
-		if (is_ram(&map->ranges[i]) && map->ranges[i].start < end && range_end(&map->ranges[i]) > start)
+		if (is_ram(&map->ranges[i]) && map->ranges[i].start < end &&
+		    range_end(&map->ranges[i]) > start)
 			return true;
 	return false;
 }
@@ -75,12 +76,12 @@ static hpa_t carve(struct map *map, uint64_t size)
 	map->carve_start = ALIGN_DOWN(map->carve_start, size) - size;
 	if (map->carve_start < map->carve_floor)
 		panic("too little free memory in one piece for the frame allocator");
-	return (hpa_t){ map->carve_start };
+	return (hpa_t){map->carve_start};
 }
 
 /*
- * Maps the struct blocks of one GiB of addresses, so that a buddy of any free run can be looked at. Where
- * there is no RAM, a page of zeros says so.
+ * Maps the struct blocks of one GiB of addresses, so that a buddy of any free run can be looked at.
+ * Where there is no RAM, a page of zeros says so.
  */
 static void meta_map(struct map *map, uint64_t gib, hpa_t zeros, uint64_t *mapped_end)
 {
@@ -118,7 +119,8 @@ static void meta_init(struct map *map)
 
 		if (!is_ram(range))
 			continue;
-		for (uint64_t gib = MAX(range->start / GIB, next_gib); gib <= (range_end(range) - 1) / GIB; gib++) {
+		for (uint64_t gib = MAX(range->start / GIB, next_gib);
+		     gib <= (range_end(range) - 1) / GIB; gib++) {
 			meta_map(map, gib, zeros, &mapped_end);
 			next_gib = gib + 1;
 		}
@@ -141,11 +143,12 @@ static void add_free(const struct map *map, const struct boot_range *range)
 
 void frames_init(const struct boot_info *info)
 {
-	struct map map = { .ranges = (const struct boot_range *)info->ranges, .count = info->range_count };
+	struct map map = {.ranges = (const struct boot_range *)info->ranges,
+			  .count = info->range_count};
 	hpa_t block;
 
 	map_choose(&map);
-	block = (hpa_t){ map.block };
+	block = (hpa_t){map.block};
 	frames_start(block, arch_paging_init(info, block));
 	meta_init(&map);
 	frames_add_kernel(block);

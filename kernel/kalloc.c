@@ -13,7 +13,7 @@ struct slab {
 	uint16_t free_count, class;
 };
 
-static const uint16_t sizes[] = { 32, 64, 96, 128, 192, 256, 336, 504, 800, 1008, 1344, 2016 };
+static const uint16_t sizes[] = {32, 64, 96, 128, 192, 256, 336, 504, 800, 1008, 1344, 2016};
 static struct slab *slabs[ARRAY_COUNT(sizes)];
 
 static unsigned class_of(size_t size)
@@ -64,7 +64,7 @@ static struct slab *slab_create(unsigned class)
 
 	if (!slab)
 		return NULL;
-	slab->class = (uint16_t)class;
+	slab->class = (uint16_t) class;
 	slab->free_count = (uint16_t)piece_count(class);
 	for (unsigned i = slab->free_count; i-- > 0;) {
 		void **piece = (void **)((char *)(slab + 1) + i * sizes[class]);

@@ -10,8 +10,9 @@
 #include "kernel/system.h"
 
 #define INIT_STACK_SIZE (256u << 10)
-#define KERNEL_SHARE 64u /* 1/64 of the free RAM, and: */
-#define KERNEL_LEAST (4ull << 20) /* is not given away: pieces of pages and blocks that quotas do not see */
+#define KERNEL_SHARE    64u /* 1/64 of the free RAM, and: */
+#define KERNEL_LEAST                                                                               \
+	(4ull << 20) /* is not given away: pieces of pages and blocks that quotas do not see */
 
 /* The first process: it has all the RAM and the system object, and starts all others. */
 static void init_start(void)
@@ -26,7 +27,8 @@ static void init_start(void)
 	if (!module)
 		panic("the bundle has no init");
 	if (free < 4 * KERNEL_LEAST ||
-	    process_create(NULL, "init", free - free / KERNEL_SHARE - KERNEL_LEAST, &process) != 0 ||
+	    process_create(NULL, "init", free - free / KERNEL_SHARE - KERNEL_LEAST, &process) !=
+		    0 ||
 	    handle_install(process, system_object(), ABI_RIGHT_ALL) != ABI_HANDLE_BOOTSTRAP)
 		panic("no memory for init");
 	process->is_init = true;
@@ -41,12 +43,12 @@ static void init_start(void)
 
 void kernel_main(const struct boot_info *info)
 {
-	arch_early_init(info);   /* COM1 and traps: from here on a panic is seen */
-	frames_init(info);       /* our own page tables, and who uses which RAM */
-	window_init();           /* addresses for frames that are not ring 0's */
-	sched_init();            /* this stack counts as a thread */
-	system_init(info);       /* what is kept of the loader's memory: modules, figures */
-	arch_init();             /* APIC, clock, VT-x or SVM; the loader's memory is gone after it */
+	arch_early_init(info); /* COM1 and traps: from here on a panic is seen */
+	frames_init(info);     /* our own page tables, and who uses which RAM */
+	window_init();         /* addresses for frames that are not ring 0's */
+	sched_init();          /* this stack counts as a thread */
+	system_init(info);     /* what is kept of the loader's memory: modules, figures */
+	arch_init();           /* APIC, clock, VT-x or SVM; the loader's memory is gone after it */
 	frames_reclaim_loader(); /* and free */
 	reaper_init();           /* the thread that takes dead objects to pieces */
 	init_start();            /* the first process, not running yet */

@@ -39,7 +39,8 @@ static int make_tables(struct memory *dst, uint64_t offset, struct memory *src, 
 	return error;
 }
 
-static int check(struct memory *dst, uint64_t dst_offset, struct memory *src, uint64_t src_offset, uint64_t size)
+static int check(struct memory *dst, uint64_t dst_offset, struct memory *src, uint64_t src_offset,
+		 uint64_t size)
 {
 	for (uint64_t at = 0; at < size;) {
 		/* As far as one table of either object reaches. */
@@ -66,7 +67,8 @@ static int share(struct memory *dst, uint64_t dst_offset, struct memory *src, ui
 	unsigned level = 1, prot;
 
 	frame.value = src->base.value + src_offset;
-	if (src->kind == MEMORY_LAZY && !pagetable_query(&src->tree, src_offset, &frame, &level, &prot))
+	if (src->kind == MEMORY_LAZY &&
+	    !pagetable_query(&src->tree, src_offset, &frame, &level, &prot))
 		return 0; /* zero in both */
 	if (level != 1 || pagetable_query(&dst->tree, dst_offset, &other, &level, &prot))
 		return -ABI_EBUSY;
@@ -78,7 +80,8 @@ static int share(struct memory *dst, uint64_t dst_offset, struct memory *src, ui
 	return 0;
 }
 
-int memory_cow(struct memory *dst, uint64_t dst_offset, struct memory *src, uint64_t src_offset, uint64_t size)
+int memory_cow(struct memory *dst, uint64_t dst_offset, struct memory *src, uint64_t src_offset,
+	       uint64_t size)
 {
 	int error;
 

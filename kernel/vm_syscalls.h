@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the system calls about VMs and vCPUs end in; arguments have been copied in, handles looked up. */
+/* What the system calls about VMs and vCPUs end in; arguments have been copied in, handles looked
+ * up. */
 #pragma once
 #include "kernel/abi.h"
 #include "kernel/types.h"
@@ -11,9 +12,11 @@ struct vcpu;
 struct vm;
 
 int64_t vm_create(struct process *process, const struct abi_vm_config *config, struct vm **out);
-int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size, unsigned prot);
+int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size,
+	   unsigned prot);
 int vm_unmap(struct vm *vm, gpa_t gpa, uint64_t size);
-int vm_doorbell_set(struct vm *vm, const struct abi_doorbell *key, struct event *event); /* NULL: removes */
+int vm_doorbell_set(struct vm *vm, const struct abi_doorbell *key,
+		    struct event *event); /* NULL: removes */
 int vm_msi(struct vm *vm, uint64_t address, uint32_t data);
 void vm_stats(struct vm *vm, struct abi_vm_stats *stats);
 int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out);

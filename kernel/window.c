@@ -7,11 +7,12 @@
 #include "kernel/panic.h"
 
 /*
- * Addresses of pins are handed out upwards. A single page that comes back joins a chain: its page table
- * entry, which is not present, holds the number of the next one, shifted so that it cannot look present.
+ * Addresses of pins are handed out upwards. A single page that comes back joins a chain: its page
+ * table entry, which is not present, holds the number of the next one, shifted so that it cannot
+ * look present.
  */
 #define PIN_LINK_SHIFT 12
-#define PIN_COUNT (1ull << 27) /* 512 GiB */
+#define PIN_COUNT      (1ull << 27)     /* 512 GiB */
 static uint64_t pin_next = 1, pin_free; /* page numbers; 0 = the chain's end */
 
 static uint64_t slot_address(const struct cpu *cpu, unsigned slot)
@@ -62,7 +63,8 @@ static uint64_t pin_take(uint64_t count)
 	uint64_t number = pin_free;
 
 	if (count == 1 && number) {
-		pin_free = *pagetable_slot(arch_kernel_table(), pin_address(number)) >> PIN_LINK_SHIFT;
+		pin_free =
+			*pagetable_slot(arch_kernel_table(), pin_address(number)) >> PIN_LINK_SHIFT;
 		return number;
 	}
 	if (count > PIN_COUNT - pin_next)
@@ -99,7 +101,8 @@ void *window_pin(hpa_t frame, uint64_t size, unsigned pt_prot)
 				pin_give(number + i);
 			return NULL;
 		}
-		*entry = pagetable_leaf(arch_host_format, (hpa_t){ start + i * PAGE_SIZE }, 1, pt_prot | PT_READ);
+		*entry = pagetable_leaf(arch_host_format, (hpa_t){start + i * PAGE_SIZE}, 1,
+					pt_prot | PT_READ);
 	}
 	return (void *)(pin_address(number) + frame.value % PAGE_SIZE);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Virtual machines as far as the system-call table needs them in unit tests: objects that do nothing. */
+/* Virtual machines as far as the system-call table needs them in unit tests: objects that do
+ * nothing. */
 #include "kernel/frames.h"
 #include "kernel/lib.h"
 #include "kernel/memory.h"
@@ -21,7 +22,8 @@ bool vm_destroy(struct object *object)
 	return true;
 }
 
-int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size, unsigned prot)
+int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size,
+	   unsigned prot)
 {
 	(void)vm, (void)gpa, (void)memory, (void)offset, (void)size, (void)prot;
 	return -ABI_EINVAL;
