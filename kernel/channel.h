@@ -5,8 +5,8 @@
 #include "kernel/waitset.h"
 
 #define CHANNEL_MESSAGES_MAX 64u
-#define CHANNEL_BYTES_MAX 4096u
-#define CHANNEL_HANDLES_MAX 16u
+#define CHANNEL_BYTES_MAX    4096u
+#define CHANNEL_HANDLES_MAX  16u
 
 struct message {
 	struct message *next;
@@ -25,7 +25,7 @@ struct channel {
 	struct channel *peer;         /* NULL = closed; weak */
 	struct message *first, *last; /* that wait here */
 	uint32_t message_count;
-	uint32_t handle_count;        /* that wait in them */
+	uint32_t handle_count; /* that wait in them */
 	struct watch_list watches;
 };
 
@@ -38,9 +38,9 @@ void message_free(struct message *message);
 /* Whether a message could be sent now: -ABI_EPIPE, -ABI_EAGAIN. */
 int channel_check_send(const struct channel *channel);
 /*
- * Whether the object may travel through the channel. No end may come to wait, directly or through other
- * ends, at itself, or nobody could close it any more: so an end at which handles wait does not travel, nor
- * do the two ends of this channel. -ABI_EBUSY.
+ * Whether the object may travel through the channel. No end may come to wait, directly or through
+ * other ends, at itself, or nobody could close it any more: so an end at which handles wait does
+ * not travel, nor do the two ends of this channel. -ABI_EBUSY.
  */
 int channel_check_carry(const struct channel *channel, const struct object *object);
 /* After both checks; cannot fail. Takes the message over. */

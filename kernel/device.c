@@ -38,7 +38,8 @@ static bool is_valid(const struct abi_device_desc *desc)
 	if (desc->port_range_count > DEVICE_PARTS_MAX || desc->irq_count > DEVICE_PARTS_MAX)
 		return false;
 	for (uint32_t i = 0; i < desc->port_range_count; i++)
-		if (desc->ports[i].count == 0 || desc->ports[i].first + desc->ports[i].count > 0x10000)
+		if (desc->ports[i].count == 0 ||
+		    desc->ports[i].first + desc->ports[i].count > 0x10000)
 			return false;
 	for (uint32_t i = 0; i < desc->irq_count; i++) {
 		if (desc->irqs[i] >= ISA_IRQS || seen & 1u << desc->irqs[i])
@@ -74,7 +75,8 @@ static int check_port(const struct device *device, uint64_t port, uint64_t size)
 	for (uint32_t i = 0; i < device->desc.port_range_count; i++) {
 		uint64_t first = device->desc.ports[i].first;
 
-		if (port >= first && port + size <= first + device->desc.ports[i].count && port < 0x10000)
+		if (port >= first && port + size <= first + device->desc.ports[i].count &&
+		    port < 0x10000)
 			return 0;
 	}
 	return -ABI_EPERM;
@@ -139,7 +141,8 @@ int64_t device_dma_map(struct device *device, struct memory *memory, uint64_t of
 {
 	struct dma_map *map;
 
-	if (memory->kind != MEMORY_CONTIGUOUS || size == 0 || offset > memory->size || size > memory->size - offset)
+	if (memory->kind != MEMORY_CONTIGUOUS || size == 0 || offset > memory->size ||
+	    size > memory->size - offset)
 		return -ABI_EINVAL;
 	if (device->dma_count >= DEVICE_DMA_MAX)
 		return -ABI_ENOSPC;

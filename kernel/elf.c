@@ -22,17 +22,18 @@ struct elf_segment {
 	uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 
-#define ELF_IDENT "\177ELF\2\1\1" /* 64-bit, little-endian, version 1 */
-#define ELF_TYPE_EXEC 2u
+#define ELF_IDENT          "\177ELF\2\1\1" /* 64-bit, little-endian, version 1 */
+#define ELF_TYPE_EXEC      2u
 #define ELF_MACHINE_X86_64 62u
-#define ELF_SEGMENT_LOAD 1u
-#define ELF_FLAG_EXEC 1u
-#define ELF_FLAG_WRITE 2u
-#define ELF_FLAG_READ 4u
+#define ELF_SEGMENT_LOAD   1u
+#define ELF_FLAG_EXEC      1u
+#define ELF_FLAG_WRITE     2u
+#define ELF_FLAG_READ      4u
 
 static bool header_is_valid(const struct elf_header *header, uint64_t size)
 {
-	return size >= sizeof(*header) && memcmp(header->ident, ELF_IDENT, sizeof(ELF_IDENT) - 1) == 0 &&
+	return size >= sizeof(*header) &&
+	       memcmp(header->ident, ELF_IDENT, sizeof(ELF_IDENT) - 1) == 0 &&
 	       header->type == ELF_TYPE_EXEC && header->machine == ELF_MACHINE_X86_64 &&
 	       header->phentsize == sizeof(struct elf_segment) && header->phoff % 8 == 0 &&
 	       header->phoff <= PAGE_SIZE &&
@@ -41,12 +42,14 @@ static bool header_is_valid(const struct elf_header *header, uint64_t size)
 
 static bool segment_is_valid(const struct elf_segment *segment, uint64_t size)
 {
-	return segment->memsz != 0 && segment->filesz <= segment->memsz && segment->filesz <= size &&
-	       segment->offset <= size - segment->filesz && IS_ALIGNED(segment->offset, PAGE_SIZE) &&
-	       IS_ALIGNED(segment->vaddr, PAGE_SIZE) && segment->vaddr >= ABI_USER_BASE &&
-	       segment->vaddr < ABI_USER_END && segment->memsz <= ABI_USER_END - segment->vaddr &&
+	return segment->memsz != 0 && segment->filesz <= segment->memsz &&
+	       segment->filesz <= size && segment->offset <= size - segment->filesz &&
+	       IS_ALIGNED(segment->offset, PAGE_SIZE) && IS_ALIGNED(segment->vaddr, PAGE_SIZE) &&
+	       segment->vaddr >= ABI_USER_BASE && segment->vaddr < ABI_USER_END &&
+	       segment->memsz <= ABI_USER_END - segment->vaddr &&
 	       (segment->flags & ELF_FLAG_READ) &&
-	       (segment->flags & (ELF_FLAG_WRITE | ELF_FLAG_EXEC)) != (ELF_FLAG_WRITE | ELF_FLAG_EXEC);
+	       (segment->flags & (ELF_FLAG_WRITE | ELF_FLAG_EXEC)) !=
+		       (ELF_FLAG_WRITE | ELF_FLAG_EXEC);
 }
 
 /* The last page, of which only a part comes from the file. */
@@ -65,7 +68,8 @@ static int copy_tail(struct memory *memory, uint64_t offset, hpa_t file, uint64_
 	return 0;
 }
 
-static int load_segment(struct process *process, const struct module *module, const struct elf_segment *segment)
+static int load_segment(struct process *process, const struct module *module,
+			const struct elf_segment *segment)
 {
 	uint64_t whole = ALIGN_DOWN(segment->filesz, PAGE_SIZE), tail = segment->filesz - whole;
 	uint64_t size = ALIGN_UP(segment->memsz, PAGE_SIZE);
@@ -79,7 +83,8 @@ static int load_segment(struct process *process, const struct module *module, co
 		error = memory_cow(memory, 0, module->memory, segment->offset, whole);
 	if (error == 0 && tail)
 		error = copy_tail(memory, whole,
-				  (hpa_t){ module->memory->base.value + segment->offset + whole }, tail);
+				  (hpa_t){module->memory->base.value + segment->offset + whole},
+				  tail);
 	prot |= segment->flags & ELF_FLAG_WRITE ? PT_WRITE : 0;
 	prot |= segment->flags & ELF_FLAG_EXEC ? PT_EXEC : 0;
 	if (error == 0)
@@ -109,9 +114,9 @@ int elf_load(struct process *process, const struct module *module, uint64_t *ent
 		for (unsigned i = 0; i < header->phnum && error == 0; i++) {
 			if (segments[i].type != ELF_SEGMENT_LOAD || segments[i].memsz == 0)
 				continue;
-			error = segment_is_valid(&segments[i], module->info.size) ?
-					load_segment(process, module, &segments[i]) :
-					-ABI_EINVAL;
+			error = segment_is_valid(&segments[i], module->info.size)
+					? load_segment(process, module, &segments[i])
+					: -ABI_EINVAL;
 		}
 		*entry = header->entry;
 	}

@@ -7,8 +7,8 @@
 #include "kernel/lib.h"
 #include "kernel/panic.h"
 
-#define ORDER_MAX 18u         /* 1 GiB */
-#define KERNEL_RESERVE 3u     /* pages that only the window's own page tables may take */
+#define ORDER_MAX         18u /* 1 GiB */
+#define KERNEL_RESERVE    3u  /* pages that only the window's own page tables may take */
 #define RUN_SEARCH_BLOCKS 64u /* how many broken blocks are searched for a run of frames */
 
 static uint32_t free_heads[ORDER_MAX + 1]; /* by order; those below 9 are not used */
@@ -159,7 +159,7 @@ static void run_use(uint32_t *head, uint32_t index, unsigned first, unsigned ord
 
 static hpa_t frame_of(uint32_t index, unsigned first)
 {
-	return (hpa_t){ ((uint64_t)index << LARGE_SHIFT) + first * PAGE_SIZE };
+	return (hpa_t){((uint64_t)index << LARGE_SHIFT) + first * PAGE_SIZE};
 }
 
 /* Breaks up a whole block: it joins the list with all of its frames free. */
@@ -329,7 +329,7 @@ void frames_add(uint64_t start, uint64_t end)
 		while (order < FRAMES_ORDER_LARGE && IS_ALIGNED(start, PAGE_SIZE << (order + 1)) &&
 		       end - start >= PAGE_SIZE << (order + 1))
 			order++;
-		frames_free((hpa_t){ start }, order);
+		frames_free((hpa_t){start}, order);
 		start += PAGE_SIZE << order;
 	}
 }
@@ -367,8 +367,8 @@ static void kernel_grow(void)
 		return;
 	is_growing = true;
 	list_remove(&kernel_head, index);
-	if (pagetable_map(arch_kernel_table(), FRAMES_WINDOW + frame_of(index, 0).value, frame_of(index, 0), 2,
-			  PT_READ | PT_WRITE | PT_GLOBAL) == 0) {
+	if (pagetable_map(arch_kernel_table(), FRAMES_WINDOW + frame_of(index, 0).value,
+			  frame_of(index, 0), 2, PT_READ | PT_WRITE | PT_GLOBAL) == 0) {
 		list_push(&kernel_head, index);
 		kernel_free_count += BLOCK_FRAMES;
 	} else {
@@ -385,7 +385,7 @@ void *kpage_alloc(void)
 	void *page;
 
 	if (early_next < early_end) {
-		page = kpage_at((hpa_t){ early_next });
+		page = kpage_at((hpa_t){early_next});
 		early_next += PAGE_SIZE;
 		return memset(page, 0, PAGE_SIZE);
 	}
@@ -426,7 +426,7 @@ void kpage_free(void *page)
 
 hpa_t kpage_hpa(const void *address)
 {
-	return (hpa_t){ (uint64_t)address - FRAMES_WINDOW };
+	return (hpa_t){(uint64_t)address - FRAMES_WINDOW};
 }
 
 void *kpage_at(hpa_t frame)

@@ -16,14 +16,16 @@ static struct handle_entry *entry_at(const struct process *process, handle_t han
 
 	if (handle < 0 || (uint32_t)handle / HANDLE_PAGE_ENTRIES >= table->page_count)
 		return NULL;
-	return &table->pages[(uint32_t)handle / HANDLE_PAGE_ENTRIES][(uint32_t)handle % HANDLE_PAGE_ENTRIES];
+	return &table->pages[(uint32_t)handle / HANDLE_PAGE_ENTRIES]
+			    [(uint32_t)handle % HANDLE_PAGE_ENTRIES];
 }
 
-static void entry_fill(struct process *process, handle_t handle, struct object *object, uint32_t rights)
+static void entry_fill(struct process *process, handle_t handle, struct object *object,
+		       uint32_t rights)
 {
 	struct handle_table *table = &process->handles;
 
-	*entry_at(process, handle) = (struct handle_entry){ object, rights };
+	*entry_at(process, handle) = (struct handle_entry){object, rights};
 	table->used[(uint32_t)handle / HANDLE_PAGE_ENTRIES]++;
 	table->count++;
 	if (object == &process->object)
@@ -83,7 +85,7 @@ struct object *handle_take(struct process *process, handle_t handle)
 
 	if (object == &process->object)
 		object_ref(object);
-	*entry = (struct handle_entry){ NULL, 0 };
+	*entry = (struct handle_entry){NULL, 0};
 	table->used[page]--;
 	table->count--;
 	if (page < table->first)
@@ -91,7 +93,8 @@ struct object *handle_take(struct process *process, handle_t handle)
 	return object;
 }
 
-void handle_restore(struct process *process, handle_t handle, struct object *object, uint32_t rights)
+void handle_restore(struct process *process, handle_t handle, struct object *object,
+		    uint32_t rights)
 {
 	ASSERT(!entry_at(process, handle)->object);
 	entry_fill(process, handle, object, rights);
@@ -111,7 +114,7 @@ bool handle_exit(struct process *process)
 			continue;
 		if (entry->object != &process->object)
 			object_unref(entry->object);
-		*entry = (struct handle_entry){ NULL, 0 };
+		*entry = (struct handle_entry){NULL, 0};
 		table->used[page]--;
 		table->count--;
 	}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The few functions of a C library that ring 0 needs; the compiler calls the first four by itself. */
+/* The few functions of a C library that ring 0 needs; the compiler calls the first four by itself.
+ */
 #include "kernel/lib.h"
 
-/* Word by word; may_alias because the memory can be anything, aligned(1) because it can be anywhere. */
+/* Word by word; may_alias because the memory can be anything, aligned(1) because it can be
+ * anywhere. */
 typedef uint64_t word __attribute__((may_alias, aligned(1)));
 
 /* Keeps the compiler from turning a loop into a call of the function that it stands in. */

@@ -11,7 +11,7 @@
 #include "kernel/sched.h"
 
 #define CONTIGUOUS_MAX (4ull << 20)
-#define ZERO_PAGES 4u     /* between two looks at interrupts */
+#define ZERO_PAGES     4u  /* between two looks at interrupts */
 #define DESTROY_FRAMES 64u /* in one call */
 
 #define TREE_FORMAT(n)                                                                             \
@@ -22,7 +22,7 @@
 	}
 
 /* By levels - 1: objects of up to 2 MiB, 1 GiB, 512 GiB. */
-static const struct pt_format tree_formats[] = { TREE_FORMAT(1), TREE_FORMAT(2), TREE_FORMAT(3) };
+static const struct pt_format tree_formats[] = {TREE_FORMAT(1), TREE_FORMAT(2), TREE_FORMAT(3)};
 
 static const struct pt_format *tree_format(uint64_t size, bool is_large)
 {
@@ -42,11 +42,11 @@ static int create_contiguous(struct memory *memory)
 	if (frames_alloc(order, &memory->base) != 0)
 		return -ABI_ENOMEM;
 	for (uint64_t at = memory->size; at < PAGE_SIZE << order; at += PAGE_SIZE)
-		frames_free((hpa_t){ memory->base.value + at }, 0);
+		frames_free((hpa_t){memory->base.value + at}, 0);
 	memory->kind = MEMORY_CONTIGUOUS;
 	memory->owned_pages = memory->size / PAGE_SIZE;
 	for (uint64_t at = 0; at < memory->size; at += PAGE_SIZE) {
-		window_zero((hpa_t){ memory->base.value + at });
+		window_zero((hpa_t){memory->base.value + at});
 		sched_preempt_point();
 	}
 	return 0;
@@ -57,7 +57,8 @@ static int create_lazy(struct memory *memory)
 	if (frames_reserve(memory->size / PAGE_SIZE) != 0)
 		return -ABI_ENOMEM;
 	memory->reserved_pages = memory->size / PAGE_SIZE;
-	return pagetable_init(&memory->tree, tree_format(memory->size, memory->is_large), memory->object.quota);
+	return pagetable_init(&memory->tree, tree_format(memory->size, memory->is_large),
+			      memory->object.quota);
 }
 
 int memory_create(struct quota *quota, uint64_t size, uint32_t flags, struct memory **out)
@@ -85,7 +86,8 @@ int memory_create(struct quota *quota, uint64_t size, uint32_t flags, struct mem
 	return error;
 }
 
-static int wrap(struct quota *quota, enum memory_kind kind, hpa_t base, uint64_t size, struct memory **out)
+static int wrap(struct quota *quota, enum memory_kind kind, hpa_t base, uint64_t size,
+		struct memory **out)
 {
 	struct memory *memory = object_alloc(OBJECT_MEMORY, sizeof(*memory), quota);
 
@@ -116,13 +118,15 @@ static int zero_some(struct memory *memory)
 {
 	while (memory->zero_next < 1u << FRAMES_ORDER_LARGE) {
 		for (unsigned i = 0; i < ZERO_PAGES; i++, memory->zero_next++)
-			window_zero((hpa_t){ memory->zero_frame.value + memory->zero_next * PAGE_SIZE });
+			window_zero(
+				(hpa_t){memory->zero_frame.value + memory->zero_next * PAGE_SIZE});
 		arch_irq_window();
 		if (sched_should_yield() && memory->zero_next < 1u << FRAMES_ORDER_LARGE)
 			return 0;
 	}
 	memory->is_zeroing = false;
-	if (pagetable_map(&memory->tree, memory->zero_offset, memory->zero_frame, 2, PT_READ | PT_WRITE) != 0) {
+	if (pagetable_map(&memory->tree, memory->zero_offset, memory->zero_frame, 2,
+			  PT_READ | PT_WRITE) != 0) {
 		frames_free(memory->zero_frame, FRAMES_ORDER_LARGE);
 		if (frames_reserve(1u << FRAMES_ORDER_LARGE) != 0)
 			panic("frames that were just freed are not free");
@@ -177,8 +181,8 @@ static void break_share(struct memory *memory, uint64_t offset, bool is_borrowed
 	}
 }
 
-int memory_fault(struct memory *memory, uint64_t offset, bool is_write, hpa_t *frame, unsigned *level,
-		 bool *is_writable)
+int memory_fault(struct memory *memory, uint64_t offset, bool is_write, hpa_t *frame,
+		 unsigned *level, bool *is_writable)
 {
 	unsigned prot;
 
@@ -220,9 +224,9 @@ int memory_fault(struct memory *memory, uint64_t offset, bool is_write, hpa_t *f
 
 void memory_info(const struct memory *memory, struct abi_memory_info *info)
 {
-	*info = (struct abi_memory_info){ .size = memory->size,
-					  .owned_bytes = memory->owned_pages * PAGE_SIZE,
-					  .borrowed_bytes = memory->borrowed_pages * PAGE_SIZE };
+	*info = (struct abi_memory_info){.size = memory->size,
+					 .owned_bytes = memory->owned_pages * PAGE_SIZE,
+					 .borrowed_bytes = memory->borrowed_pages * PAGE_SIZE};
 }
 
 /* ---- end ---- */
@@ -254,8 +258,9 @@ static bool free_lazy(struct memory *memory)
 
 static bool free_contiguous(struct memory *memory)
 {
-	for (unsigned i = 0; i < DESTROY_FRAMES && memory->freed_pages < memory->size / PAGE_SIZE; i++)
-		frames_free((hpa_t){ memory->base.value + memory->freed_pages++ * PAGE_SIZE }, 0);
+	for (unsigned i = 0; i < DESTROY_FRAMES && memory->freed_pages < memory->size / PAGE_SIZE;
+	     i++)
+		frames_free((hpa_t){memory->base.value + memory->freed_pages++ * PAGE_SIZE}, 0);
 	return memory->freed_pages == memory->size / PAGE_SIZE;
 }
 
@@ -265,7 +270,8 @@ static bool free_frames(struct memory *memory)
 	case MEMORY_LAZY:
 		if (!memory->tree.format)
 			return true;
-		if (memory->tree.table_count && (!free_lazy(memory) || !pagetable_exit(&memory->tree)))
+		if (memory->tree.table_count &&
+		    (!free_lazy(memory) || !pagetable_exit(&memory->tree)))
 			return false;
 		return true;
 	case MEMORY_CONTIGUOUS:

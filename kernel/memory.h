@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory objects: pages that come at first touch, copy-on-write from each other, and where they are mapped. */
+/* Memory objects: pages that come at first touch, copy-on-write from each other, and where they are
+ * mapped. */
 #pragma once
 #include "kernel/object.h"
 #include "kernel/pagetable.h"
@@ -15,29 +16,30 @@ enum memory_kind {
 };
 
 /*
- * Of a LAZY object, `tree` says which frame stands at which offset: leaves of 4 KiB or 2 MiB, PT_WRITE = its
- * own, without = borrowed. A frame of several owners has a share count (frames_ref), and for each share a
- * frame is set aside: whoever writes first copies and takes that one, so a copy cannot fail.
+ * Of a LAZY object, `tree` says which frame stands at which offset: leaves of 4 KiB or 2 MiB,
+ * PT_WRITE = its own, without = borrowed. A frame of several owners has a share count (frames_ref),
+ * and for each share a frame is set aside: whoever writes first copies and takes that one, so a
+ * copy cannot fail.
  */
 struct memory {
 	struct object object;
-	enum memory_kind kind;    /* (set once) */
-	bool is_large;            /* ABI_MEMORY_LARGE (set once) */
-	uint64_t size;            /* bytes (set once) */
-	hpa_t base;               /* of the kinds that are one run (set once) */
-	struct pagetable tree;    /* offset -> frame */
-	uint64_t reserved_pages;  /* set aside for pages never touched */
+	enum memory_kind kind;   /* (set once) */
+	bool is_large;           /* ABI_MEMORY_LARGE (set once) */
+	uint64_t size;           /* bytes (set once) */
+	hpa_t base;              /* of the kinds that are one run (set once) */
+	struct pagetable tree;   /* offset -> frame */
+	uint64_t reserved_pages; /* set aside for pages never touched */
 	uint64_t owned_pages, borrowed_pages;
 	struct mapping *mappings; /* where it is mapped; weak: they go with it */
 	uint32_t mapping_count;
-	bool is_zeroing;          /* a large frame is on its way: */
+	bool is_zeroing; /* a large frame is on its way: */
 	hpa_t zero_frame;
-	uint64_t zero_offset;     /* where it will stand */
-	unsigned zero_next;       /* page of it that is zeroed next */
-	uint64_t freed_pages;     /* how far destruction is */
+	uint64_t zero_offset; /* where it will stand */
+	unsigned zero_next;   /* page of it that is zeroed next */
+	uint64_t freed_pages; /* how far destruction is */
 };
 
-#define MEMORY_SIZE_MAX (1ull << 39)
+#define MEMORY_SIZE_MAX     (1ull << 39)
 #define MEMORY_MAPPINGS_MAX 8192u
 
 /* size > 0, multiple of 4096; flags ABI_MEMORY_*, checked here: -ABI_EINVAL. -ABI_ENOMEM. */
@@ -46,15 +48,17 @@ int memory_create(struct quota *quota, uint64_t size, uint32_t flags, struct mem
 int memory_wrap_module(hpa_t base, uint64_t size, struct memory **out);
 /* One page of ring 0 that was charged to quota; it is freed with the object. */
 int memory_wrap_kpage(struct quota *quota, void *kpage, struct memory **out);
-/* Multiples of 4096. -ABI_EINVAL: ranges or kinds; -ABI_EBUSY; -ABI_ENOMEM. May let other threads run. */
-int memory_cow(struct memory *dst, uint64_t dst_offset, struct memory *src, uint64_t src_offset, uint64_t size);
+/* Multiples of 4096. -ABI_EINVAL: ranges or kinds; -ABI_EBUSY; -ABI_ENOMEM. May let other threads
+ * run. */
+int memory_cow(struct memory *dst, uint64_t dst_offset, struct memory *src, uint64_t src_offset,
+	       uint64_t size);
 /*
- * The frame for an access to a page, made if need be. *level = 1 or 2: of which size the frame is (the 2 MiB
- * one's address is that of its start); 0: a large frame is being zeroed, come again. *is_writable: it may
- * be mapped for writing. -ABI_ENOMEM; -ABI_EPERM: a write to a module.
+ * The frame for an access to a page, made if need be. *level = 1 or 2: of which size the frame is
+ * (the 2 MiB one's address is that of its start); 0: a large frame is being zeroed, come again.
+ * *is_writable: it may be mapped for writing. -ABI_ENOMEM; -ABI_EPERM: a write to a module.
  */
-int memory_fault(struct memory *memory, uint64_t offset, bool is_write, hpa_t *frame, unsigned *level,
-		 bool *is_writable);
+int memory_fault(struct memory *memory, uint64_t offset, bool is_write, hpa_t *frame,
+		 unsigned *level, bool *is_writable);
 void memory_info(const struct memory *memory, struct abi_memory_info *info);
 bool memory_destroy(struct object *object);
 

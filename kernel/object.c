@@ -19,16 +19,11 @@ static bool system_destroy(struct object *object)
 }
 
 static bool (*const destroy[OBJECT_TYPE_COUNT])(struct object *) = {
-	[OBJECT_PROCESS] = process_destroy,
-	[OBJECT_THREAD] = thread_destroy,
-	[OBJECT_MEMORY] = memory_destroy,
-	[OBJECT_CHANNEL] = channel_destroy,
-	[OBJECT_EVENT] = event_destroy,
-	[OBJECT_WAITSET] = waitset_destroy,
-	[OBJECT_DEVICE] = device_destroy,
-	[OBJECT_VM] = vm_destroy,
-	[OBJECT_VCPU] = vcpu_destroy,
-	[OBJECT_SYSTEM] = system_destroy,
+	[OBJECT_PROCESS] = process_destroy, [OBJECT_THREAD] = thread_destroy,
+	[OBJECT_MEMORY] = memory_destroy,   [OBJECT_CHANNEL] = channel_destroy,
+	[OBJECT_EVENT] = event_destroy,     [OBJECT_WAITSET] = waitset_destroy,
+	[OBJECT_DEVICE] = device_destroy,   [OBJECT_VM] = vm_destroy,
+	[OBJECT_VCPU] = vcpu_destroy,       [OBJECT_SYSTEM] = system_destroy,
 };
 
 /* A chain through reap_next. */
@@ -104,7 +99,7 @@ void reaper_push(struct object *object)
 bool reaper_step(void)
 {
 	struct object *object = chain_pop(&nested);
-	struct chain freed = { NULL, NULL };
+	struct chain freed = {NULL, NULL};
 	bool is_done;
 
 	if (!object)

@@ -22,10 +22,10 @@ enum object_type {
 };
 
 struct object {
-	enum object_type type; /* (set once) */
-	uint32_t refs;         /* handles and kernel pointers */
-	struct quota *quota;   /* who pays (set once) */
-	uint32_t size;         /* of the allocation, charged (set once) */
+	enum object_type type;    /* (set once) */
+	uint32_t refs;            /* handles and kernel pointers */
+	struct quota *quota;      /* who pays (set once) */
+	uint32_t size;            /* of the allocation, charged (set once) */
 	struct object *reap_next; /* chain of objects whose last reference went */
 };
 
@@ -36,8 +36,8 @@ void object_ref(struct object *object);
 void object_unref(struct object *object);
 
 /*
- * Allocation of parts of objects, at most 4096 bytes, charged to quota (NULL = the kernel). Zeroed; NULL =
- * no memory. The charge is what it takes: kalloc_size.
+ * Allocation of parts of objects, at most 4096 bytes, charged to quota (NULL = the kernel). Zeroed;
+ * NULL = no memory. The charge is what it takes: kalloc_size.
  */
 void *kalloc(struct quota *quota, size_t size);
 void kfree(struct quota *quota, void *p, size_t size);
@@ -47,12 +47,13 @@ void *kpage_alloc_charged(struct quota *quota);
 void kpage_free_charged(struct quota *quota, void *page);
 
 /*
- * The reaper. object.c has a table of destroy functions, one per type, declared in the header of each type.
- * Such a function returns true when it is done: the reaper frees the object's memory then, if no
- * reference is left; false = a chunk of at most 5,000 instructions was done, call again. Objects whose
- * last reference goes in one of them are destroyed before it is called again.
+ * The reaper. object.c has a table of destroy functions, one per type, declared in the header of
+ * each type. Such a function returns true when it is done: the reaper frees the object's memory
+ * then, if no reference is left; false = a chunk of at most 5,000 instructions was done, call
+ * again. Objects whose last reference goes in one of them are destroyed before it is called again.
  */
-void reaper_push(struct object *object); /* also for a process or thread that ends: it is not freed by that */
+void reaper_push(struct object *object); /* also for a process or thread that ends: it is not freed
+					    by that */
 bool reaper_step(void);                  /* one call; false = nothing to do */
 void reaper_init(void);                  /* starts the reaper's thread */
 

@@ -7,7 +7,7 @@
 #include "kernel/panic.h"
 
 #define ENTRY_COUNT 512u
-#define LOWER_HALF (1ull << 47)
+#define LOWER_HALF  (1ull << 47)
 #define EXIT_TABLES 8u /* freed by one call of pagetable_exit */
 #define NEXT_TABLES 4u /* looked through by one call of pagetable_next */
 
@@ -33,7 +33,7 @@ static bool is_leaf(const struct pt_format *format, uint64_t entry, unsigned lev
 
 static hpa_t entry_frame(const struct pt_format *format, uint64_t entry)
 {
-	return (hpa_t){ entry & format->address_mask };
+	return (hpa_t){entry & format->address_mask};
 }
 
 static uint64_t *table_at(const struct pt_format *format, uint64_t entry)
@@ -91,7 +91,7 @@ int pagetable_init(struct pagetable *pt, const struct pt_format *format, struct 
 {
 	uint64_t *root;
 
-	*pt = (struct pagetable){ .format = format, .quota = quota };
+	*pt = (struct pagetable){.format = format, .quota = quota};
 	root = table_alloc(pt);
 	if (!root)
 		return -ABI_ENOMEM;
@@ -99,8 +99,10 @@ int pagetable_init(struct pagetable *pt, const struct pt_format *format, struct 
 	return 0;
 }
 
-/* The entry of the level for an address; makes tables on the way. -ABI_EEXIST: a larger leaf is in the way. */
-static int entry_make(struct pagetable *pt, uint64_t address, unsigned level, unsigned prot, uint64_t **out)
+/* The entry of the level for an address; makes tables on the way. -ABI_EEXIST: a larger leaf is in
+ * the way. */
+static int entry_make(struct pagetable *pt, uint64_t address, unsigned level, unsigned prot,
+		      uint64_t **out)
 {
 	const struct pt_format *format = pt->format;
 	uint64_t *table = kpage_at(pt->root);
@@ -132,7 +134,8 @@ static bool table_is_empty(const struct pt_format *format, const uint64_t *table
 	return true;
 }
 
-int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned level, unsigned prot)
+int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned level,
+		  unsigned prot)
 {
 	const struct pt_format *format = pt->format;
 	uint64_t *entry;
@@ -141,7 +144,8 @@ int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned 
 	error = entry_make(pt, address, level, prot, &entry);
 	if (error) {
 		if (error == -ABI_ENOMEM)
-			pagetable_unmap(pt, ALIGN_DOWN(address, level_size(level)), level_size(level));
+			pagetable_unmap(pt, ALIGN_DOWN(address, level_size(level)),
+					level_size(level));
 		return error;
 	}
 	if (is_present(format, *entry) && !is_leaf(format, *entry, level))
@@ -157,13 +161,15 @@ uint64_t *pagetable_slot(struct pagetable *pt, uint64_t address)
 	return entry_make(pt, address, 1, 0, &entry) ? NULL : entry;
 }
 
-/* The part of [address, end) that lies in one table. Returns true if it may be freed: nothing is left in it. */
-static bool unmap_level(struct pagetable *pt, uint64_t *table, unsigned level, uint64_t address, uint64_t end,
-			bool keep_tables)
+/* The part of [address, end) that lies in one table. Returns true if it may be freed: nothing is
+ * left in it. */
+static bool unmap_level(struct pagetable *pt, uint64_t *table, unsigned level, uint64_t address,
+			uint64_t end, bool keep_tables)
 {
 	const struct pt_format *format = pt->format;
 	uint64_t size = level_size(level);
-	bool is_whole = IS_ALIGNED(address, size * ENTRY_COUNT) && end - address == size * ENTRY_COUNT;
+	bool is_whole =
+		IS_ALIGNED(address, size * ENTRY_COUNT) && end - address == size * ENTRY_COUNT;
 
 	while (address < end) {
 		uint64_t *entry = &table[entry_index(address, level)];
@@ -172,8 +178,8 @@ static bool unmap_level(struct pagetable *pt, uint64_t *table, unsigned level, u
 		if (is_present(format, *entry)) {
 			if (is_leaf(format, *entry, level)) {
 				*entry = 0;
-			} else if (unmap_level(pt, table_at(format, *entry), level - 1, address, next,
-					       keep_tables)) {
+			} else if (unmap_level(pt, table_at(format, *entry), level - 1, address,
+					       next, keep_tables)) {
 				table_free(pt, table_at(format, *entry));
 				*entry = 0;
 			}
@@ -187,7 +193,8 @@ static bool unmap_level(struct pagetable *pt, uint64_t *table, unsigned level, u
 
 void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size)
 {
-	unmap_level(pt, kpage_at(pt->root), pt->format->levels, address, address + size, !pt->quota);
+	unmap_level(pt, kpage_at(pt->root), pt->format->levels, address, address + size,
+		    !pt->quota);
 }
 
 void pagetable_clear(struct pagetable *pt, uint64_t address, uint64_t size)
@@ -209,7 +216,8 @@ bool pagetable_exit(struct pagetable *pt)
 			unsigned limit = level == 4 ? ENTRY_COUNT / 2 : ENTRY_COUNT;
 
 			for (i = 0; level > 1 && i < limit; i++)
-				if (is_present(format, table[i]) && !is_leaf(format, table[i], level))
+				if (is_present(format, table[i]) &&
+				    !is_leaf(format, table[i], level))
 					break;
 			if (level == 1 || i == limit)
 				break;
@@ -226,7 +234,8 @@ bool pagetable_exit(struct pagetable *pt)
 	}
 }
 
-bool pagetable_query(const struct pagetable *pt, uint64_t address, hpa_t *frame, unsigned *level, unsigned *prot)
+bool pagetable_query(const struct pagetable *pt, uint64_t address, hpa_t *frame, unsigned *level,
+		     unsigned *prot)
 {
 	const struct pt_format *format = pt->format;
 	const uint64_t *table = kpage_at(pt->root);
@@ -240,7 +249,8 @@ bool pagetable_query(const struct pagetable *pt, uint64_t address, hpa_t *frame,
 		if (is_leaf(format, entry, l)) {
 			uint64_t base = entry_frame(format, entry).value & ~(level_size(l) - 1);
 
-			frame->value = base | (ALIGN_DOWN(address, PAGE_SIZE) & (level_size(l) - 1));
+			frame->value =
+				base | (ALIGN_DOWN(address, PAGE_SIZE) & (level_size(l) - 1));
 			*prot = leaf_prot(format, entry);
 			return true;
 		}
@@ -248,7 +258,8 @@ bool pagetable_query(const struct pagetable *pt, uint64_t address, hpa_t *frame,
 	}
 }
 
-bool pagetable_next(const struct pagetable *pt, uint64_t *address, uint64_t end, hpa_t *frame, unsigned *level)
+bool pagetable_next(const struct pagetable *pt, uint64_t *address, uint64_t end, hpa_t *frame,
+		    unsigned *level)
 {
 	for (unsigned i = 0; *address < end; i++) {
 		const struct pt_format *format = pt->format;
@@ -273,7 +284,7 @@ bool pagetable_next(const struct pagetable *pt, uint64_t *address, uint64_t end,
 		}
 		if (index == ENTRY_COUNT || *address >= end || !is_leaf(format, table[index], l))
 			continue;
-		*frame = (hpa_t){ entry_frame(format, table[index]).value & ~(level_size(l) - 1) };
+		*frame = (hpa_t){entry_frame(format, table[index]).value & ~(level_size(l) - 1)};
 		*level = l;
 		return true;
 	}
@@ -295,9 +306,10 @@ int pagetable_split(struct pagetable *pt, uint64_t address)
 	if (!table)
 		return -ABI_ENOMEM;
 	prot = leaf_prot(format, *entry);
-	frame = (hpa_t){ entry_frame(format, *entry).value & ~(LARGE_SIZE - 1) };
+	frame = (hpa_t){entry_frame(format, *entry).value & ~(LARGE_SIZE - 1)};
 	for (unsigned i = 0; i < ENTRY_COUNT; i++, frame.value += PAGE_SIZE)
 		table[i] = pagetable_leaf(format, frame, 1, prot);
-	*entry = kpage_hpa(table).value | format->table_bits | (prot & PT_USER ? format->user_bits : 0);
+	*entry = kpage_hpa(table).value | format->table_bits |
+		 (prot & PT_USER ? format->user_bits : 0);
 	return 0;
 }

@@ -29,7 +29,8 @@ static int start_empty(struct process *process)
 	return self < 0 ? (int)self : 0;
 }
 
-int process_create(struct process *parent, const char *name, uint64_t quota_bytes, struct process **out)
+int process_create(struct process *parent, const char *name, uint64_t quota_bytes,
+		   struct process **out)
 {
 	struct quota *payer = parent ? parent->quota : NULL;
 	struct process *process;
@@ -71,7 +72,9 @@ static _Noreturn void init_died(const struct process *process)
 {
 	static char sentence[128];
 
-	string_copy(sentence, process->reason == ABI_END_FAULT ? "init died: trap " : "init died: exit status ",
+	string_copy(sentence,
+		    process->reason == ABI_END_FAULT ? "init died: trap "
+						     : "init died: exit status ",
 		    sizeof(sentence));
 	string_append_hex(sentence, process->status, sizeof(sentence));
 	if (process->reason == ABI_END_FAULT) {
@@ -83,7 +86,8 @@ static _Noreturn void init_died(const struct process *process)
 	panic(sentence);
 }
 
-void process_end(struct process *process, uint32_t reason, uint64_t status, uint64_t address, uint64_t rip)
+void process_end(struct process *process, uint32_t reason, uint64_t status, uint64_t address,
+		 uint64_t rip)
 {
 	if (process->is_ending)
 		return;
@@ -98,7 +102,8 @@ void process_end(struct process *process, uint32_t reason, uint64_t status, uint
 	for (struct thread *thread = process->threads; thread; thread = thread->process_next)
 		thread_kill(thread);
 	for (struct process *child = process->children; child; child = child->sibling)
-		process_end(child, ABI_END_KILLED, 0, 0, 0); /* nested PROCESS_DEPTH_MAX deep at most */
+		process_end(child, ABI_END_KILLED, 0, 0,
+			    0); /* nested PROCESS_DEPTH_MAX deep at most */
 	push_if_over(process);
 }
 
@@ -112,7 +117,8 @@ void process_thread_gone(struct process *process, struct thread *thread)
 	process->thread_count--;
 	process->run_ns += thread->run_ns;
 	if (!process->threads)
-		process_end(process, ABI_END_EXIT, 0, 0, 0); /* if it is not ending for another reason */
+		process_end(process, ABI_END_EXIT, 0, 0,
+			    0); /* if it is not ending for another reason */
 	push_if_over(process);
 }
 
@@ -165,14 +171,14 @@ bool process_destroy(struct object *object)
 
 void process_info(const struct process *process, struct abi_process_info *info)
 {
-	*info = (struct abi_process_info){ .state = process->state,
-					   .reason = process->reason,
-					   .status = process->status,
-					   .address = process->address,
-					   .rip = process->rip,
-					   .handle_count = process->handles.count,
-					   .thread_count = process->thread_count,
-					   .run_ns = process->run_ns };
+	*info = (struct abi_process_info){.state = process->state,
+					  .reason = process->reason,
+					  .status = process->status,
+					  .address = process->address,
+					  .rip = process->rip,
+					  .handle_count = process->handles.count,
+					  .thread_count = process->thread_count,
+					  .run_ns = process->run_ns};
 	if (process->quota) {
 		info->quota_bytes = process->quota->limit;
 		info->used_bytes = process->quota->used;

@@ -42,8 +42,8 @@ bool quota_charge(struct quota *quota, uint64_t size)
 }
 
 /*
- * A closed quota passes on what it gets back, and goes when nothing is charged to it any more. The chain
- * is as long as processes are nested: PROCESS_DEPTH_MAX.
+ * A closed quota passes on what it gets back, and goes when nothing is charged to it any more. The
+ * chain is as long as processes are nested: PROCESS_DEPTH_MAX.
  */
 void quota_uncharge(struct quota *quota, uint64_t size)
 {
@@ -57,7 +57,8 @@ void quota_uncharge(struct quota *quota, uint64_t size)
 		quota->limit -= size;
 		if (quota->used == 0) {
 			kfree(NULL, quota, sizeof(*quota));
-			size += kalloc_size(sizeof(*quota)); /* its own memory was charged to the parent */
+			size += kalloc_size(
+				sizeof(*quota)); /* its own memory was charged to the parent */
 		}
 		quota = parent;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The policy: round robin. A thread that sleeps before its turn is over keeps what is left of it, and when it
- * wakes it runs at once; with its turn used up it waits until all others have had theirs. So what sleeps
- * most of the time answers quickly, and nobody gets more than one turn in a round.
+ * The policy: round robin. A thread that sleeps before its turn is over keeps what is left of it,
+ * and when it wakes it runs at once; with its turn used up it waits until all others have had
+ * theirs. So what sleeps most of the time answers quickly, and nobody gets more than one turn in a
+ * round.
  */
 #include "kernel/sched.h"
 
@@ -51,7 +52,8 @@ static bool somebody_waits(const struct cpu *cpu)
 static void arm_slice(struct cpu *cpu)
 {
 	if (cpu->idle && cpu->slice.deadline_ns == UINT64_MAX && somebody_waits(cpu))
-		timer_set(&cpu->slice, cpu->switched_ns + (uint64_t)MAX(cpu->current->slice_left_ns, 0));
+		timer_set(&cpu->slice,
+			  cpu->switched_ns + (uint64_t)MAX(cpu->current->slice_left_ns, 0));
 }
 
 static void push_new_turn(struct cpu *cpu, struct thread *thread)
@@ -166,7 +168,8 @@ static void idle_main(void)
 
 void sched_init(void)
 {
-	static struct thread boot_thread; /* what runs on the boot stack; sched_start leaves it for good */
+	static struct thread
+		boot_thread; /* what runs on the boot stack; sched_start leaves it for good */
 	struct cpu *cpu = arch_this_cpu();
 
 	timer_init(&cpu->slice, slice_over);

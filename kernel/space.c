@@ -11,7 +11,7 @@
 #include "kernel/sched.h"
 
 #define MAPPINGS_MAX 1024u /* of a space: a lookup may walk them all */
-#define FLUSH_PAGES 16u    /* more than these: the whole TLB at once */
+#define FLUSH_PAGES  16u   /* more than these: the whole TLB at once */
 
 /* A page that ring 0 writes: its frame stays while the pin is there. */
 struct pin {
@@ -21,9 +21,10 @@ struct pin {
 	struct memory *memory; /* holds a reference */
 };
 
-int space_init(struct space *space, const struct pt_format *format, struct quota *quota, unsigned user_prot)
+int space_init(struct space *space, const struct pt_format *format, struct quota *quota,
+	       unsigned user_prot)
 {
-	*space = (struct space){ .quota = quota, .user_prot = user_prot };
+	*space = (struct space){.quota = quota, .user_prot = user_prot};
 	return pagetable_init(&space->table, format, quota);
 }
 
@@ -111,8 +112,8 @@ static void unlink_mapping(struct mapping *mapping)
 	mapping->memory->mapping_count--;
 }
 
-int space_map(struct space *space, uint64_t address, struct memory *memory, uint64_t offset, uint64_t size,
-	      unsigned prot)
+int space_map(struct space *space, uint64_t address, struct memory *memory, uint64_t offset,
+	      uint64_t size, unsigned prot)
 {
 	struct mapping *mapping;
 
@@ -125,13 +126,18 @@ int space_map(struct space *space, uint64_t address, struct memory *memory, uint
 	mapping = kalloc(space->quota, sizeof(*mapping));
 	if (!mapping)
 		return -ABI_ENOMEM;
-	*mapping = (struct mapping){ .space = space, .memory = memory, .address = address, .size = size,
-				     .offset = offset, .prot = prot };
+	*mapping = (struct mapping){.space = space,
+				    .memory = memory,
+				    .address = address,
+				    .size = size,
+				    .offset = offset,
+				    .prot = prot};
 	link_mapping(mapping);
 	return 0;
 }
 
-uint64_t space_choose(struct space *space, uint64_t low, uint64_t high, uint64_t size, uint64_t remainder)
+uint64_t space_choose(struct space *space, uint64_t low, uint64_t high, uint64_t size,
+		      uint64_t remainder)
 {
 	const struct mapping *mapping = space->mappings;
 	uint64_t address = low;
@@ -170,7 +176,8 @@ bool mapping_step(struct mapping *mapping)
 void mapping_drop(struct memory *memory, uint64_t offset, uint64_t size)
 {
 	for (struct mapping *m = memory->mappings; m; m = m->memory_next) {
-		uint64_t start = MAX(offset, m->offset), end = MIN(offset + size, m->offset + m->size);
+		uint64_t start = MAX(offset, m->offset),
+			 end = MIN(offset + size, m->offset + m->size);
 
 		if (start >= end)
 			continue;
@@ -219,15 +226,16 @@ bool space_exit(struct space *space)
 }
 
 /* Maps what memory_fault gave: by 2 MiB if the mapping holds all of it at such an address. */
-static int map_frame(struct space *space, const struct mapping *mapping, uint64_t address, hpa_t frame,
-		     unsigned level, unsigned prot)
+static int map_frame(struct space *space, const struct mapping *mapping, uint64_t address,
+		     hpa_t frame, unsigned level, unsigned prot)
 {
 	uint64_t start = ALIGN_DOWN(address, LARGE_SIZE);
 
 	if (level == 2) {
 		uint64_t offset = address - mapping->address + mapping->offset;
 
-		if (start >= mapping->address && start + LARGE_SIZE <= mapping->address + mapping->size &&
+		if (start >= mapping->address &&
+		    start + LARGE_SIZE <= mapping->address + mapping->size &&
 		    offset % LARGE_SIZE == address % LARGE_SIZE &&
 		    pagetable_map(&space->table, start, frame, 2, prot) == 0)
 			return 0;
@@ -249,8 +257,8 @@ int space_fault(struct space *space, uint64_t address, unsigned access)
 	if ((mapping->prot & access) != access)
 		return -ABI_EPERM;
 	address = ALIGN_DOWN(address, PAGE_SIZE);
-	error = memory_fault(mapping->memory, address - mapping->address + mapping->offset, access & PT_WRITE,
-			     &frame, &level, &is_writable);
+	error = memory_fault(mapping->memory, address - mapping->address + mapping->offset,
+			     access & PT_WRITE, &frame, &level, &is_writable);
 	if (error || level == 0)
 		return error;
 	prot = mapping->prot | space->user_prot;
@@ -267,7 +275,8 @@ static int fault_in(struct space *space, uint64_t address, hpa_t *frame)
 	for (;;) {
 		int error;
 
-		if (pagetable_query(&space->table, address, frame, &level, &prot) && (prot & PT_WRITE))
+		if (pagetable_query(&space->table, address, frame, &level, &prot) &&
+		    (prot & PT_WRITE))
 			return 0;
 		error = space_fault(space, address, PT_READ | PT_WRITE);
 		if (error)

@@ -38,7 +38,8 @@ static int check_handles(const struct channel *channel, const handle_t *handles,
 {
 	for (uint32_t i = 0; i < count; i++) {
 		struct object *object;
-		int error = handle_get(process_current(), handles[i], OBJECT_NONE, ABI_RIGHT_TRANSFER, &object);
+		int error = handle_get(process_current(), handles[i], OBJECT_NONE,
+				       ABI_RIGHT_TRANSFER, &object);
 
 		if (error)
 			return error;

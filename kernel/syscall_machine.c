@@ -31,7 +31,8 @@ int64_t call_device_port_out(const uint64_t args[6], struct object *const object
 
 int64_t call_device_irq_bind(const uint64_t args[6], struct object *const objects[2])
 {
-	return device_irq_bind(device_of(objects[0]), args[1], CONTAINER_OF(objects[1], struct event, object));
+	return device_irq_bind(device_of(objects[0]), args[1],
+			       CONTAINER_OF(objects[1], struct event, object));
 }
 
 int64_t call_device_irq_ack(const uint64_t args[6], struct object *const objects[2])
@@ -41,8 +42,8 @@ int64_t call_device_irq_ack(const uint64_t args[6], struct object *const objects
 
 int64_t call_device_dma_map(const uint64_t args[6], struct object *const objects[2])
 {
-	return device_dma_map(device_of(objects[0]), CONTAINER_OF(objects[1], struct memory, object), args[2],
-			      args[3]);
+	return device_dma_map(device_of(objects[0]),
+			      CONTAINER_OF(objects[1], struct memory, object), args[2], args[3]);
 }
 
 int64_t call_device_dma_unmap(const uint64_t args[6], struct object *const objects[2])

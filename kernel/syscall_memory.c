@@ -6,7 +6,7 @@
 #include "kernel/vm_syscalls.h"
 
 #define CHOICE_BASE (1ull << 32) /* where the kernel looks for room */
-#define PROT_WX (ABI_PROT_WRITE | ABI_PROT_EXEC)
+#define PROT_WX     (ABI_PROT_WRITE | ABI_PROT_EXEC)
 
 static struct memory *memory_of(struct object *object)
 {
@@ -30,7 +30,8 @@ int64_t call_memory_cow(const uint64_t args[6], struct object *const objects[2])
 	return memory_cow(memory_of(objects[0]), args[1], memory_of(objects[1]), args[3], args[4]);
 }
 
-/* -ABI_EINVAL: not a protection that a mapping can have; -ABI_EPERM: the handle does not allow it. */
+/* -ABI_EINVAL: not a protection that a mapping can have; -ABI_EPERM: the handle does not allow it.
+ */
 static int check_prot(uint64_t handle, uint64_t prot)
 {
 	if (!(prot & ABI_PROT_READ) || prot > (ABI_PROT_READ | PROT_WX))
@@ -83,7 +84,8 @@ int64_t call_memory_unmap(const uint64_t args[6], struct object *const objects[2
 	if (args[2] == 0 || !IS_ALIGNED(args[1] | args[2], PAGE_SIZE) || args[1] > ABI_USER_END ||
 	    args[2] > ABI_USER_END)
 		return -ABI_EINVAL;
-	return space_unmap(&CONTAINER_OF(objects[0], struct process, object)->space, args[1], args[2]);
+	return space_unmap(&CONTAINER_OF(objects[0], struct process, object)->space, args[1],
+			   args[2]);
 }
 
 int64_t call_memory_info(const uint64_t args[6], struct object *const objects[2])
@@ -98,7 +100,7 @@ int64_t call_vm_map(const uint64_t args[6], struct object *const objects[2])
 {
 	int error = check_prot(args[2], args[5]);
 
-	return error ? error :
-		       vm_map(CONTAINER_OF(objects[0], struct vm, object), (gpa_t){ args[1] },
+	return error ? error
+		     : vm_map(CONTAINER_OF(objects[0], struct vm, object), (gpa_t){args[1]},
 			      memory_of(objects[1]), args[3], args[4], (unsigned)args[5]);
 }

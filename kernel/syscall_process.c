@@ -4,7 +4,7 @@
 #include "kernel/syscall.h"
 #include "kernel/thread.h"
 
-#define NAME_SIZE 32u
+#define NAME_SIZE             32u
 #define UNUSED(args, objects) ((void)(args), (void)(objects))
 
 static struct process *process_of(struct object *object)

@@ -31,7 +31,7 @@ int64_t call_vm_create(const uint64_t args[6], struct object *const objects[2])
 
 int64_t call_vm_unmap(const uint64_t args[6], struct object *const objects[2])
 {
-	return vm_unmap(vm_of(objects[0]), (gpa_t){ args[1] }, args[2]);
+	return vm_unmap(vm_of(objects[0]), (gpa_t){args[1]}, args[2]);
 }
 
 int64_t call_vm_doorbell(const uint64_t args[6], struct object *const objects[2])
@@ -47,7 +47,8 @@ int64_t call_vm_doorbell(const uint64_t args[6], struct object *const objects[2]
 
 int64_t call_vm_msi(const uint64_t args[6], struct object *const objects[2])
 {
-	return args[2] > UINT32_MAX ? -ABI_EINVAL : vm_msi(vm_of(objects[0]), args[1], (uint32_t)args[2]);
+	return args[2] > UINT32_MAX ? -ABI_EINVAL
+				    : vm_msi(vm_of(objects[0]), args[1], (uint32_t)args[2]);
 }
 
 int64_t call_vm_stats(const uint64_t args[6], struct object *const objects[2])
@@ -82,7 +83,8 @@ int64_t call_vcpu_kick(const uint64_t args[6], struct object *const objects[2])
 	return 0;
 }
 
-/* args: vcpu, what, buffer, size. Through a page of ring 0, as state is checked whole before it is applied. */
+/* args: vcpu, what, buffer, size. Through a page of ring 0, as state is checked whole before it is
+ * applied. */
 static int64_t transfer(const uint64_t args[6], struct vcpu *vcpu, bool is_get)
 {
 	struct quota *quota = process_current()->quota;
@@ -98,8 +100,8 @@ static int64_t transfer(const uint64_t args[6], struct vcpu *vcpu, bool is_get)
 		return -ABI_ENOMEM;
 	error = user_read(buffer, args[2], size);
 	if (error == 0)
-		error = is_get ? vcpu_get_state(vcpu, what, buffer, size) :
-				 vcpu_set_state(vcpu, what, buffer, size);
+		error = is_get ? vcpu_get_state(vcpu, what, buffer, size)
+			       : vcpu_set_state(vcpu, what, buffer, size);
 	if (error == 0 && is_get)
 		error = user_write(args[2], buffer, size);
 	kpage_free_charged(quota, buffer);

@@ -11,7 +11,7 @@
 #include "kernel/vm.h"
 
 #define PAGE_MODULES (PAGE_SIZE / sizeof(struct module))
-#define PAGES_MAX (PAGE_SIZE / sizeof(struct module *))
+#define PAGES_MAX    (PAGE_SIZE / sizeof(struct module *))
 
 static struct object *object;
 static struct module **pages; /* of PAGE_MODULES each (set once) */
@@ -37,7 +37,7 @@ static void module_add(const struct boot_module *from)
 	module->info.kind = from->kind;
 	string_copy(module->info.path, from->path, sizeof(module->info.path));
 	boot.file_bytes += size;
-	if (memory_wrap_module((hpa_t){ from->start }, size, &module->memory) != 0)
+	if (memory_wrap_module((hpa_t){from->start}, size, &module->memory) != 0)
 		panic("no memory for the table of modules");
 }
 
@@ -45,8 +45,9 @@ void system_init(const struct boot_info *info)
 {
 	const struct boot_module *modules = (const struct boot_module *)info->modules;
 
-	if (info->magic != BOOT_INFO_MAGIC || info->version != BOOT_INFO_VERSION || info->size != sizeof(*info) ||
-	    info->module_size != sizeof(struct boot_module) || info->range_size != sizeof(struct boot_range))
+	if (info->magic != BOOT_INFO_MAGIC || info->version != BOOT_INFO_VERSION ||
+	    info->size != sizeof(*info) || info->module_size != sizeof(struct boot_module) ||
+	    info->range_size != sizeof(struct boot_range))
 		panic("the loader is of another version");
 	object = object_alloc(OBJECT_SYSTEM, sizeof(*object), NULL);
 	pages = kpage_alloc();
@@ -76,7 +77,8 @@ const struct module *system_module(uint64_t index)
 const struct module *system_service(const char *name)
 {
 	for (uint32_t i = 0; i < module_count; i++)
-		if (module_at(i)->info.kind == BOOT_MODULE_SERVICE && string_equal(module_at(i)->info.path, name))
+		if (module_at(i)->info.kind == BOOT_MODULE_SERVICE &&
+		    string_equal(module_at(i)->info.path, name))
 			return module_at(i);
 	return NULL;
 }

@@ -9,8 +9,8 @@
 
 /* SDM vol 3, "Interrupt 14 - Page-Fault Exception": bits of the error code. */
 #define VECTOR_PAGE_FAULT 14u
-#define FAULT_WRITE 2u
-#define FAULT_FETCH 16u
+#define FAULT_WRITE       2u
+#define FAULT_FETCH       16u
 
 static void wake_at_deadline(struct timer *timer)
 {
@@ -27,7 +27,8 @@ struct thread *thread_create_kernel(void (*fn)(void))
 	return thread;
 }
 
-int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t arg, struct thread **out)
+int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t arg,
+		  struct thread **out)
 {
 	struct thread *thread;
 
@@ -84,7 +85,8 @@ void thread_exit(void)
 
 	thread->dying = true;
 	thread->state = THREAD_DEAD;
-	reaper_push(&thread->object); /* it runs on a stack of its own, so not before we have left ours */
+	reaper_push(&thread->object); /* it runs on a stack of its own, so not before we have left
+					 ours */
 	sched_switch();
 	panic("a dead thread was continued");
 }

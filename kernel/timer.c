@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Deadlines: a skew heap a core (Sleator and Tarjan), ordered by deadline; operations are O(log n) amortized. */
+/* Deadlines: a skew heap a core (Sleator and Tarjan), ordered by deadline; operations are O(log n)
+ * amortized. */
 #include "kernel/timer.h"
 
 #include "kernel/arch.h"
 #include "kernel/cpu.h"
 
-/* Merges two heaps whose roots have no parent. The right spines are merged from the top, children swapped. */
+/* Merges two heaps whose roots have no parent. The right spines are merged from the top, children
+ * swapped. */
 static struct timer *merge(struct timer *a, struct timer *b)
 {
 	struct timer *root = NULL, *parent = NULL;
@@ -57,14 +59,15 @@ static void program(struct cpu *cpu)
 	uint64_t deadline_ns = cpu->timers ? cpu->timers->deadline_ns : UINT64_MAX;
 
 	if (deadline_ns >= cpu->deadline_ns)
-		return; /* an interrupt that comes too early costs less than moving the hardware each time */
+		return; /* an interrupt that comes too early costs less than moving the hardware
+			   each time */
 	cpu->deadline_ns = deadline_ns;
 	arch_deadline_set(deadline_ns);
 }
 
 void timer_init(struct timer *timer, void (*fire)(struct timer *timer))
 {
-	*timer = (struct timer){ .deadline_ns = UINT64_MAX, .fire = fire };
+	*timer = (struct timer){.deadline_ns = UINT64_MAX, .fire = fire};
 }
 
 void timer_set(struct timer *timer, uint64_t deadline_ns)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Wait sets: a thread waits for any of many objects. Level-triggered: what is ready is told until it is not. */
+/* Wait sets: a thread waits for any of many objects. Level-triggered: what is ready is told until
+ * it is not. */
 #pragma once
 #include "kernel/object.h"
 
@@ -8,13 +9,13 @@ struct waitset;
 
 /* One object in one set. */
 struct watch {
-	struct waitset *set;         /* (set once) */
-	struct object *object;       /* weak: the watch goes with it (set once) */
-	uint64_t key;                /* (set once) */
-	struct watch *object_next;   /* of the object's list */
+	struct waitset *set;       /* (set once) */
+	struct object *object;     /* weak: the watch goes with it (set once) */
+	uint64_t key;              /* (set once) */
+	struct watch *object_next; /* of the object's list */
 	struct watch *set_next, *set_previous;
 	struct watch *ready_next, *ready_previous;
-	bool is_ready;               /* is in the set's ready list: look whether it still is */
+	bool is_ready; /* is in the set's ready list: look whether it still is */
 };
 
 #define WATCH_MAX 16u /* sets that one object is in */
@@ -38,7 +39,8 @@ struct waitset {
 };
 
 struct waitset *waitset_create(struct quota *quota);
-/* -ABI_EEXIST; -ABI_EBADTYPE: not an object to wait for; -ABI_ENOMEM: no memory, or it is in 16 sets. */
+/* -ABI_EEXIST; -ABI_EBADTYPE: not an object to wait for; -ABI_ENOMEM: no memory, or it is in 16
+ * sets. */
 int waitset_add(struct waitset *set, struct object *object, uint64_t key);
 int waitset_remove(struct waitset *set, struct object *object); /* -ABI_ENOENT */
 /*

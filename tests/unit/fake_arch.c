@@ -16,7 +16,8 @@
 #include <sys/mman.h>
 
 #define META_SIZE (16ull << 20)
-#define SANITIZER_END 0x500000000000ull /* below are things of AddressSanitizer, not the program's */
+#define SANITIZER_END                                                                              \
+	0x500000000000ull /* below are things of AddressSanitizer, not the program's */
 
 uint64_t fake_window, fake_meta;
 uint64_t fake_now_ns = 1000, fake_deadline_ns = UINT64_MAX, fake_flush_count, fake_bad_user;
@@ -26,16 +27,35 @@ void (*fake_irq)(void);
 uint64_t arch_ops[ABI_OP_COUNT];
 
 static struct cpu cpu;
-static struct pagetable kernel_table = { .format = &fake_host_format };
+static struct pagetable kernel_table = {.format = &fake_host_format};
 
 const struct pt_format fake_host_format = {
-	.name = "host", .levels = 4, .max_leaf_level = 3, .present_mask = 1, .address_mask = 0x000ffffffffff000,
-	.table_bits = 0x23, .leaf_bits = 0x61, .large_bit = 1 << 7, .write_bits = 2, .noexec_bits = 1ull << 63,
-	.user_bits = 4, .uncached_bits = 0x18, .global_bits = 1 << 8,
+	.name = "host",
+	.levels = 4,
+	.max_leaf_level = 3,
+	.present_mask = 1,
+	.address_mask = 0x000ffffffffff000,
+	.table_bits = 0x23,
+	.leaf_bits = 0x61,
+	.large_bit = 1 << 7,
+	.write_bits = 2,
+	.noexec_bits = 1ull << 63,
+	.user_bits = 4,
+	.uncached_bits = 0x18,
+	.global_bits = 1 << 8,
 };
 const struct pt_format fake_ept_format = {
-	.name = "EPT", .levels = 4, .max_leaf_level = 3, .present_mask = 7, .address_mask = 0x000ffffffffff000,
-	.table_bits = 7, .leaf_bits = 6 << 3, .large_bit = 1 << 7, .read_bits = 1, .write_bits = 2, .exec_bits = 4,
+	.name = "EPT",
+	.levels = 4,
+	.max_leaf_level = 3,
+	.present_mask = 7,
+	.address_mask = 0x000ffffffffff000,
+	.table_bits = 7,
+	.leaf_bits = 6 << 3,
+	.large_bit = 1 << 7,
+	.read_bits = 1,
+	.write_bits = 2,
+	.exec_bits = 4,
 };
 const struct pt_format *const arch_host_format = &fake_host_format;
 
@@ -108,7 +128,8 @@ void window_unpin(void *address, uint64_t size)
 	(void)size;
 }
 
-/* The test program's own memory is the user's; the host's kernel tells which addresses are there. */
+/* The test program's own memory is the user's; the host's kernel tells which addresses are there.
+ */
 static int check_user(uint64_t address, size_t size)
 {
 	if (address < SANITIZER_END)
@@ -146,7 +167,8 @@ bool fake_access(struct space *space, uint64_t address, unsigned access, uint8_t
 		unsigned level, prot;
 		hpa_t frame;
 
-		if (pagetable_query(&space->table, address, &frame, &level, &prot) && (prot & access) == access) {
+		if (pagetable_query(&space->table, address, &frame, &level, &prot) &&
+		    (prot & access) == access) {
 			uint8_t *ram = (uint8_t *)fake_ram(frame) + address % PAGE_SIZE;
 
 			if (access & PT_WRITE)
@@ -247,7 +269,7 @@ void arch_irq_unmask(unsigned isa_irq)
 
 void arch_irq_disable(unsigned isa_irq)
 {
-	fake_irq_enabled &= (uint16_t)~(1u << isa_irq);
+	fake_irq_enabled &= (uint16_t) ~(1u << isa_irq);
 }
 
 void panic_at(const char *file, int line, const char *sentence)
@@ -310,13 +332,14 @@ static int fake_create(struct thread *thread, const struct fake_thread *start)
 
 int arch_thread_init_kernel(struct thread *thread, void (*fn)(void))
 {
-	return fake_create(thread, &(struct fake_thread){ .kernel = fn });
+	return fake_create(thread, &(struct fake_thread){.kernel = fn});
 }
 
 int arch_thread_init_user(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg)
 {
 	(void)stack;
-	return fake_create(thread, &(struct fake_thread){ .user = (void (*)(uint64_t))entry, .arg = arg });
+	return fake_create(thread,
+			   &(struct fake_thread){.user = (void (*)(uint64_t))entry, .arg = arg});
 }
 
 void arch_thread_exit(struct thread *thread)
@@ -351,7 +374,7 @@ static void *reserve(uint64_t size)
 
 void fake_frames_start(const struct boot_range *ranges, uint32_t count)
 {
-	struct boot_info info = { .ranges = (uint64_t)ranges, .range_count = count };
+	struct boot_info info = {.ranges = (uint64_t)ranges, .range_count = count};
 	uint64_t end = ranges[count - 1].start + ranges[count - 1].size;
 
 	fake_window = (uint64_t)reserve(end);
@@ -376,8 +399,9 @@ static void *boot(void *unused)
 
 void fake_start(void)
 {
-	static struct fake_thread fake = { .thread = &test_thread };
-	const struct boot_range range = { .start = 1 << 20, .size = FAKE_RAM_SIZE, .kind = BOOT_RANGE_FREE };
+	static struct fake_thread fake = {.thread = &test_thread};
+	const struct boot_range range = {
+		.start = 1 << 20, .size = FAKE_RAM_SIZE, .kind = BOOT_RANGE_FREE};
 	struct process *process;
 	pthread_t host;
 
@@ -385,7 +409,8 @@ void fake_start(void)
 	fake_frames_start(&range, 1);
 	sched_init();
 	reaper_init();
-	if (process_create(NULL, "test", frames_free_count() * PAGE_SIZE - (8 << 20), &process) != 0)
+	if (process_create(NULL, "test", frames_free_count() * PAGE_SIZE - (8 << 20), &process) !=
+	    0)
 		abort();
 	pthread_mutex_lock(&baton);
 	pthread_cond_init(&fake.turn, NULL);

@@ -22,7 +22,8 @@ static uint32_t random_below(uint32_t limit)
 static void start(const struct boot_range *ranges, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		for (uint64_t at = 0; at < ranges[i].size && ranges[i].kind == BOOT_RANGE_FREE; at += PAGE_SIZE)
+		for (uint64_t at = 0; at < ranges[i].size && ranges[i].kind == BOOT_RANGE_FREE;
+		     at += PAGE_SIZE)
 			is_ram[(ranges[i].start + at) / PAGE_SIZE] = true;
 	fake_frames_start(ranges, count);
 }
@@ -45,12 +46,9 @@ static void give(hpa_t frame, unsigned order)
 }
 
 static const struct boot_range holes[] = {
-	{ 0x1000, 0x9e000, BOOT_RANGE_FREE, 0 },
-	{ 0x100000, 0x6ff000, BOOT_RANGE_FREE, 0 },
-	{ 0x7ff000, 0x1000, BOOT_RANGE_RESERVED, 0 },
-	{ 0x800000, 0x5a3000, BOOT_RANGE_FREE, 0 },
-	{ 0xda3000, 0x2000, BOOT_RANGE_MODULE, 0 },
-	{ 0xda5000, 0x8000000, BOOT_RANGE_FREE, 0 },
+	{0x1000, 0x9e000, BOOT_RANGE_FREE, 0},      {0x100000, 0x6ff000, BOOT_RANGE_FREE, 0},
+	{0x7ff000, 0x1000, BOOT_RANGE_RESERVED, 0}, {0x800000, 0x5a3000, BOOT_RANGE_FREE, 0},
+	{0xda3000, 0x2000, BOOT_RANGE_MODULE, 0},   {0xda5000, 0x8000000, BOOT_RANGE_FREE, 0},
 };
 
 TEST(random_allocations_agree_with_a_model)
@@ -81,9 +79,10 @@ TEST(random_allocations_agree_with_a_model)
 
 			live[k] = live[--count];
 			if (order && random_below(4) == 0) { /* in two halves, one broken up */
-				give((hpa_t){ frame.value + (PAGE_SIZE << (order - 1)) }, order - 1);
-				for (uint64_t at = 0; at < PAGE_SIZE << (order - 1); at += PAGE_SIZE)
-					give((hpa_t){ frame.value + at }, 0);
+				give((hpa_t){frame.value + (PAGE_SIZE << (order - 1))}, order - 1);
+				for (uint64_t at = 0; at < PAGE_SIZE << (order - 1);
+				     at += PAGE_SIZE)
+					give((hpa_t){frame.value + at}, 0);
 			} else {
 				give(frame, order);
 			}
@@ -187,16 +186,16 @@ TEST(shares_are_counted)
 	CHECK(!frames_is_shared(frame));
 	CHECK(frames_unref(frame));
 	frames_free(frame, 0);
-	frames_ref((hpa_t){ 0xda3000 }); /* of a module */
-	CHECK(!frames_unref((hpa_t){ 0xda3000 }));
+	frames_ref((hpa_t){0xda3000}); /* of a module */
+	CHECK(!frames_unref((hpa_t){0xda3000}));
 }
 
 TEST(memory_map_with_far_apart_ranges)
 {
 	static const struct boot_range far[] = {
-		{ 0x100000, 0x700000, BOOT_RANGE_FREE, 0 },
-		{ 0x40000000, 0x400000, BOOT_RANGE_FREE, 0 },
-		{ 0x1c0001000, 0x3ff000, BOOT_RANGE_FREE, 0 },
+		{0x100000, 0x700000, BOOT_RANGE_FREE, 0},
+		{0x40000000, 0x400000, BOOT_RANGE_FREE, 0},
+		{0x1c0001000, 0x3ff000, BOOT_RANGE_FREE, 0},
 	};
 	uint64_t count = 0;
 	hpa_t frame;

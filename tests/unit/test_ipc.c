@@ -196,7 +196,7 @@ TEST(messages_arrive_in_order_up_to_the_bound)
 	CHECK_EQ(channel_create(quota(), ends), 0);
 	CHECK(!channel_is_ready(ends[1]));
 	for (unsigned i = 0; i < CHANNEL_MESSAGES_MAX; i++) {
-		char text[2] = { (char)('A' + i), 0 };
+		char text[2] = {(char)('A' + i), 0};
 
 		CHECK_EQ(channel_check_send(ends[0]), 0);
 		channel_send(ends[0], message(text));
@@ -253,7 +253,8 @@ TEST(ends_at_which_handles_wait_do_not_travel)
 	CHECK_EQ(quota()->used, used_before);
 }
 
-/* Ends that wait in ends that wait in ends: built from the outside in, it is freed without recursion. */
+/* Ends that wait in ends that wait in ends: built from the outside in, it is freed without
+ * recursion. */
 TEST(nested_ends_are_freed_one_by_one)
 {
 	uint64_t free_before;
@@ -267,7 +268,8 @@ TEST(nested_ends_are_freed_one_by_one)
 		CHECK_EQ(channel_create(quota(), ends), 0);
 		CHECK_EQ(carry(last, &ends[1]->object), 0);
 		if (i)
-			object_unref(&last->object); /* nobody but the queue of the one before holds the pair now */
+			object_unref(&last->object); /* nobody but the queue of the one before holds
+							the pair now */
 		last = ends[0];
 	}
 	object_unref(&last->object);
@@ -291,7 +293,7 @@ TEST(no_circle_of_ends_can_be_made)
 	CHECK_EQ(channel_check_carry(a[0], &a[0]->object), -ABI_EBUSY);
 	CHECK_EQ(channel_check_carry(a[0], &a[1]->object), -ABI_EBUSY);
 	channel_send(b[1], message("plain bytes do no harm"));
-	CHECK_EQ(carry(a[0], &b[0]->object), 0);     /* b[0] waits at a[1] */
+	CHECK_EQ(carry(a[0], &b[0]->object), 0);          /* b[0] waits at a[1] */
 	CHECK_EQ(carry(b[1], &a[1]->object), -ABI_EBUSY); /* a[1] at b[0] would be the circle */
 	CHECK_EQ(carry(b[1], event_object(event)), 0);
 }
@@ -322,7 +324,8 @@ TEST(spinning_threads_take_turns_of_a_slice)
 	thread_block(fake_now_ns + 20 * SLICE_NS);
 	trace[22] = 0; /* the last quarter of a turn is told when the next turn begins */
 	CHECK_STR(trace, "aaabbbaaaabbbbaaaabbbb");
-	CHECK(sched_run_ns(a) <= sched_run_ns(b) + SLICE_NS && sched_run_ns(b) <= sched_run_ns(a) + SLICE_NS);
+	CHECK(sched_run_ns(a) <= sched_run_ns(b) + SLICE_NS &&
+	      sched_run_ns(b) <= sched_run_ns(a) + SLICE_NS);
 	process_end(process_current(), ABI_END_EXIT, 0, 0, 0);
 }
 
@@ -356,7 +359,9 @@ TEST(a_sleeper_runs_soon_after_it_wakes)
 	spawn(process_current(), spin, 'b');
 	spawn(process_current(), sleeper, 0);
 	thread_block(fake_now_ns + 60 * SLICE_NS);
-	CHECK(woken_late_ns < 30 * SLICE_NS / 5); /* on average less than a fifth of a slice, against two spinners */
+	CHECK(woken_late_ns <
+	      30 * SLICE_NS /
+		      5); /* on average less than a fifth of a slice, against two spinners */
 }
 
 TEST(waking_often_gives_no_more_than_a_fair_share)
@@ -502,7 +507,8 @@ TEST(what_others_still_hold_of_a_dead_process_stays_charged_until_closed)
 	object_unref(&child->object);
 	fake_settle();
 	used_after = quota()->used;
-	CHECK(used_after >= used_before + (1 << 20) && used_after < used_before + (1 << 20) + 3 * PAGE_SIZE);
+	CHECK(used_after >= used_before + (1 << 20) &&
+	      used_after < used_before + (1 << 20) + 3 * PAGE_SIZE);
 	object_unref(memory_object(memory));
 	fake_settle();
 	CHECK_EQ(quota()->used, used_before);
@@ -549,8 +555,8 @@ TEST(a_greedy_process_hits_its_own_quota_alone)
 	free_before = frames_free_count();
 	used_before = quota()->used;
 	CHECK_EQ(process_create(process_current(), "greedy", 4 << 20, &child), 0);
-	CHECK_EQ(quota()->used - used_before, (4 << 20) + kalloc_size(sizeof(*child)) +
-						      kalloc_size(sizeof(struct quota)));
+	CHECK_EQ(quota()->used - used_before,
+		 (4 << 20) + kalloc_size(sizeof(*child)) + kalloc_size(sizeof(struct quota)));
 	spawn(child, create_until_refused, 0);
 	fake_settle();
 	CHECK_STR(trace, "x");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory objects, copy-on-write, spaces and quotas: contents against a model, and every frame comes back. */
+/* Memory objects, copy-on-write, spaces and quotas: contents against a model, and every frame comes
+ * back. */
 #include "kernel/memory.h"
 
 #include "fake_arch.h"
@@ -104,8 +105,10 @@ TEST(faults_obey_the_mapping)
 	CHECK_EQ(space_map(&space, 0x11000, memory, 0, PAGE_SIZE, PT_READ), -ABI_EEXIST);
 	CHECK_EQ(space_map(&space, 0xf000, memory, 0, 2 * PAGE_SIZE, PT_READ), -ABI_EEXIST);
 	CHECK_EQ(space_map(&space, 0x20000, memory, 0, 5 * PAGE_SIZE, PT_READ), -ABI_EINVAL);
-	CHECK_EQ(space_map(&space, 0x20000, memory, 5 * PAGE_SIZE, PAGE_SIZE, PT_READ), -ABI_EINVAL);
-	CHECK_EQ(space_map(&space, 0x20000, memory, UINT64_MAX - 4095, 2 * PAGE_SIZE, PT_READ), -ABI_EINVAL);
+	CHECK_EQ(space_map(&space, 0x20000, memory, 5 * PAGE_SIZE, PAGE_SIZE, PT_READ),
+		 -ABI_EINVAL);
+	CHECK_EQ(space_map(&space, 0x20000, memory, UINT64_MAX - 4095, 2 * PAGE_SIZE, PT_READ),
+		 -ABI_EINVAL);
 	CHECK_EQ(space_unmap(&space, 0x10000, PAGE_SIZE), -ABI_EINVAL);
 	CHECK_EQ(space_unmap(&space, 0x11000, PAGE_SIZE), -ABI_EINVAL);
 	CHECK_EQ(space_unmap(&space, 0x30000, PAGE_SIZE), -ABI_ENOENT);
@@ -126,15 +129,19 @@ TEST(large_pages_where_alignment_lets_them)
 	memory = make(5 * LARGE_SIZE + PAGE_SIZE, ABI_MEMORY_LARGE);
 	new_space(&space, &fake_ept_format);
 	CHECK_EQ(space_map(&space, 0, memory, 0, 3 * LARGE_SIZE, PT_READ | PT_WRITE), 0);
-	CHECK_EQ(space_map(&space, 1ull << 32 | PAGE_SIZE, memory, 0, 5 * LARGE_SIZE + PAGE_SIZE, PT_READ | PT_WRITE), 0);
+	CHECK_EQ(space_map(&space, 1ull << 32 | PAGE_SIZE, memory, 0, 5 * LARGE_SIZE + PAGE_SIZE,
+			   PT_READ | PT_WRITE),
+		 0);
 	put(&space, LARGE_SIZE + 0x1234, 77);
 	CHECK(pagetable_query(&space.table, LARGE_SIZE, &frame, &level, &prot));
 	CHECK_EQ(level, 2);
 	CHECK_EQ(memory->owned_pages, 512);
 	CHECK_EQ(get(&space, (1ull << 32) + PAGE_SIZE + LARGE_SIZE + 0x1234), 77);
-	CHECK(pagetable_query(&space.table, (1ull << 32) + PAGE_SIZE + LARGE_SIZE + 0x1000, &frame, &level, &prot));
+	CHECK(pagetable_query(&space.table, (1ull << 32) + PAGE_SIZE + LARGE_SIZE + 0x1000, &frame,
+			      &level, &prot));
 	CHECK_EQ(level, 1); /* the same frame, at another remainder */
-	put(&space, (1ull << 32) + PAGE_SIZE + 5 * LARGE_SIZE, 1); /* the rest that is no large page */
+	put(&space, (1ull << 32) + PAGE_SIZE + 5 * LARGE_SIZE,
+	    1); /* the rest that is no large page */
 	CHECK_EQ(memory->owned_pages, 513);
 	drop(memory);
 	end_space(&space);
@@ -210,8 +217,8 @@ TEST(copies_are_made_at_the_first_write_of_either)
 	CHECK_EQ(memory_cow(dst, PAGE_SIZE, src, 0, 7 * PAGE_SIZE), 0);
 	CHECK_EQ(dst->borrowed_pages, 6);
 	CHECK_EQ(get(&space, 0x200000 + PAGE_SIZE), 10);
-	put(&space, 0x200000 + PAGE_SIZE, 99);   /* the copy writes */
-	put(&space, 0x100000 + PAGE_SIZE, 98);   /* the original writes */
+	put(&space, 0x200000 + PAGE_SIZE, 99);     /* the copy writes */
+	put(&space, 0x100000 + PAGE_SIZE, 98);     /* the original writes */
 	put(&space, 0x100000 + 6 * PAGE_SIZE, 97); /* and where nothing was shared */
 	CHECK_EQ(get(&space, 0x100000), 10);
 	CHECK_EQ(get(&space, 0x200000 + 2 * PAGE_SIZE), 11);
@@ -256,12 +263,14 @@ TEST(contiguous_memory_is_one_zeroed_run)
 	fake_start();
 	free_before = frames_free_count();
 	memory = make(300 * PAGE_SIZE, ABI_MEMORY_CONTIGUOUS);
-	CHECK(free_before - 300 - frames_free_count() <= 1); /* and a page of small objects at most */
+	CHECK(free_before - 300 - frames_free_count() <=
+	      1); /* and a page of small objects at most */
 	for (unsigned i = 0; i < 300 * PAGE_SIZE / 8; i++)
 		CHECK(((uint64_t *)fake_ram(memory->base))[i] == 0);
 	drop(memory);
 	CHECK_EQ(frames_free_count(), free_before);
-	CHECK_EQ(memory_create(quota(), (4 << 20) + PAGE_SIZE, ABI_MEMORY_CONTIGUOUS, &memory), -ABI_EINVAL);
+	CHECK_EQ(memory_create(quota(), (4 << 20) + PAGE_SIZE, ABI_MEMORY_CONTIGUOUS, &memory),
+		 -ABI_EINVAL);
 	CHECK_EQ(memory_create(quota(), 0, 0, &memory), -ABI_EINVAL);
 	CHECK_EQ(memory_create(quota(), 100, 0, &memory), -ABI_EINVAL);
 	CHECK_EQ(memory_create(quota(), PAGE_SIZE, 4, &memory), -ABI_EINVAL);
@@ -280,13 +289,16 @@ TEST(what_was_created_can_always_be_touched)
 
 	fake_start();
 	new_space(&space, &fake_host_format);
-	while (count < ARRAY_COUNT(memories) && memory_create(quota(), 1 << 20, 0, &memories[count]) == 0)
+	while (count < ARRAY_COUNT(memories) &&
+	       memory_create(quota(), 1 << 20, 0, &memories[count]) == 0)
 		count++;
 	CHECK(count > 50 && count < ARRAY_COUNT(memories));
-	while (memory_create(NULL, PAGE_SIZE * 16, 0, &other) == 0) /* even the kernel itself leaves them alone */
+	while (memory_create(NULL, PAGE_SIZE * 16, 0, &other) ==
+	       0) /* even the kernel itself leaves them alone */
 		;
 	for (unsigned i = 0; i < count; i++) {
-		CHECK_EQ(space_map(&space, 0x100000, memories[i], 0, 1 << 20, PT_READ | PT_WRITE), 0);
+		CHECK_EQ(space_map(&space, 0x100000, memories[i], 0, 1 << 20, PT_READ | PT_WRITE),
+			 0);
 		for (uint64_t at = 0; at < 1 << 20; at += PAGE_SIZE)
 			put(&space, 0x100000 + at, 1);
 		CHECK_EQ(space_unmap(&space, 0x100000, 1 << 20), 0);
@@ -322,14 +334,14 @@ TEST(pinned_pages_stay)
 	CHECK_EQ(frames_free_count(), free_before);
 }
 
-#define OBJECTS 6u
+#define OBJECTS      6u
 #define OBJECT_PAGES 1100u
 
 /* Random writes, copies and deaths of objects in two spaces, against plain arrays. */
 TEST(random_sharing_agrees_with_a_model)
 {
 	static uint8_t bytes[OBJECTS][OBJECT_PAGES];
-	struct memory *objects[OBJECTS] = { 0 };
+	struct memory *objects[OBJECTS] = {0};
 	struct space spaces[2];
 	uint64_t free_before;
 
@@ -338,14 +350,17 @@ TEST(random_sharing_agrees_with_a_model)
 	new_space(&spaces[0], &fake_host_format);
 	new_space(&spaces[1], &fake_ept_format);
 	for (unsigned i = 0; i < 60000; i++) {
-		unsigned o = random_below(OBJECTS), p = random_below(OBJECT_PAGES), s = random_below(2);
+		unsigned o = random_below(OBJECTS), p = random_below(OBJECT_PAGES),
+			 s = random_below(2);
 		uint64_t address = (o + 1) * (16ull << 20) + p * PAGE_SIZE;
 
 		if (!objects[o]) {
-			objects[o] = make(OBJECT_PAGES * PAGE_SIZE, random_below(2) ? ABI_MEMORY_LARGE : 0);
+			objects[o] = make(OBJECT_PAGES * PAGE_SIZE,
+					  random_below(2) ? ABI_MEMORY_LARGE : 0);
 			for (s = 0; s < 2; s++)
-				CHECK_EQ(space_map(&spaces[s], (o + 1) * (16ull << 20), objects[o], 0,
-						   OBJECT_PAGES * PAGE_SIZE, PT_READ | PT_WRITE), 0);
+				CHECK_EQ(space_map(&spaces[s], (o + 1) * (16ull << 20), objects[o],
+						   0, OBJECT_PAGES * PAGE_SIZE, PT_READ | PT_WRITE),
+					 0);
 			memset(bytes[o], 0, sizeof(bytes[o]));
 		} else if (random_below(300) == 0) {
 			drop(objects[o]);
@@ -356,16 +371,19 @@ TEST(random_sharing_agrees_with_a_model)
 			bool is_free = true;
 			int result;
 
-			if (from == o || !objects[from] || p + n > OBJECT_PAGES || q + n > OBJECT_PAGES)
+			if (from == o || !objects[from] || p + n > OBJECT_PAGES ||
+			    q + n > OBJECT_PAGES)
 				continue;
 			for (unsigned k = 0; k < n; k++) {
 				unsigned level, prot;
 				hpa_t frame;
 
-				if (pagetable_query(&objects[o]->tree, (p + k) * PAGE_SIZE, &frame, &level, &prot))
+				if (pagetable_query(&objects[o]->tree, (p + k) * PAGE_SIZE, &frame,
+						    &level, &prot))
 					is_free = false;
 			}
-			result = memory_cow(objects[o], p * PAGE_SIZE, objects[from], q * PAGE_SIZE, n * PAGE_SIZE);
+			result = memory_cow(objects[o], p * PAGE_SIZE, objects[from], q * PAGE_SIZE,
+					    n * PAGE_SIZE);
 			CHECK_EQ(result, is_free ? 0 : -ABI_EBUSY);
 			if (result == 0)
 				memcpy(&bytes[o][p], &bytes[from][q], n);

@@ -7,7 +7,7 @@
 #include "kernel/quota.h"
 #include "unit.h"
 
-#define AREA 0x7000000000ull /* 4 MiB around a border of every level but the last */
+#define AREA  0x7000000000ull /* 4 MiB around a border of every level but the last */
 #define PAGES 2048u
 
 struct page {
@@ -32,7 +32,7 @@ static uint64_t base(void)
 static void model_set(unsigned first, unsigned count, uint64_t frame, unsigned level, unsigned prot)
 {
 	for (unsigned i = 0; i < count; i++)
-		model[first + i] = (struct page){ frame ? frame + i * PAGE_SIZE : 0, level, prot };
+		model[first + i] = (struct page){frame ? frame + i * PAGE_SIZE : 0, level, prot};
 }
 
 static void check_all(struct pagetable *pt)
@@ -78,14 +78,14 @@ static bool chunk_has_table(unsigned chunk)
 
 static void step(struct pagetable *pt)
 {
-	static const unsigned prots[] = { PT_READ, PT_READ | PT_WRITE, PT_READ | PT_EXEC };
+	static const unsigned prots[] = {PT_READ, PT_READ | PT_WRITE, PT_READ | PT_EXEC};
 	unsigned page = random_below(PAGES), chunk = page / 512, prot = prots[random_below(3)];
 	uint64_t frame = (1 + random_below(1000)) * LARGE_SIZE;
 	int result;
 
 	switch (random_below(8)) {
 	case 0:
-		result = pagetable_map(pt, base() + chunk * LARGE_SIZE, (hpa_t){ frame }, 2, prot);
+		result = pagetable_map(pt, base() + chunk * LARGE_SIZE, (hpa_t){frame}, 2, prot);
 		if (chunk_has_table(chunk)) {
 			CHECK_EQ(result, -ABI_EEXIST);
 		} else {
@@ -111,7 +111,7 @@ static void step(struct pagetable *pt)
 		break;
 	default:
 		frame += random_below(512) * PAGE_SIZE;
-		result = pagetable_map(pt, base() + page * PAGE_SIZE, (hpa_t){ frame }, 1, prot);
+		result = pagetable_map(pt, base() + page * PAGE_SIZE, (hpa_t){frame}, 1, prot);
 		if (model[page].level == 2) {
 			CHECK_EQ(result, -ABI_EEXIST);
 		} else {
@@ -139,7 +139,7 @@ static void agrees(const struct pt_format *format)
 	pagetable_unmap(&pt, base(), PAGES * PAGE_SIZE);
 	CHECK_EQ(pt.table_count, 1); /* tables that got empty are gone */
 	for (unsigned i = 0; i < 3000; i++)
-		CHECK_EQ(pagetable_map(&pt, i * 0x40201000ull, (hpa_t){ PAGE_SIZE }, 1, PT_READ), 0);
+		CHECK_EQ(pagetable_map(&pt, i * 0x40201000ull, (hpa_t){PAGE_SIZE}, 1, PT_READ), 0);
 	while (!pagetable_exit(&pt))
 		;
 	CHECK_EQ(pt.table_count, 0);
@@ -176,10 +176,10 @@ TEST(running_out_of_quota_leaves_nothing_behind)
 	fake_start();
 	quota = quota_create(process_current()->quota, 3 * PAGE_SIZE);
 	CHECK_EQ(pagetable_init(&pt, &fake_host_format, quota), 0);
-	CHECK_EQ(pagetable_map(&pt, 0x1000, (hpa_t){ PAGE_SIZE }, 1, PT_READ), -ABI_ENOMEM);
+	CHECK_EQ(pagetable_map(&pt, 0x1000, (hpa_t){PAGE_SIZE}, 1, PT_READ), -ABI_ENOMEM);
 	CHECK_EQ(pt.table_count, 1);
 	CHECK_EQ(quota->used, PAGE_SIZE);
-	CHECK_EQ(pagetable_map(&pt, 0, (hpa_t){ LARGE_SIZE }, 2, PT_READ), 0);
+	CHECK_EQ(pagetable_map(&pt, 0, (hpa_t){LARGE_SIZE}, 2, PT_READ), 0);
 	CHECK_EQ(pt.table_count, 3);
 	CHECK_EQ(pagetable_split(&pt, 0), -ABI_ENOMEM);
 }
@@ -187,11 +187,15 @@ TEST(running_out_of_quota_leaves_nothing_behind)
 TEST(entries_are_what_the_manuals_say)
 {
 	/* SDM vol 3, "4-Level Paging" and "EPT Translation Mechanism". */
-	CHECK_EQ(pagetable_leaf(&fake_host_format, (hpa_t){ 0x1234000 }, 1, PT_READ | PT_WRITE | PT_USER),
+	CHECK_EQ(pagetable_leaf(&fake_host_format, (hpa_t){0x1234000}, 1,
+				PT_READ | PT_WRITE | PT_USER),
 		 (long long)(0x1234067 | 1ull << 63));
-	CHECK_EQ(pagetable_leaf(&fake_host_format, (hpa_t){ 0x1200000 }, 2, PT_READ | PT_EXEC), 0x12000e1);
-	CHECK_EQ(pagetable_leaf(&fake_ept_format, (hpa_t){ 0x1234000 }, 1, PT_READ | PT_WRITE | PT_EXEC), 0x1234037);
-	CHECK_EQ(pagetable_leaf(&fake_ept_format, (hpa_t){ 0x1200000 }, 2, PT_READ), 0x12000b1);
+	CHECK_EQ(pagetable_leaf(&fake_host_format, (hpa_t){0x1200000}, 2, PT_READ | PT_EXEC),
+		 0x12000e1);
+	CHECK_EQ(pagetable_leaf(&fake_ept_format, (hpa_t){0x1234000}, 1,
+				PT_READ | PT_WRITE | PT_EXEC),
+		 0x1234037);
+	CHECK_EQ(pagetable_leaf(&fake_ept_format, (hpa_t){0x1200000}, 2, PT_READ), 0x12000b1);
 }
 
 int main(void)

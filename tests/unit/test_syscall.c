@@ -13,16 +13,20 @@
 
 #include <sys/mman.h>
 
-#define CALL(number, ...) syscall_dispatch(number, (const uint64_t[6]){ __VA_ARGS__ })
-#define P(pointer) ((uint64_t)(pointer))
+#define CALL(number, ...) syscall_dispatch(number, (const uint64_t[6]){__VA_ARGS__})
+#define P(pointer)        ((uint64_t)(pointer))
 
 static void start(void)
 {
-	static struct boot_module module = { .start = 0x20000, .size = 5000, .kind = BOOT_MODULE_FILE,
-					     .path = "linux/kernel" };
-	struct boot_info info = { .magic = BOOT_INFO_MAGIC, .version = BOOT_INFO_VERSION, .size = sizeof(info),
-				  .range_size = sizeof(struct boot_range), .modules = (uint64_t)&module,
-				  .module_count = 1, .module_size = sizeof(module) };
+	static struct boot_module module = {
+		.start = 0x20000, .size = 5000, .kind = BOOT_MODULE_FILE, .path = "linux/kernel"};
+	struct boot_info info = {.magic = BOOT_INFO_MAGIC,
+				 .version = BOOT_INFO_VERSION,
+				 .size = sizeof(info),
+				 .range_size = sizeof(struct boot_range),
+				 .modules = (uint64_t)&module,
+				 .module_count = 1,
+				 .module_size = sizeof(module)};
 	struct process *process;
 
 	fake_start();
@@ -71,7 +75,7 @@ TEST(handle_tables_grow_to_their_bound_and_no_further)
 
 TEST(a_channel_moves_bytes_and_handles)
 {
-	handle_t ends[2], out[2] = { -1, -1 }, give[2];
+	handle_t ends[2], out[2] = {-1, -1}, give[2];
 	char bytes[16];
 
 	start();
@@ -132,7 +136,8 @@ TEST(memory_is_mapped_with_the_rights_of_its_handle)
 	start();
 	memory = CALL(SYS_MEMORY_CREATE, 4 << 20, ABI_MEMORY_LARGE);
 	read_only = CALL(SYS_HANDLE_DUP, memory, ABI_RIGHT_READ | ABI_RIGHT_MAP);
-	address = CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4 << 20, 0, ABI_PROT_READ | ABI_PROT_WRITE);
+	address =
+		CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4 << 20, 0, ABI_PROT_READ | ABI_PROT_WRITE);
 	CHECK(address > 0 && address % LARGE_SIZE == 0);
 	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, address, ABI_PROT_READ), -ABI_EEXIST);
 	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 0, ABI_PROT_WRITE), -ABI_EINVAL);
@@ -172,7 +177,8 @@ TEST(modules_are_handed_out_and_copied_on_write)
 
 TEST(devices_keep_to_their_ports_and_lines)
 {
-	struct abi_device_desc com1 = { .port_range_count = 1, .irq_count = 1, .ports = { { 0x3f8, 8 } }, .irqs = { 4 } };
+	struct abi_device_desc com1 = {
+		.port_range_count = 1, .irq_count = 1, .ports = {{0x3f8, 8}}, .irqs = {4}};
 	struct abi_device_desc bad = com1;
 	int64_t device, event;
 
@@ -217,7 +223,7 @@ TEST(devices_keep_to_their_ports_and_lines)
 
 TEST(memory_under_dma_stays_until_unmapped)
 {
-	struct abi_device_desc desc = { .port_range_count = 1, .ports = { { 0x100, 8 } } };
+	struct abi_device_desc desc = {.port_range_count = 1, .ports = {{0x100, 8}}};
 	int64_t device, memory, lazy, address;
 	uint64_t free_before;
 
@@ -276,7 +282,8 @@ TEST(a_child_runs_with_what_it_was_given)
 	CHECK_EQ(info.status, 42);
 	CHECK_EQ(CALL(SYS_PROCESS_GIVE, child, event, 0), -ABI_EPIPE);
 	CHECK_EQ(CALL(SYS_THREAD_CREATE, child, P(child_main), 1 << 20, 0), -ABI_EPIPE);
-	CHECK_EQ(CALL(SYS_MEMORY_MAP, child, CALL(SYS_MEMORY_CREATE, 4096, 0), 0, 4096, 0, 1), -ABI_EPIPE);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, child, CALL(SYS_MEMORY_CREATE, 4096, 0), 0, 4096, 0, 1),
+		 -ABI_EPIPE);
 	CHECK_EQ(CALL(SYS_PROCESS_KILL, child), 0);
 }
 
@@ -289,8 +296,8 @@ static uint64_t pointers[8];
 
 static void make_handles(void)
 {
-	static const struct abi_device_desc desc = { .port_range_count = 1, .ports = { { 0x300, 8 } } };
-	static const struct abi_vm_config config = { .version = ABI_VERSION, .vcpu_count = 1 };
+	static const struct abi_device_desc desc = {.port_range_count = 1, .ports = {{0x300, 8}}};
+	static const struct abi_vm_config config = {.version = ABI_VERSION, .vcpu_count = 1};
 	static const char name[32] = "x";
 	handle_t ends[2];
 	unsigned n = 0;
@@ -317,13 +324,16 @@ static void make_handles(void)
 	handles[n++] = UINT64_MAX - 1;
 }
 
-/* What closes, kills, or ends for good would disturb the others; sizes that are right would succeed. */
+/* What closes, kills, or ends for good would disturb the others; sizes that are right would
+ * succeed. */
 static bool is_left_out(unsigned number)
 {
-	return number == SYS_HANDLE_CLOSE || number == SYS_HANDLE_DUP || number == SYS_PROCESS_CREATE ||
-	       number == SYS_PROCESS_GIVE || number == SYS_PROCESS_EXIT || number == SYS_PROCESS_KILL ||
-	       number == SYS_THREAD_EXIT || number == SYS_THREAD_CREATE || number == SYS_EVENT_CREATE ||
-	       number == SYS_WAITSET_CREATE || number == SYS_SYSTEM_POWER;
+	return number == SYS_HANDLE_CLOSE || number == SYS_HANDLE_DUP ||
+	       number == SYS_PROCESS_CREATE || number == SYS_PROCESS_GIVE ||
+	       number == SYS_PROCESS_EXIT || number == SYS_PROCESS_KILL ||
+	       number == SYS_THREAD_EXIT || number == SYS_THREAD_CREATE ||
+	       number == SYS_EVENT_CREATE || number == SYS_WAITSET_CREATE ||
+	       number == SYS_SYSTEM_POWER;
 }
 
 static uint32_t state = 1;
@@ -336,9 +346,29 @@ static uint32_t random_below(uint32_t limit)
 
 static uint64_t any_value(void)
 {
-	static const uint64_t values[] = { 0, 1, 2, 3, 4, 7, 64, 4095, 4096, 8192, 65, 1ull << 20, 1ull << 31, 1ull << 32,
-					   1ull << 39, 1ull << 46, 1ull << 47, INT64_MAX, 1ull << 63,
-					   0xffff800000000000, UINT64_MAX, UINT64_MAX - 4095, UINT64_MAX - 1 };
+	static const uint64_t values[] = {0,
+					  1,
+					  2,
+					  3,
+					  4,
+					  7,
+					  64,
+					  4095,
+					  4096,
+					  8192,
+					  65,
+					  1ull << 20,
+					  1ull << 31,
+					  1ull << 32,
+					  1ull << 39,
+					  1ull << 46,
+					  1ull << 47,
+					  INT64_MAX,
+					  1ull << 63,
+					  0xffff800000000000,
+					  UINT64_MAX,
+					  UINT64_MAX - 4095,
+					  UINT64_MAX - 1};
 
 	switch (random_below(4)) {
 	case 0:
@@ -351,19 +381,23 @@ static uint64_t any_value(void)
 }
 
 /*
- * Random arguments for every call: ring 0 must not fall over them, only documented errors come back, and
- * after all handles that calls made are closed again, all frames and the quota are as before.
+ * Random arguments for every call: ring 0 must not fall over them, only documented errors come
+ * back, and after all handles that calls made are closed again, all frames and the quota are as
+ * before.
  */
 TEST(random_arguments_do_no_harm)
 {
-	char *page = mmap(NULL, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *page = mmap(NULL, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
 	uint64_t good = 0, used_before, free_before;
 	uint32_t count_before;
 
 	start();
 	fake_bad_user = P(page) + PAGE_SIZE;
-	memcpy(pointers, (uint64_t[]){ P(page), P(page) + 512, P(page) + PAGE_SIZE, P(page) + PAGE_SIZE - 4, 0, 0xfff8,
-				       ABI_USER_END - 8, 0xffff800000000000 }, sizeof(pointers));
+	memcpy(pointers,
+	       (uint64_t[]){P(page), P(page) + 512, P(page) + PAGE_SIZE, P(page) + PAGE_SIZE - 4, 0,
+			    0xfff8, ABI_USER_END - 8, 0xffff800000000000},
+	       sizeof(pointers));
 	make_handles();
 	free_before = frames_free_count();
 	used_before = process_current()->quota->used;
@@ -395,14 +429,16 @@ TEST(random_arguments_do_no_harm)
 			CHECK_EQ(CALL(SYS_HANDLE_CLOSE, (uint64_t)ends[0]), 0);
 			CHECK_EQ(CALL(SYS_HANDLE_CLOSE, (uint64_t)ends[1]), 0);
 		}
-		if (number == SYS_MEMORY_CREATE || number == SYS_SYSTEM_MODULE || number == SYS_DEVICE_CREATE ||
-		    number == SYS_VM_CREATE || number == SYS_VCPU_CREATE)
+		if (number == SYS_MEMORY_CREATE || number == SYS_SYSTEM_MODULE ||
+		    number == SYS_DEVICE_CREATE || number == SYS_VM_CREATE ||
+		    number == SYS_VCPU_CREATE)
 			CHECK_EQ(CALL(SYS_HANDLE_CLOSE, (uint64_t)result), 0);
 		memset(page, (int)random_below(3), 64);
 		fake_settle();
 	}
 	CHECK(good > 1000);
-	/* Messages that a send left waiting, members of the set and bound events go with their objects. */
+	/* Messages that a send left waiting, members of the set and bound events go with their
+	 * objects. */
 	for (handle_t h = 2; h < 1000; h++)
 		CALL(SYS_HANDLE_CLOSE, (uint64_t)h);
 	fake_settle();
@@ -412,30 +448,50 @@ TEST(random_arguments_do_no_harm)
 	CHECK(count_before > 2);
 }
 
-/* Each call in turn with every bad handle, at each place for a handle: refused, and nothing changes. */
+/* Each call in turn with every bad handle, at each place for a handle: refused, and nothing
+ * changes. */
 TEST(bad_handles_are_refused_by_every_call)
 {
 	static const struct {
 		unsigned number, place;
 		enum object_type type;
 	} calls[] = {
-		{ SYS_HANDLE_CLOSE, 0, OBJECT_NONE }, { SYS_HANDLE_DUP, 0, OBJECT_NONE },
-		{ SYS_PROCESS_GIVE, 0, OBJECT_PROCESS }, { SYS_PROCESS_KILL, 0, OBJECT_PROCESS },
-		{ SYS_PROCESS_INFO, 0, OBJECT_PROCESS }, { SYS_THREAD_CREATE, 0, OBJECT_PROCESS },
-		{ SYS_MEMORY_COW, 0, OBJECT_MEMORY }, { SYS_MEMORY_INFO, 0, OBJECT_MEMORY },
-		{ SYS_CHANNEL_SEND, 0, OBJECT_CHANNEL }, { SYS_CHANNEL_RECV, 0, OBJECT_CHANNEL },
-		{ SYS_EVENT_SIGNAL, 0, OBJECT_EVENT }, { SYS_EVENT_TAKE, 0, OBJECT_EVENT },
-		{ SYS_WAITSET_ADD, 0, OBJECT_WAITSET }, { SYS_WAITSET_REMOVE, 0, OBJECT_WAITSET },
-		{ SYS_WAITSET_WAIT, 0, OBJECT_WAITSET }, { SYS_DEVICE_CREATE, 0, OBJECT_SYSTEM },
-		{ SYS_DEVICE_PORT_IN, 0, OBJECT_DEVICE }, { SYS_DEVICE_PORT_OUT, 0, OBJECT_DEVICE },
-		{ SYS_DEVICE_IRQ_BIND, 0, OBJECT_DEVICE }, { SYS_DEVICE_IRQ_ACK, 0, OBJECT_DEVICE },
-		{ SYS_DEVICE_DMA_MAP, 0, OBJECT_DEVICE }, { SYS_DEVICE_DMA_UNMAP, 0, OBJECT_DEVICE },
-		{ SYS_VM_MAP, 0, OBJECT_VM }, { SYS_VM_UNMAP, 0, OBJECT_VM }, { SYS_VM_DOORBELL, 0, OBJECT_VM },
-		{ SYS_VM_MSI, 0, OBJECT_VM }, { SYS_VM_STATS, 0, OBJECT_VM }, { SYS_VCPU_CREATE, 0, OBJECT_VM },
-		{ SYS_VCPU_RUN, 0, OBJECT_VCPU }, { SYS_VCPU_KICK, 0, OBJECT_VCPU }, { SYS_VCPU_GET, 0, OBJECT_VCPU },
-		{ SYS_VCPU_SET, 0, OBJECT_VCPU }, { SYS_VCPU_APIC_ACCESS, 0, OBJECT_VCPU },
-		{ SYS_SYSTEM_INFO, 0, OBJECT_SYSTEM }, { SYS_SYSTEM_MODULE, 0, OBJECT_SYSTEM },
-		{ SYS_SYSTEM_POWER, 0, OBJECT_SYSTEM },
+		{SYS_HANDLE_CLOSE, 0, OBJECT_NONE},
+		{SYS_HANDLE_DUP, 0, OBJECT_NONE},
+		{SYS_PROCESS_GIVE, 0, OBJECT_PROCESS},
+		{SYS_PROCESS_KILL, 0, OBJECT_PROCESS},
+		{SYS_PROCESS_INFO, 0, OBJECT_PROCESS},
+		{SYS_THREAD_CREATE, 0, OBJECT_PROCESS},
+		{SYS_MEMORY_COW, 0, OBJECT_MEMORY},
+		{SYS_MEMORY_INFO, 0, OBJECT_MEMORY},
+		{SYS_CHANNEL_SEND, 0, OBJECT_CHANNEL},
+		{SYS_CHANNEL_RECV, 0, OBJECT_CHANNEL},
+		{SYS_EVENT_SIGNAL, 0, OBJECT_EVENT},
+		{SYS_EVENT_TAKE, 0, OBJECT_EVENT},
+		{SYS_WAITSET_ADD, 0, OBJECT_WAITSET},
+		{SYS_WAITSET_REMOVE, 0, OBJECT_WAITSET},
+		{SYS_WAITSET_WAIT, 0, OBJECT_WAITSET},
+		{SYS_DEVICE_CREATE, 0, OBJECT_SYSTEM},
+		{SYS_DEVICE_PORT_IN, 0, OBJECT_DEVICE},
+		{SYS_DEVICE_PORT_OUT, 0, OBJECT_DEVICE},
+		{SYS_DEVICE_IRQ_BIND, 0, OBJECT_DEVICE},
+		{SYS_DEVICE_IRQ_ACK, 0, OBJECT_DEVICE},
+		{SYS_DEVICE_DMA_MAP, 0, OBJECT_DEVICE},
+		{SYS_DEVICE_DMA_UNMAP, 0, OBJECT_DEVICE},
+		{SYS_VM_MAP, 0, OBJECT_VM},
+		{SYS_VM_UNMAP, 0, OBJECT_VM},
+		{SYS_VM_DOORBELL, 0, OBJECT_VM},
+		{SYS_VM_MSI, 0, OBJECT_VM},
+		{SYS_VM_STATS, 0, OBJECT_VM},
+		{SYS_VCPU_CREATE, 0, OBJECT_VM},
+		{SYS_VCPU_RUN, 0, OBJECT_VCPU},
+		{SYS_VCPU_KICK, 0, OBJECT_VCPU},
+		{SYS_VCPU_GET, 0, OBJECT_VCPU},
+		{SYS_VCPU_SET, 0, OBJECT_VCPU},
+		{SYS_VCPU_APIC_ACCESS, 0, OBJECT_VCPU},
+		{SYS_SYSTEM_INFO, 0, OBJECT_SYSTEM},
+		{SYS_SYSTEM_MODULE, 0, OBJECT_SYSTEM},
+		{SYS_SYSTEM_POWER, 0, OBJECT_SYSTEM},
 	};
 	uint64_t free_before;
 	uint32_t count;
@@ -446,13 +502,15 @@ TEST(bad_handles_are_refused_by_every_call)
 	count = process_current()->handles.count;
 	for (unsigned i = 0; i < ARRAY_COUNT(calls); i++) {
 		for (unsigned k = 0; k < ARRAY_COUNT(handles); k++) {
-			uint64_t args[6] = { 0, 0, ABI_USER_BASE, 0, 0, 1 };
+			uint64_t args[6] = {0, 0, ABI_USER_BASE, 0, 0, 1};
 			struct object *object = NULL;
 			int64_t result;
 			bool is_good = k < HANDLE_KINDS;
 
 			if (is_good) {
-				CHECK_EQ(handle_get(process_current(), (handle_t)handles[k], OBJECT_NONE, 0, &object), 0);
+				CHECK_EQ(handle_get(process_current(), (handle_t)handles[k],
+						    OBJECT_NONE, 0, &object),
+					 0);
 				object_unref(object);
 				if (calls[i].type == OBJECT_NONE || object->type == calls[i].type)
 					continue;
@@ -464,8 +522,8 @@ TEST(bad_handles_are_refused_by_every_call)
 			CHECK_EQ(frames_free_count(), free_before);
 		}
 	}
-	CHECK_EQ(syscall_dispatch(SYS_COUNT, (uint64_t[6]){ 0 }), -ABI_ENOSYS);
-	CHECK_EQ(syscall_dispatch(UINT64_MAX, (uint64_t[6]){ 0 }), -ABI_ENOSYS);
+	CHECK_EQ(syscall_dispatch(SYS_COUNT, (uint64_t[6]){0}), -ABI_ENOSYS);
+	CHECK_EQ(syscall_dispatch(UINT64_MAX, (uint64_t[6]){0}), -ABI_ENOSYS);
 }
 
 int main(void)

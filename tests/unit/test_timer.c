@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Timers against a model: each fires once, in order, never early, and the hardware is armed in time. */
+/* Timers against a model: each fires once, in order, never early, and the hardware is armed in
+ * time. */
 #include "kernel/timer.h"
 
 #include "fake_arch.h"
