@@ -376,6 +376,22 @@ run: setup
 	$(Q)tests/rig/run --rig $(or $(RIG),$(shell grep -qE '^flags.* (vmx|svm)( |$$)' /proc/cpuinfo && \
 		[ -w /dev/kvm ] && echo kvm || echo qemu-svm)) --timeout 86400 $(BUILD)/linux.img
 
+# Each of tests/fuzz/fuzz_NAME.c for so long, anew each time: what it finds is worth a unit test.
+FUZZ_SECONDS ?= 60
+FUZZERS := board emulate
+fuzz_board_SRCS := $(board_SRCS)
+fuzz_emulate_SRCS := $(VMM_EMULATE)
+fuzz_emulate_FLAGS := $(ZYDIS_FLAGS)
+
+$(BUILD)/fuzz/%: tests/fuzz/fuzz_%.c $$(fuzz_$$*_SRCS)
+	$(call say,FUZZCC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(HOST_FLAGS) -fsanitize=fuzzer $(fuzz_$*_FLAGS) -o $@ $< $(fuzz_$*_SRCS)
+
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
+	$(Q)cd $(BUILD)/fuzz && for f in $(FUZZERS); do nice ./$$f -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
+		-print_final_stats=1 2>$$f.log || { tail -n 40 $$f.log; exit 1; }; echo "fuzz $$f: nothing found"; done
+
 clean:
 	$(Q)rm -rf build
 

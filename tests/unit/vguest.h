@@ -10,7 +10,7 @@
 #include "services/vmm/x86.h"
 #include "tests/unit/vdevice.h"
 
-#define GUEST_RAM  0x200000u
+#define GUEST_RAM  0x20000u
 #define GUEST_CODE 0x10000u
 #define GUEST_MMIO 0xd0000000ull /* one page of bytes that keep what is written */
 #define GUEST_PORT 0x2000u       /* sixteen ports of the same kind */
