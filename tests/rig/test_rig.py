@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Tests of the runner: test_rig.py HELLO.EFI; RIG and TEST in the environment choose among them.
+"""Tests of the runner: test_rig.py HELLO.EFI; RIG (or "unit") and TEST in the environment choose.
 
 Prints "ok WHERE/rig.NAME" or "not ok WHERE/rig.NAME: REASON". hello.c tells what the program does.
 """
@@ -489,9 +489,10 @@ def report(where, test, *arguments):
 
 def main():
     wanted = os.environ.get("RIG")
-    rigs = [wanted] if wanted else list(options.RIGS[:3])
+    rigs = [wanted] if wanted else ["unit", *options.RIGS[:3]]
     failed = 0
-    if not wanted:
+    if "unit" in rigs:
+        rigs.remove("unit")
         for test in HOST_TESTS:
             failed += report("unit", test)
     with tempfile.TemporaryDirectory(prefix="corbel-test-") as folder:
