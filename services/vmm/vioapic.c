@@ -64,14 +64,13 @@ static void service_level(struct vioapic *ioapic, unsigned pin)
 void vioapic_set_pin(struct vioapic *ioapic, unsigned pin, bool level)
 {
 	uint32_t bit = 1u << (pin & 31);
-	bool rises = level && !(ioapic->s.lines & bit);
 
-	if (pin >= VIOAPIC_PINS)
+	if (pin >= VIOAPIC_PINS || !!(ioapic->s.lines & bit) == level)
 		return;
 	ioapic->s.lines = level ? ioapic->s.lines | bit : ioapic->s.lines & ~bit;
 	if (ioapic->s.entry[pin] & ENTRY_LEVEL)
 		service_level(ioapic, pin);
-	else if (rises && !(ioapic->s.entry[pin] & ENTRY_MASKED))
+	else if (level && !(ioapic->s.entry[pin] & ENTRY_MASKED))
 		send(ioapic, ioapic->s.entry[pin]);
 }
 

@@ -71,7 +71,10 @@ static void update(struct vpic *pic)
 		master->irr |= bit;
 	else
 		master->irr &= (uint8_t)~bit;
-	platform_intr(pic->platform, pending(master) >= 0);
+	if ((pending(master) >= 0) == pic->intr)
+		return;
+	pic->intr = !pic->intr;
+	platform_intr(pic->platform, pic->intr);
 }
 
 void vpic_set_irq(struct vpic *pic, unsigned irq, bool level)
@@ -79,11 +82,11 @@ void vpic_set_irq(struct vpic *pic, unsigned irq, bool level)
 	struct vpic_chip *chip = &pic->s.chip[irq >> 3 & 1];
 	uint8_t bit = (uint8_t)(1u << (irq & 7));
 
-	if (irq == CASCADE || irq > 15)
+	if (irq == CASCADE || irq > 15 || !!(chip->lines & bit) == level)
 		return;
-	if (level && ((chip->elcr & bit) || !(chip->lines & bit)))
+	if (level)
 		chip->irr |= bit;
-	if (!level && (chip->elcr & bit))
+	else if (chip->elcr & bit)
 		chip->irr &= (uint8_t)~bit;
 	chip->lines = level ? chip->lines | bit : chip->lines & (uint8_t)~bit;
 	update(pic);

@@ -26,6 +26,7 @@ struct vpic_state {
 
 struct vpic {
 	struct platform *platform; /* (set once) */
+	bool intr;                 /* what platform_intr() was told last */
 	struct vpic_state s;
 };
 
