@@ -88,7 +88,8 @@ def run(rig, disk, names, *options, timeout=300, expect=None, stdin=None):
 def boot(rig, vms, *options, **settings):
     """Boots these VMs, whose kernels are files of build/guests, and returns the Log."""
     keep = {key: settings.pop(key) for key in ("timeout", "expect") if key in settings}
-    files = {v["kernel"]: BUILD / "guests" / v["kernel"] for v in vms}
+    files = {f"{v['kernel']}.guest": BUILD / "guests" / v["kernel"] for v in vms}
+    vms = [{**v, "kernel": f"{v['kernel']}.guest"} for v in vms]
     with tempfile.NamedTemporaryFile(suffix=".img") as disk:
         image(disk.name, vms, files, **settings)
         return run(rig, disk.name, [v["name"] for v in vms], *options, **keep)
