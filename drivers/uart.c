@@ -9,6 +9,7 @@ enum { DATA, IER, FCR, LCR, MCR, LSR }; /* IIR reads where FCR writes */
 #define FIFO_SIZE 16u
 #define IER_RECEIVE 1u
 #define IER_TRANSMIT 2u
+#define IIR_NONE 1u
 #define LSR_DATA 0x01u
 #define LSR_THR_EMPTY 0x20u
 #define LSR_IDLE 0x40u
@@ -58,10 +59,14 @@ size_t uart_read(struct uart *uart, uint8_t *bytes, size_t capacity)
 {
 	size_t count = 0;
 
-	in(uart, FCR); /* reading IIR takes back the transmitter's interrupt */
 	while (count < capacity && count < READ_MAX && in(uart, LSR) & LSR_DATA)
 		bytes[count++] = in(uart, DATA);
 	return count;
+}
+
+bool uart_has_interrupt(struct uart *uart)
+{
+	return !(in(uart, FCR) & IIR_NONE);
 }
 
 bool uart_is_idle(struct uart *uart)
