@@ -290,7 +290,7 @@ void cpuid_answer(struct vcpu *vcpu)
 		if (arch_vcpu_cr(vcpu, 4) & CR4_OSXSAVE)
 			gpr[ABI_RCX] |= ECX1_OSXSAVE;
 	} else if (leaf == 0xd && subleaf == 0) {
-		gpr[ABI_RBX] = arch_fpu_size(vcpu->xcr0);
+		gpr[ABI_RBX] = arch_fpu_size(arch_vcpu_xcr0(vcpu));
 	} else if (leaf == 0xb) {
 		gpr[ABI_RDX] = vcpu->index;
 		gpr[ABI_RCX] = (gpr[ABI_RCX] & ~0xffull) | (subleaf & 0xff);

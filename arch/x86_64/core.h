@@ -30,13 +30,11 @@ struct tss {
 struct core {
 	struct cpu cpu;             /* the portable part; first */
 	struct fpu_area *fpu_owner; /* whose state the FPU registers hold; NULL = nobody's */
-	uint64_t xcr0;              /* what XCR0 holds */
 	bool is_ts_clear;           /* CR0.TS = 0: the owner is the current thread's area */
 	uint32_t apic_id;           /* (set once) */
 	struct tss tss;
 	uint64_t gdt[7];
 	void *hv;             /* vmx/ or svm/: VMXON region, host save area, current VMCS */
-	uint64_t hv_words[6]; /* vmx/ or svm/: small things of this core, as they like */
 };
 
 /* The word at the top of each kernel stack. */

@@ -61,7 +61,6 @@ void fpu_cpu_start(void)
 		fpu_learn_mxcsr();
 	}
 	xsetbv(0, xcr0_host);
-	core_this()->xcr0 = xcr0_host;
 	write_cr0(read_cr0() | CR0_TS);
 }
 
@@ -74,9 +73,9 @@ size_t arch_fpu_size(uint64_t xcr0)
 {
 	size_t size = FPU_LEGACY;
 
-	for (unsigned i = 2; i < ARRAY_COUNT(component_end); i++)
-		if (xcr0 >> i & 1)
-			size = MAX(size, (size_t)component_end[i]);
+	/* One turn a component beyond SSE: CPUID exits ask. */
+	for (uint64_t left = xcr0 & 0xfffc; left; left &= left - 1)
+		size = MAX(size, (size_t)component_end[__builtin_ctzll(left)]);
 	return size;
 }
 
@@ -97,24 +96,26 @@ struct fpu_area *fpu_area_alloc(struct quota *quota, uint64_t xcr0)
 
 /* ---- moving state ---- */
 
-static void fpu_write_xcr0(struct core *core, uint64_t xcr0)
+static void fpu_write_xcr0(uint64_t xcr0)
 {
-	if (core->xcr0 == xcr0)
-		return;
-	xsetbv(0, xcr0);
-	core->xcr0 = xcr0;
+	if (xgetbv(0) != xcr0)
+		xsetbv(0, xcr0);
 }
 
-/* CR0.TS is clear. All components are saved and loaded, also those that the owner's XCR0 hides now.
+/*
+ * CR0.TS is clear. All components are saved and loaded, also those that the owner's XCR0 hides now.
+ * XCR0 is read back, because QEMU's SVM lets a guest write it without an exit.
  */
 static void fpu_swap(struct core *core, struct fpu_area *area)
 {
-	fpu_write_xcr0(core, xcr0_host);
+	if (core->fpu_owner)
+		core->fpu_owner->xcr0 = xgetbv(0) & xcr0_host;
+	fpu_write_xcr0(xcr0_host);
 	if (core->fpu_owner)
 		xsave64(core->fpu_owner->xsave, xcr0_host);
 	if (area) {
 		xrstor64(area->xsave, xcr0_host);
-		fpu_write_xcr0(core, area->xcr0);
+		fpu_write_xcr0(area->xcr0);
 	}
 	core->fpu_owner = area;
 }
@@ -167,7 +168,7 @@ void fpu_set_xcr0(struct fpu_area *area, uint64_t xcr0)
 
 	area->xcr0 = xcr0;
 	if (core->fpu_owner == area)
-		fpu_write_xcr0(core, xcr0);
+		fpu_write_xcr0(xcr0);
 }
 
 void fpu_get(struct fpu_area *area, void *buffer, size_t size)

@@ -50,6 +50,13 @@ void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
 	fpu_set_xcr0(hv->vcpu_fpu(vcpu), xcr0);
 }
 
+/* The guest's state stays loaded while ring 0 handles its exit. */
+uint64_t arch_vcpu_xcr0(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return xgetbv(0);
+}
+
 int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size)
 {
 	if (size < arch_fpu_size(arch_xcr0_host()))

@@ -122,6 +122,14 @@ static inline void xsetbv(uint32_t index, uint64_t value)
 			 : "memory");
 }
 
+static inline uint64_t xgetbv(uint32_t index)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(index) : "memory");
+	return (uint64_t)high << 32 | low;
+}
+
 static inline void xsave64(void *area, uint64_t mask)
 {
 	count_op(ABI_OP_XSAVE);
