@@ -11,7 +11,6 @@
 #include "kernel/vlapic.h"
 
 #define VECTOR_UD 6u
-#define VECTOR_DF 8u
 #define VECTOR_GP 13u
 #define VECTOR_PF 14u
 
@@ -19,8 +18,8 @@
 
 static bool has_error_code(uint8_t vector)
 {
-	/* SDM vol 3, "Exception and Interrupt Reference": #DF, #TS to #PF, #AC, #CP. */
-	const uint32_t with_error = 1u << 8 | 0x1fu << 10 | 1u << 17 | 1u << 21;
+	/* SDM vol 3, "Exception and Interrupt Reference": #DF, #TS to #PF, #AC. No guest has #CP. */
+	const uint32_t with_error = 1u << 8 | 0x1fu << 10 | 1u << 17;
 
 	return vector < 32 && (with_error >> vector & 1);
 }
@@ -32,7 +31,8 @@ static void raise_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error)
 	vcpu->needs_look = true;
 }
 
-enum exit_action exit_inject(struct vcpu *vcpu, uint8_t vector)
+/* A fault with error code 0, if it has one. */
+static enum exit_action inject(struct vcpu *vcpu, uint8_t vector)
 {
 	raise_exception(vcpu, vector, 0);
 	return EXIT_INJECT;
@@ -46,6 +46,16 @@ static enum exit_action stop(struct vcpu *vcpu, struct vm_exit *exit, uint32_t c
 	page->exit.error.code = code;
 	string_copy(page->exit.error.text, text, sizeof(page->exit.error.text));
 	return EXIT_STOP_VM;
+}
+
+/* If another thread is due. Much may have happened until this one runs again: it may have been killed. */
+static enum exit_action yield(struct vcpu *vcpu, enum exit_action action)
+{
+	if (sched_should_yield()) {
+		sched_yield();
+		vcpu->needs_look = true;
+	}
+	return action;
 }
 
 static enum exit_action on_cpuid(struct vcpu *vcpu, struct vm_exit *exit)
@@ -70,7 +80,7 @@ static enum exit_action on_rdmsr(struct vcpu *vcpu, struct vm_exit *exit)
 
 	(void)exit;
 	if (!msr_read(vcpu, (uint32_t)gpr[ABI_RCX], &value))
-		return exit_inject(vcpu, VECTOR_GP);
+		return inject(vcpu, VECTOR_GP);
 	gpr[ABI_RAX] = (uint32_t)value;
 	gpr[ABI_RDX] = value >> 32;
 	return EXIT_NEXT_INSN;
@@ -82,7 +92,7 @@ static enum exit_action on_wrmsr(struct vcpu *vcpu, struct vm_exit *exit)
 
 	(void)exit;
 	if (!msr_write(vcpu, (uint32_t)gpr[ABI_RCX], gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX]))
-		return exit_inject(vcpu, VECTOR_GP);
+		return inject(vcpu, VECTOR_GP);
 	return EXIT_NEXT_INSN;
 }
 
@@ -102,7 +112,7 @@ static enum exit_action on_cr(struct vcpu *vcpu, struct vm_exit *exit)
 	else
 		value = arch_vcpu_is_long(vcpu) ? *gpr : (uint32_t)*gpr;
 	if (!cpuid_cr_is_valid(vcpu, exit->cr.nr, value))
-		return exit_inject(vcpu, VECTOR_GP);
+		return inject(vcpu, VECTOR_GP);
 	if (exit->cr.nr == 8)
 		vlapic_set_tpr(vcpu, (uint32_t)value << 4);
 	else
@@ -117,7 +127,7 @@ static enum exit_action on_dr(struct vcpu *vcpu, struct vm_exit *exit)
 	if (!exit->dr.is_write)
 		*gpr = arch_vcpu_dr(vcpu, exit->dr.nr);
 	else if (*gpr >> 32)
-		return exit_inject(vcpu, VECTOR_GP);
+		return inject(vcpu, VECTOR_GP);
 	else
 		arch_vcpu_set_dr(vcpu, exit->dr.nr, *gpr);
 	return EXIT_NEXT_INSN;
@@ -130,7 +140,7 @@ static enum exit_action on_xsetbv(struct vcpu *vcpu, struct vm_exit *exit)
 
 	(void)exit;
 	if ((uint32_t)gpr[ABI_RCX] != 0 || arch_vcpu_cpl(vcpu) != 0 || !cpuid_xcr0_is_valid(vcpu, value))
-		return exit_inject(vcpu, VECTOR_GP);
+		return inject(vcpu, VECTOR_GP);
 	arch_vcpu_set_xcr0(vcpu, value);
 	return EXIT_NEXT_INSN;
 }
@@ -146,11 +156,8 @@ static enum exit_action on_hlt(struct vcpu *vcpu, struct vm_exit *exit)
 /* A guest that spins waits for somebody: let the others run. */
 static enum exit_action on_pause(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	(void)vcpu;
 	(void)exit;
-	if (sched_should_yield())
-		sched_yield();
-	return EXIT_NEXT_INSN;
+	return yield(vcpu, EXIT_NEXT_INSN);
 }
 
 /* Guest memory is coherent write-back RAM, so that there is nothing to write back or lose. */
@@ -164,14 +171,15 @@ static enum exit_action on_invalidate(struct vcpu *vcpu, struct vm_exit *exit)
 static enum exit_action on_undefined(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	(void)exit;
-	return exit_inject(vcpu, VECTOR_UD);
+	return inject(vcpu, VECTOR_UD);
 }
 
-/* Intercepted only so that the CPU cannot loop in their delivery: the guest gets them as they are. */
+/*
+ * Intercepted only so that the CPU cannot loop in their delivery: the guest gets them as they are. They
+ * are benign, so that an event whose delivery met one gives way to it, and makes no double fault.
+ */
 static enum exit_action on_exception(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	if (exit->reinject.is_valid) /* of the event that faulted: a double fault, or worse */
-		vcpu->event.is_valid = 0;
 	raise_exception(vcpu, exit->exception.vector, exit->exception.error);
 	return EXIT_INJECT;
 }
@@ -180,10 +188,8 @@ static enum exit_action on_interrupt(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	(void)exit;
 	arch_irq_window();
-	if (sched_should_yield())
-		sched_yield();
 	vcpu->needs_look = true;
-	return EXIT_SAME_INSN;
+	return yield(vcpu, EXIT_SAME_INSN);
 }
 
 static enum exit_action on_nmi(struct vcpu *vcpu, struct vm_exit *exit)
@@ -208,7 +214,7 @@ static enum exit_action on_stage2(struct vcpu *vcpu, struct vm_exit *exit)
 	int error = space_fault(&vcpu->vm->stage2, gpa.value, access);
 
 	if (error == 0)
-		return EXIT_SAME_INSN;
+		return yield(vcpu, EXIT_SAME_INSN);
 	if (error == -ABI_ENOMEM)
 		return stop(vcpu, exit, 0, "no memory left for a page of this VM");
 	if (exit->reinject.is_valid)
@@ -233,7 +239,7 @@ static enum exit_action on_port(struct vcpu *vcpu, struct vm_exit *exit)
 	if (exit->port.is_write && !exit->port.is_string &&
 	    doorbell_ring_port(vcpu->vm, exit->port.port, exit->port.size, value)) {
 		exit->kind = ABI_EXIT_DOORBELL;
-		return EXIT_NEXT_INSN;
+		return yield(vcpu, EXIT_NEXT_INSN);
 	}
 	page->exit.port.port = exit->port.port;
 	page->exit.port.size = exit->port.size;

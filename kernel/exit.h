@@ -13,11 +13,8 @@ enum exit_action {
 	EXIT_STOP_VM    /* page->exit holds the error: the VM cannot go on */
 };
 
-/* Decides about one exit and counts it by what it turned out to be. BLOCK and above leave vcpu_run's loop. */
+/* Decides about one exit and counts it by what it turned out to be. TO_VMM and STOP_VM leave vcpu_run's loop. */
 enum exit_action exit_handle(struct vcpu *vcpu, struct vm_exit *exit);
 
 /* Takes over what vmm wrote into the page since the last run: RIP, flags, events. */
 void exit_take_page(struct vcpu *vcpu);
-
-/* Handlers' helpers: #GP(0) and #UD in the guest. */
-enum exit_action exit_inject(struct vcpu *vcpu, uint8_t vector);

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* arch_vm_* and arch_vcpu_* for unit tests: a guest CPU whose registers lie in memory. */
+#include "fake_vcpu.h"
+
+#include "kernel/memory.h"
+#include "kernel/process.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define XSAVE_LEGACY 576u
+
+void (*fake_guest)(struct vcpu *vcpu, struct vm_exit *exit);
+void (*fake_cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]) = fake_cpuid_haswell;
+uint64_t fake_xcr0_host = 7;
+unsigned fake_nmi_count, fake_direct_count, fake_vcpu_init_fails;
+uint32_t fake_direct[64];
+
+static const uint32_t msrs[16] = { 0xc0000080, 0x174,	   0x175,      0x176,	   0x277,      0xc0000081,
+				   0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
+				   0xc0000103 };
+
+/* ---- the machine ---- */
+
+uint64_t arch_tsc(void)
+{
+	return fake_now_ns * FAKE_TSC_PER_NS;
+}
+
+uint64_t arch_tsc_to_ns(uint64_t tsc)
+{
+	return tsc == UINT64_MAX ? UINT64_MAX : tsc / FAKE_TSC_PER_NS;
+}
+
+void arch_tsc_scale(uint32_t *mul, int8_t *shift)
+{
+	*mul = 0xaaaaaaab; /* 2/3, and */
+	*shift = -1;	   /* a half of it */
+}
+
+void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	fake_cpuid(leaf, subleaf, out);
+}
+
+uint64_t arch_xcr0_host(void)
+{
+	return fake_xcr0_host;
+}
+
+size_t arch_fpu_size(uint64_t xcr0)
+{
+	return xcr0 & 0x80 ? 2688 : xcr0 & 0x40 ? 1664 : xcr0 & 0x20 ? 1152 : xcr0 & 4 ? 832 : XSAVE_LEGACY;
+}
+
+void arch_nmi_serve(void)
+{
+	fake_nmi_count++;
+}
+
+const struct pt_format *arch_stage2_format(void)
+{
+	return &fake_ept_format;
+}
+
+int arch_vm_init(struct vm *vm)
+{
+	(void)vm;
+	return fake_vcpu_init_fails ? -ABI_ENOMEM : 0;
+}
+
+void arch_vm_exit(struct vm *vm)
+{
+	(void)vm;
+}
+
+void arch_vm_msr_direct(struct vm *vm, uint32_t index, bool read, bool write)
+{
+	(void)vm;
+	if (read && write && fake_direct_count < ARRAY_COUNT(fake_direct))
+		fake_direct[fake_direct_count++] = index;
+}
+
+/* ---- the guest CPU ---- */
+
+int arch_vcpu_init(struct vcpu *vcpu)
+{
+	if (fake_vcpu_init_fails)
+		return -ABI_ENOMEM;
+	_Static_assert(sizeof(*vcpu->arch) <= PAGE_SIZE, "a page of the kernel holds it");
+	vcpu->arch = kpage_alloc_charged(vcpu->object.quota);
+	if (!vcpu->arch)
+		return -ABI_ENOMEM;
+	vcpu->arch->xcr0 = vcpu->xcr0;
+	return 0;
+}
+
+void arch_vcpu_exit(struct vcpu *vcpu)
+{
+	kpage_free_charged(vcpu->object.quota, vcpu->arch);
+	vcpu->arch = NULL;
+}
+
+void arch_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+
+	arch->enter_count++;
+	if (arch->injected.is_valid && arch->delivered_count < FAKE_DELIVERED)
+		arch->delivered[arch->delivered_count++] = arch->injected;
+	arch->injected.is_valid = 0;
+	memset(exit, 0, sizeof(*exit));
+	fake_guest(vcpu, exit);
+	if (exit->kind == ABI_EXIT_WINDOW) {
+		arch->wants_interrupt = arch->wants_nmi = false;
+		arch->window_class = 0;
+	}
+}
+
+static void end_instruction(struct vcpu *vcpu)
+{
+	vcpu->arch->has_shadow = false;
+}
+
+void arch_vcpu_skip(struct vcpu *vcpu, unsigned length)
+{
+	vcpu->arch->cpu.rip += length;
+	vcpu->arch->skip_count++;
+	vcpu->arch->skipped += length;
+	end_instruction(vcpu);
+}
+
+void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
+{
+	vcpu->arch->cpu.rip = rip;
+	vcpu->arch->set_rip_count++;
+	end_instruction(vcpu);
+}
+
+void arch_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags)
+{
+	vcpu->arch->cpu.rflags = (vcpu->arch->cpu.rflags & ~0xcd5ull) | (rflags & 0xcd5);
+}
+
+void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
+{
+	*cpu = vcpu->arch->cpu;
+	cpu->efer = vcpu->arch->msrs[0];
+}
+
+int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
+{
+	if (cpu->cr0 >> 32)
+		return -ABI_EINVAL;
+	vcpu->arch->cpu = *cpu;
+	vcpu->arch->msrs[0] = cpu->efer;
+	return 0;
+}
+
+unsigned arch_vcpu_cpl(struct vcpu *vcpu)
+{
+	return vcpu->arch->cpl;
+}
+
+bool arch_vcpu_is_long(struct vcpu *vcpu)
+{
+	return vcpu->arch->is_long;
+}
+
+static uint64_t *cr(struct vcpu *vcpu, unsigned nr)
+{
+	struct abi_cpu *cpu = &vcpu->arch->cpu;
+
+	switch (nr) {
+	case 0:
+		return &cpu->cr0;
+	case 2:
+		return &cpu->cr2;
+	case 3:
+		return &cpu->cr3;
+	case 4:
+		return &cpu->cr4;
+	default:
+		abort();
+	}
+}
+
+uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr)
+{
+	return *cr(vcpu, nr);
+}
+
+void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
+{
+	*cr(vcpu, nr) = value;
+}
+
+uint64_t arch_vcpu_dr(struct vcpu *vcpu, unsigned nr)
+{
+	return vcpu->arch->dr[nr];
+}
+
+void arch_vcpu_set_dr(struct vcpu *vcpu, unsigned nr, uint64_t value)
+{
+	vcpu->arch->dr[nr] = value;
+}
+
+static uint64_t *msr(struct vcpu *vcpu, uint32_t index)
+{
+	for (unsigned i = 0; i < ARRAY_COUNT(msrs); i++)
+		if (msrs[i] && msrs[i] == index)
+			return &vcpu->arch->msrs[i];
+	return NULL;
+}
+
+bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value)
+{
+	const uint64_t *slot = msr(vcpu, index);
+
+	if (slot)
+		*value = *slot;
+	return slot;
+}
+
+bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	uint64_t *slot = msr(vcpu, index);
+
+	if (slot)
+		*slot = value;
+	return slot;
+}
+
+void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
+{
+	vcpu->arch->tsc_offset = offset;
+}
+
+void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
+{
+	vcpu->arch->xcr0 = xcr0;
+}
+
+uint64_t arch_vcpu_xcr0(struct vcpu *vcpu)
+{
+	return vcpu->arch->xcr0;
+}
+
+int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size)
+{
+	(void)vcpu;
+	memset(buffer, 0x55, size);
+	return 0;
+}
+
+int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size)
+{
+	(void)vcpu, (void)buffer;
+	return size == XSAVE_LEGACY ? 0 : -ABI_EINVAL;
+}
+
+void arch_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
+{
+	if (vcpu->arch->injected.is_valid)
+		abort(); /* one at most goes in */
+	vcpu->arch->injected = *event;
+}
+
+bool arch_vcpu_can_interrupt(struct vcpu *vcpu)
+{
+	const struct arch_vcpu *arch = vcpu->arch;
+
+	return !arch->injected.is_valid && arch->cpu.rflags & 0x200 && !arch->has_shadow;
+}
+
+bool arch_vcpu_can_nmi(struct vcpu *vcpu)
+{
+	const struct arch_vcpu *arch = vcpu->arch;
+
+	return !arch->injected.is_valid && !arch->is_nmi_blocked && !arch->has_shadow;
+}
+
+void arch_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
+{
+	vcpu->arch->wants_interrupt = true;
+	vcpu->arch->window_class = class;
+}
+
+void arch_vcpu_want_nmi(struct vcpu *vcpu)
+{
+	vcpu->arch->wants_nmi = true;
+}
+
+void arch_vcpu_flush_tlb(struct vcpu *vcpu)
+{
+	vcpu->arch->flush_count++;
+}
+
+/* ---- start ---- */
+
+struct vcpu *fake_vcpu_start(uint64_t size)
+{
+	const struct abi_vm_config config = { .version = ABI_VERSION, .vcpu_count = 1, .name = "test" };
+	struct memory *ram;
+	struct vcpu *vcpu;
+	struct vm *vm;
+
+	fake_start();
+	if (vm_create(process_current(), &config, &vm) != 0 || vcpu_create(vm, 0, &vcpu) != 0)
+		abort();
+	if (size == 0)
+		return vcpu;
+	if (memory_create(process_current()->quota, size, 0, &ram) != 0 ||
+	    vm_map(vm, (gpa_t){ 0 }, ram, 0, size, ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) != 0)
+		abort();
+	return vcpu;
+}
+
+void fake_ram_read(struct vm *vm, uint64_t gpa, void *to, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (!fake_access(&vm->stage2, gpa + i, PT_READ, (uint8_t *)to + i))
+			abort();
+}
+
+/* ---- CPUs as Bochs' models of them answer ---- */
+
+struct answer {
+	uint32_t leaf, subleaf, out[4];
+};
+
+static void look_up(const struct answer *answers, size_t count, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	memset(out, 0, 4 * sizeof(*out));
+	for (size_t i = 0; i < count; i++)
+		if (answers[i].leaf == leaf && (answers[i].subleaf == subleaf || answers[i].subleaf == UINT32_MAX))
+			memcpy(out, answers[i].out, sizeof(answers[i].out));
+}
+
+void fake_cpuid_haswell(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	static const struct answer answers[] = {
+		{ 0x0, UINT32_MAX, { 0xd, 0x756e6547, 0x6c65746e, 0x49656e69 } },
+		{ 0x1, UINT32_MAX, { 0x000306c3, 0x00100800, 0x7ffafbff, 0xbfebfbff } },
+		{ 0x2, UINT32_MAX, { 0x76036301, 0x00f0b5ff, 0x00000000, 0x00c10000 } },
+		{ 0x4, 0, { 0x1c004121, 0x01c0003f, 0x0000003f, 0x00000000 } },
+		{ 0x4, 1, { 0x1c004122, 0x01c0003f, 0x0000003f, 0x00000000 } },
+		{ 0x4, 2, { 0x1c004143, 0x01c0003f, 0x000001ff, 0x00000000 } },
+		{ 0x4, 3, { 0x1c03c163, 0x03c0003f, 0x00001fff, 0x00000006 } },
+		{ 0x5, UINT32_MAX, { 0x00000040, 0x00000040, 0x00000003, 0x00042120 } },
+		{ 0x6, UINT32_MAX, { 0x00000077, 0x00000002, 0x00000009, 0x00000000 } },
+		{ 0x7, 0, { 0x00000000, 0x00002fbb, 0x00000000, 0x00000000 } },
+		{ 0xa, UINT32_MAX, { 0x07300403, 0x00000000, 0x00000000, 0x00000603 } },
+		{ 0xb, 0, { 0x00000001, 0x00000002, 0x00000100, 0x00000003 } },
+		{ 0xb, 1, { 0x00000004, 0x00000008, 0x00000201, 0x00000003 } },
+		{ 0xd, 0, { 0x00000007, 0x00000340, 0x00000340, 0x00000000 } },
+		{ 0xd, 1, { 0x00000001, 0x00000000, 0x00000000, 0x00000000 } },
+		{ 0xd, 2, { 0x00000100, 0x00000240, 0x00000000, 0x00000000 } },
+		{ 0x80000000, UINT32_MAX, { 0x80000008, 0x00000000, 0x00000000, 0x00000000 } },
+		{ 0x80000001, UINT32_MAX, { 0x00000000, 0x00000000, 0x00000021, 0x2c100800 } },
+		{ 0x80000002, UINT32_MAX, { 0x65746e49, 0x2952286c, 0x726f4320, 0x4d542865 } },
+		{ 0x80000003, UINT32_MAX, { 0x37692029, 0x3737342d, 0x50432030, 0x20402055 } },
+		{ 0x80000004, UINT32_MAX, { 0x30342e33, 0x007a4847, 0x00000000, 0x00000000 } },
+		{ 0x80000006, UINT32_MAX, { 0x00000000, 0x00000000, 0x01006040, 0x00000000 } },
+		{ 0x80000007, UINT32_MAX, { 0x00000000, 0x00000000, 0x00000000, 0x00000100 } },
+		{ 0x80000008, UINT32_MAX, { 0x00003027, 0x00000000, 0x00000000, 0x00000000 } },
+	};
+
+	if (leaf > 0xd && (leaf < 0x80000000 || leaf > 0x80000008)) /* as on every Intel CPU */
+		leaf = 0xd;
+	look_up(answers, ARRAY_COUNT(answers), leaf, subleaf, out);
+}
+
+void fake_cpuid_ryzen(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	static const struct answer answers[] = {
+		{ 0x0, UINT32_MAX, { 0xd, 0x68747541, 0x444d4163, 0x69746e65 } },
+		{ 0x1, UINT32_MAX, { 0x00800f11, 0x00100800, 0x7ed8320b, 0x178bfbff } },
+		{ 0x5, UINT32_MAX, { 0x00000040, 0x00000040, 0x00000003, 0x00000000 } },
+		{ 0x6, UINT32_MAX, { 0x00000004, 0x00000000, 0x00000001, 0x00000000 } },
+		{ 0x7, 0, { 0x00000000, 0x209c01a9, 0x00000000, 0x00000000 } },
+		{ 0xd, 0, { 0x00000007, 0x00000340, 0x00000340, 0x00000000 } },
+		{ 0xd, 1, { 0x0000000f, 0x00000340, 0x00000000, 0x00000000 } },
+		{ 0xd, 2, { 0x00000100, 0x00000240, 0x00000000, 0x00000000 } },
+		{ 0x80000000, UINT32_MAX, { 0x8000001f, 0x68747541, 0x444d4163, 0x69746e65 } },
+		{ 0x80000001, UINT32_MAX, { 0x00800f11, 0x20000000, 0x35c233ff, 0x2fd3fbff } },
+		{ 0x80000002, UINT32_MAX, { 0x20444d41, 0x657a7952, 0x2037206e, 0x30303731 } },
+		{ 0x80000003, UINT32_MAX, { 0x67694520, 0x432d7468, 0x2065726f, 0x636f7250 } },
+		{ 0x80000004, UINT32_MAX, { 0x6f737365, 0x20202072, 0x20202020, 0x00202020 } },
+		{ 0x80000005, UINT32_MAX, { 0xff40ff40, 0xff40ff40, 0x20080140, 0x40040140 } },
+		{ 0x80000006, UINT32_MAX, { 0x26006400, 0x66006400, 0x02006140, 0x00808140 } },
+		{ 0x80000007, UINT32_MAX, { 0x00000000, 0x0000001b, 0x00000000, 0x00006599 } },
+		{ 0x80000008, UINT32_MAX, { 0x00003030, 0x00000007, 0x0000400f, 0x00000000 } },
+		{ 0x8000000a, UINT32_MAX, { 0x00000001, 0x00008000, 0x00000000, 0x0001bcff } },
+		{ 0x80000019, UINT32_MAX, { 0xf040f040, 0x00000000, 0x00000000, 0x00000000 } },
+		{ 0x8000001a, UINT32_MAX, { 0x00000003, 0x00000000, 0x00000000, 0x00000000 } },
+		{ 0x8000001b, UINT32_MAX, { 0x000003ff, 0x00000000, 0x00000000, 0x00000000 } },
+		{ 0x8000001d, 0, { 0x00004121, 0x01c0003f, 0x0000003f, 0x00000000 } },
+		{ 0x8000001e, UINT32_MAX, { 0x00000000, 0x00000100, 0x00000000, 0x00000000 } },
+		{ 0x8000001f, UINT32_MAX, { 0x00000007, 0x0000016f, 0x0000000f, 0x00000000 } },
+	};
+
+	look_up(answers, ARRAY_COUNT(answers), leaf, subleaf, out);
+}
