@@ -28,7 +28,7 @@
 #define LVT_MASKED       0x10000u
 #define LVT_NMI          0x400u
 #define LVT_TSC_DEADLINE 0x40000u
-#define DIVIDE_BY_1      3u
+#define DIVIDE_BY_1      0xbu
 #define TIMER_MAX        0xffffffffu
 #define CALIBRATE_NS     200000u
 
