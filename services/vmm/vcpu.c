@@ -94,7 +94,8 @@ void vcpu_exit_handle(struct vcpu *vcpu)
 		handle_emulation(vcpu);
 		break;
 	case ABI_EXIT_INTA:
-		page->inject_vector = vpic_acknowledge(vcpu->pic);
+		/* The request may be gone by now; the guest need not hear of it. */
+		page->inject_vector = vcpu->pic->intr ? vpic_acknowledge(vcpu->pic) : 0;
 		break;
 	case ABI_EXIT_EOI:
 		vioapic_eoi(vcpu->ioapic, page->exit.eoi.vector);

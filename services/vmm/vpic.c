@@ -84,9 +84,10 @@ void vpic_set_irq(struct vpic *pic, unsigned irq, bool level)
 
 	if (irq == CASCADE || irq > 15 || !!(chip->lines & bit) == level)
 		return;
+	/* Also an edge counts only as long as the line stays high. */
 	if (level)
 		chip->irr |= bit;
-	else if (chip->elcr & bit)
+	else
 		chip->irr &= (uint8_t)~bit;
 	chip->lines = level ? chip->lines | bit : chip->lines & (uint8_t)~bit;
 	update(pic);

@@ -161,8 +161,9 @@ static void catch_up(struct vrtc *rtc)
 	uint64_t period = period_ns(rtc);
 	uint8_t *cmos = rtc->s.cmos;
 
+	/* The chip sets the flag always; other emulators, and so some guests, only if enabled. */
 	if (period && now >= rtc->s.periodic_ns) {
-		cmos[REGISTER_C] |= C_PF;
+		cmos[REGISTER_C] |= cmos[REGISTER_B] & B_PIE;
 		rtc->s.periodic_ns += ((now - rtc->s.periodic_ns) / period + 1) * period;
 	}
 	if (!(cmos[REGISTER_B] & B_SET) && second != rtc->s.seen_second) {

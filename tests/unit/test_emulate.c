@@ -561,6 +561,24 @@ TEST(ports_answer_by_size)
 	guest_stop();
 }
 
+TEST(an_interrupt_that_went_away_is_not_injected)
+{
+	guest_start64();
+	for (unsigned i = 0; i < 4; i++)
+		outb(i ? 0x21 : 0x20, "\x11\x30\x04\x01"[i]);
+	outb(0x21, 0);
+	page.exit.kind = ABI_EXIT_INTA;
+	vpic_set_irq(&pic, 3, true);
+	vcpu_exit_handle(&vcpu);
+	CHECK_EQ(page.inject_vector, 0x33);
+	outb(0x20, 0x20);
+	vpic_set_irq(&pic, 5, true);
+	vpic_set_irq(&pic, 5, false);
+	vcpu_exit_handle(&vcpu);
+	CHECK_EQ(page.inject_vector, 0);
+	guest_stop();
+}
+
 TEST(ends_that_ring_0_reports_are_passed_on)
 {
 	guest_start64();
@@ -605,6 +623,7 @@ int main(void)
 	RUN(page_tables_outside_ram_stop_the_vm);
 	RUN(an_instruction_on_two_pages_is_fetched_from_both);
 	RUN(ports_answer_by_size);
+	RUN(an_interrupt_that_went_away_is_not_injected);
 	RUN(ends_that_ring_0_reports_are_passed_on);
 	return unit_end();
 }
