@@ -48,6 +48,7 @@ static void core_load_gdt(struct core *core)
 			 "mov %3, %%es\n\t"
 			 "mov %3, %%fs\n\t"
 			 "mov %3, %%gs\n\t"
+			 "lldt %w3\n\t"
 			 "ltr %w4"
 			 :
 			 : "m"(gdtr), "i"(SELECTOR_KERNEL_CODE), "r"(SELECTOR_KERNEL_DATA), "r"(0),
@@ -70,6 +71,7 @@ void core_start(struct core *core)
 	wrmsr(IA32_GS_BASE, 0);
 	wrmsr(IA32_KERNEL_GS_BASE, 0);
 	wrmsr(IA32_EFER, (rdmsr(IA32_EFER) | EFER_NXE) & ~EFER_SCE);
+	wrmsr(IA32_SYSENTER_CS, 0); /* with that and EFER.SCE, INT 0x80 is the only way in */
 	write_dr7(DR7_FIXED);
 }
 
