@@ -13,6 +13,7 @@
 #define CLIENTS_MAX 4200u
 #define MESSAGES_A_TURN 8u /* of one client, so that none starves another */
 #define INTERRUPT_TURNS 16u /* of serving the chip in one go */
+#define RETRY_NS 1000000ull  /* while bytes wait for the chip: 12 characters at 115200 */
 #define KEY_INIT 0u
 #define KEY_IRQ 1u
 #define KEY_CLIENT 2u /* and above: address of the client */
@@ -264,8 +265,9 @@ int main(int bootstrap)
 		drop_closed();
 		if (!had_messages)
 			answer_drain();
-		if (wants_drain || (tx_size == 0 && !mux_is_empty(&mux) && deadline == UINT64_MAX))
-			deadline = clock_ns() + 1000000;
+		/* Not by the interrupt alone: there are UARTs that lose one. */
+		if (wants_drain || tx_size || (!mux_is_empty(&mux) && deadline == UINT64_MAX))
+			deadline = clock_ns() + RETRY_NS;
 		if (waitset_wait(set, keys, 64, deadline) < 0)
 			process_exit(2);
 		serve_init();
