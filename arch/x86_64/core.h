@@ -34,7 +34,7 @@ struct core {
 	uint32_t apic_id;           /* (set once) */
 	struct tss tss;
 	uint64_t gdt[7];
-	void *hv;             /* vmx/ or svm/: VMXON region, host save area, current VMCS */
+	void *hv; /* vmx/ or svm/: VMXON region, host save area, current VMCS */
 };
 
 /* The word at the top of each kernel stack. */

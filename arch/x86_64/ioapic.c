@@ -102,7 +102,8 @@ void arch_irq_disable(unsigned isa_irq)
 	line_write(isa_irq, ENTRY_MASKED);
 }
 
-/* An edge that comes while its line is masked is lost, and its device waits for ever: these stay open. */
+/* An edge that comes while its line is masked is lost, and its device waits for ever: these stay
+ * open. */
 void ioapic_interrupt(unsigned isa_irq)
 {
 	if (lines[isa_irq].is_level)

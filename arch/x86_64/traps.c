@@ -115,8 +115,9 @@ static void trap_ring0(struct arch_frame *frame)
 	}
 	if (frame->vector == VECTOR_MACHINE_CHECK)
 		machine_check(frame);
-	/* Single-stepping by ring 3 that struck here: MOV SS, then INT 0x80, delays it so (SDM vol 3,
-	 * "Masking Exceptions and Interrupts When Switching Stacks"); Bochs also one by a guest. */
+	/* Single-stepping by ring 3 that struck here: MOV SS, then INT 0x80, delays it so (SDM vol
+	 * 3, "Masking Exceptions and Interrupts When Switching Stacks"); Bochs also one by a guest.
+	 */
 	if (frame->vector == VECTOR_DEBUG && !(frame->rflags & RFLAGS_TF)) {
 		write_dr6(read_dr6() & ~DR6_BS);
 		return;

@@ -12,7 +12,7 @@ struct arch_frame {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
-#define VECTOR_DEBUG          1u
+#define VECTOR_DEBUG         1u
 #define VECTOR_DEBUG         1u
 #define VECTOR_NMI           2u
 #define VECTOR_UNDEFINED     6u
