@@ -41,7 +41,6 @@ uint64_t arch_random_seed(void); /* for stack protector and the like */
 
 void arch_early_init(const struct boot_info *info);  /* COM1 for panics, IDT, CPU features */
 void arch_init(void);                                /* APIC, IOAPIC, timer; needs memory */
-uint32_t arch_core_count(void);                      /* that the firmware reports; after arch_init */
 _Noreturn void arch_power(unsigned what);            /* ABI_POWER_* */
 uint32_t arch_port_in(uint16_t port, unsigned size);
 void arch_port_out(uint16_t port, unsigned size, uint32_t value);

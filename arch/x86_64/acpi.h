@@ -21,7 +21,6 @@ struct acpi_isa_line {
 struct acpi_info {
 	/* MADT */
 	uint64_t lapic_address;
-	uint32_t core_count; /* usable ones; at least 1 */
 	uint32_t ioapic_count;
 	struct acpi_ioapic ioapics[ACPI_IOAPIC_MAX];
 	struct acpi_isa_line isa[ACPI_ISA_COUNT];
@@ -46,7 +45,7 @@ void acpi_init(struct acpi_info *info, uint64_t rsdp);
 
 /* A little-endian number of 1 to 8 bytes; 0 where the table ends before it. */
 uint64_t acpi_get(const void *table, size_t table_size, size_t offset, unsigned size);
-/* Before any table was read: one core, ISA lines one to one, LAPIC and no IOAPIC at the usual
+/* Before any table was read: ISA lines one to one, LAPIC and no IOAPIC at the usual
  * place. */
 void acpi_reset(struct acpi_info *info);
 /* A table's 36-byte header fits, its length is at most `size`, and its bytes add up to 0. */

@@ -3,13 +3,10 @@
 #include "arch/x86_64/acpi.h"
 
 #define HEADER_SIZE          36u
-#define MADT_LAPIC           0u
 #define MADT_IOAPIC          1u
 #define MADT_OVERRIDE        2u
 #define MADT_LAPIC64         5u
-#define MADT_X2APIC          9u
 #define MADT_ENTRIES         44u
-#define LAPIC_ENABLED        1u
 #define POLARITY_LOW         3u
 #define TRIGGER_LEVEL        3u
 #define FADT_RESET_SUPPORTED (1u << 10)
@@ -39,7 +36,7 @@ static uint64_t get(const struct table *t, size_t offset, unsigned size)
 
 void acpi_reset(struct acpi_info *info)
 {
-	*info = (struct acpi_info){.lapic_address = 0xfee00000, .core_count = 1};
+	*info = (struct acpi_info){.lapic_address = 0xfee00000};
 	for (unsigned i = 0; i < ACPI_ISA_COUNT; i++)
 		info->isa[i].gsi = i;
 }
@@ -87,7 +84,6 @@ static void madt_override(struct acpi_info *info, const struct table *entry)
 void acpi_parse_madt(struct acpi_info *info, const void *table, size_t size)
 {
 	const struct table t = {table, size};
-	uint32_t core_count = 0;
 
 	if (get(&t, 36, 4))
 		info->lapic_address = get(&t, 36, 4);
@@ -97,12 +93,6 @@ void acpi_parse_madt(struct acpi_info *info, const void *table, size_t size)
 		if (entry.size < 2 || entry.size > size - at)
 			break;
 		switch (entry.bytes[0]) {
-		case MADT_LAPIC:
-			core_count += get(&entry, 4, 4) & LAPIC_ENABLED;
-			break;
-		case MADT_X2APIC:
-			core_count += get(&entry, 8, 4) & LAPIC_ENABLED;
-			break;
 		case MADT_IOAPIC:
 			madt_ioapic(info, &entry);
 			break;
@@ -116,8 +106,6 @@ void acpi_parse_madt(struct acpi_info *info, const void *table, size_t size)
 		}
 		at += entry.size;
 	}
-	if (core_count)
-		info->core_count = core_count;
 }
 
 /*

@@ -16,7 +16,6 @@
 #include "kernel/arch.h"
 
 static const struct boot_info *boot; /* until arch_init is done */
-static uint32_t core_count = 1;      /* (set once) */
 
 void arch_early_init(const struct boot_info *info)
 {
@@ -32,8 +31,7 @@ void arch_init(void)
 {
 	static struct acpi_info acpi;
 
-	acpi_init(&acpi, boot->rsdp); /* what the firmware says of the machine */
-	core_count = acpi.core_count;
+	acpi_init(&acpi, boot->rsdp);            /* what the firmware says of the machine */
 	machine_check_init();                    /* hardware errors are reported */
 	clock_init(acpi.pm_timer, acpi.century); /* time begins */
 	apic_init(acpi.lapic_address);           /* the timer can interrupt */
@@ -42,9 +40,4 @@ void arch_init(void)
 	hv_init();                               /* VT-x or SVM is on */
 	paging_drop_loader();                    /* the lower half is ring 3's now */
 	boot = NULL;
-}
-
-uint32_t arch_core_count(void)
-{
-	return core_count;
 }
