@@ -16,9 +16,9 @@ uint64_t fake_xcr0_host = 7;
 unsigned fake_nmi_count, fake_direct_count, fake_vcpu_init_fails;
 uint32_t fake_direct[64];
 
-static const uint32_t msrs[16] = { 0xc0000080, 0x174,	   0x175,      0x176,	   0x277,      0xc0000081,
-				   0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
-				   0xc0000103 };
+static const uint32_t msrs[16] = {0xc0000080, 0x174,      0x175,      0x176,      0x277,
+				  0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100,
+				  0xc0000101, 0xc0000102, 0xc0000103};
 
 /* ---- the machine ---- */
 
@@ -35,7 +35,7 @@ uint64_t arch_tsc_to_ns(uint64_t tsc)
 void arch_tsc_scale(uint32_t *mul, int8_t *shift)
 {
 	*mul = 0xaaaaaaab; /* 2/3, and */
-	*shift = -1;	   /* a half of it */
+	*shift = -1;       /* a half of it */
 }
 
 void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -50,7 +50,11 @@ uint64_t arch_xcr0_host(void)
 
 size_t arch_fpu_size(uint64_t xcr0)
 {
-	return xcr0 & 0x80 ? 2688 : xcr0 & 0x40 ? 1664 : xcr0 & 0x20 ? 1152 : xcr0 & 4 ? 832 : XSAVE_LEGACY;
+	return xcr0 & 0x80   ? 2688
+	       : xcr0 & 0x40 ? 1664
+	       : xcr0 & 0x20 ? 1152
+	       : xcr0 & 4    ? 832
+			     : XSAVE_LEGACY;
 }
 
 void arch_nmi_serve(void)
@@ -300,18 +304,23 @@ void arch_vcpu_flush_tlb(struct vcpu *vcpu)
 
 struct vcpu *fake_vcpu_start(uint64_t size)
 {
-	const struct abi_vm_config config = { .version = ABI_VERSION, .vcpu_count = 1, .name = "test" };
+	const struct abi_vm_config config = {
+		.version = ABI_VERSION, .vcpu_count = 1, .name = "test"};
+	static bool is_started;
 	struct memory *ram;
 	struct vcpu *vcpu;
 	struct vm *vm;
 
-	fake_start();
+	if (!is_started)
+		fake_start();
+	is_started = true;
 	if (vm_create(process_current(), &config, &vm) != 0 || vcpu_create(vm, 0, &vcpu) != 0)
 		abort();
 	if (size == 0)
 		return vcpu;
 	if (memory_create(process_current()->quota, size, 0, &ram) != 0 ||
-	    vm_map(vm, (gpa_t){ 0 }, ram, 0, size, ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) != 0)
+	    vm_map(vm, (gpa_t){0}, ram, 0, size, ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) !=
+		    0)
 		abort();
 	return vcpu;
 }
@@ -329,41 +338,43 @@ struct answer {
 	uint32_t leaf, subleaf, out[4];
 };
 
-static void look_up(const struct answer *answers, size_t count, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+static void look_up(const struct answer *answers, size_t count, uint32_t leaf, uint32_t subleaf,
+		    uint32_t out[4])
 {
 	memset(out, 0, 4 * sizeof(*out));
 	for (size_t i = 0; i < count; i++)
-		if (answers[i].leaf == leaf && (answers[i].subleaf == subleaf || answers[i].subleaf == UINT32_MAX))
+		if (answers[i].leaf == leaf &&
+		    (answers[i].subleaf == subleaf || answers[i].subleaf == UINT32_MAX))
 			memcpy(out, answers[i].out, sizeof(answers[i].out));
 }
 
 void fake_cpuid_haswell(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
 	static const struct answer answers[] = {
-		{ 0x0, UINT32_MAX, { 0xd, 0x756e6547, 0x6c65746e, 0x49656e69 } },
-		{ 0x1, UINT32_MAX, { 0x000306c3, 0x00100800, 0x7ffafbff, 0xbfebfbff } },
-		{ 0x2, UINT32_MAX, { 0x76036301, 0x00f0b5ff, 0x00000000, 0x00c10000 } },
-		{ 0x4, 0, { 0x1c004121, 0x01c0003f, 0x0000003f, 0x00000000 } },
-		{ 0x4, 1, { 0x1c004122, 0x01c0003f, 0x0000003f, 0x00000000 } },
-		{ 0x4, 2, { 0x1c004143, 0x01c0003f, 0x000001ff, 0x00000000 } },
-		{ 0x4, 3, { 0x1c03c163, 0x03c0003f, 0x00001fff, 0x00000006 } },
-		{ 0x5, UINT32_MAX, { 0x00000040, 0x00000040, 0x00000003, 0x00042120 } },
-		{ 0x6, UINT32_MAX, { 0x00000077, 0x00000002, 0x00000009, 0x00000000 } },
-		{ 0x7, 0, { 0x00000000, 0x00002fbb, 0x00000000, 0x00000000 } },
-		{ 0xa, UINT32_MAX, { 0x07300403, 0x00000000, 0x00000000, 0x00000603 } },
-		{ 0xb, 0, { 0x00000001, 0x00000002, 0x00000100, 0x00000003 } },
-		{ 0xb, 1, { 0x00000004, 0x00000008, 0x00000201, 0x00000003 } },
-		{ 0xd, 0, { 0x00000007, 0x00000340, 0x00000340, 0x00000000 } },
-		{ 0xd, 1, { 0x00000001, 0x00000000, 0x00000000, 0x00000000 } },
-		{ 0xd, 2, { 0x00000100, 0x00000240, 0x00000000, 0x00000000 } },
-		{ 0x80000000, UINT32_MAX, { 0x80000008, 0x00000000, 0x00000000, 0x00000000 } },
-		{ 0x80000001, UINT32_MAX, { 0x00000000, 0x00000000, 0x00000021, 0x2c100800 } },
-		{ 0x80000002, UINT32_MAX, { 0x65746e49, 0x2952286c, 0x726f4320, 0x4d542865 } },
-		{ 0x80000003, UINT32_MAX, { 0x37692029, 0x3737342d, 0x50432030, 0x20402055 } },
-		{ 0x80000004, UINT32_MAX, { 0x30342e33, 0x007a4847, 0x00000000, 0x00000000 } },
-		{ 0x80000006, UINT32_MAX, { 0x00000000, 0x00000000, 0x01006040, 0x00000000 } },
-		{ 0x80000007, UINT32_MAX, { 0x00000000, 0x00000000, 0x00000000, 0x00000100 } },
-		{ 0x80000008, UINT32_MAX, { 0x00003027, 0x00000000, 0x00000000, 0x00000000 } },
+		{0x0, UINT32_MAX, {0xd, 0x756e6547, 0x6c65746e, 0x49656e69}},
+		{0x1, UINT32_MAX, {0x000306c3, 0x00100800, 0x7ffafbff, 0xbfebfbff}},
+		{0x2, UINT32_MAX, {0x76036301, 0x00f0b5ff, 0x00000000, 0x00c10000}},
+		{0x4, 0, {0x1c004121, 0x01c0003f, 0x0000003f, 0x00000000}},
+		{0x4, 1, {0x1c004122, 0x01c0003f, 0x0000003f, 0x00000000}},
+		{0x4, 2, {0x1c004143, 0x01c0003f, 0x000001ff, 0x00000000}},
+		{0x4, 3, {0x1c03c163, 0x03c0003f, 0x00001fff, 0x00000006}},
+		{0x5, UINT32_MAX, {0x00000040, 0x00000040, 0x00000003, 0x00042120}},
+		{0x6, UINT32_MAX, {0x00000077, 0x00000002, 0x00000009, 0x00000000}},
+		{0x7, 0, {0x00000000, 0x00002fbb, 0x00000000, 0x00000000}},
+		{0xa, UINT32_MAX, {0x07300403, 0x00000000, 0x00000000, 0x00000603}},
+		{0xb, 0, {0x00000001, 0x00000002, 0x00000100, 0x00000003}},
+		{0xb, 1, {0x00000004, 0x00000008, 0x00000201, 0x00000003}},
+		{0xd, 0, {0x00000007, 0x00000340, 0x00000340, 0x00000000}},
+		{0xd, 1, {0x00000001, 0x00000000, 0x00000000, 0x00000000}},
+		{0xd, 2, {0x00000100, 0x00000240, 0x00000000, 0x00000000}},
+		{0x80000000, UINT32_MAX, {0x80000008, 0x00000000, 0x00000000, 0x00000000}},
+		{0x80000001, UINT32_MAX, {0x00000000, 0x00000000, 0x00000021, 0x2c100800}},
+		{0x80000002, UINT32_MAX, {0x65746e49, 0x2952286c, 0x726f4320, 0x4d542865}},
+		{0x80000003, UINT32_MAX, {0x37692029, 0x3737342d, 0x50432030, 0x20402055}},
+		{0x80000004, UINT32_MAX, {0x30342e33, 0x007a4847, 0x00000000, 0x00000000}},
+		{0x80000006, UINT32_MAX, {0x00000000, 0x00000000, 0x01006040, 0x00000000}},
+		{0x80000007, UINT32_MAX, {0x00000000, 0x00000000, 0x00000000, 0x00000100}},
+		{0x80000008, UINT32_MAX, {0x00003027, 0x00000000, 0x00000000, 0x00000000}},
 	};
 
 	if (leaf > 0xd && (leaf < 0x80000000 || leaf > 0x80000008)) /* as on every Intel CPU */
@@ -374,30 +385,30 @@ void fake_cpuid_haswell(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 void fake_cpuid_ryzen(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
 	static const struct answer answers[] = {
-		{ 0x0, UINT32_MAX, { 0xd, 0x68747541, 0x444d4163, 0x69746e65 } },
-		{ 0x1, UINT32_MAX, { 0x00800f11, 0x00100800, 0x7ed8320b, 0x178bfbff } },
-		{ 0x5, UINT32_MAX, { 0x00000040, 0x00000040, 0x00000003, 0x00000000 } },
-		{ 0x6, UINT32_MAX, { 0x00000004, 0x00000000, 0x00000001, 0x00000000 } },
-		{ 0x7, 0, { 0x00000000, 0x209c01a9, 0x00000000, 0x00000000 } },
-		{ 0xd, 0, { 0x00000007, 0x00000340, 0x00000340, 0x00000000 } },
-		{ 0xd, 1, { 0x0000000f, 0x00000340, 0x00000000, 0x00000000 } },
-		{ 0xd, 2, { 0x00000100, 0x00000240, 0x00000000, 0x00000000 } },
-		{ 0x80000000, UINT32_MAX, { 0x8000001f, 0x68747541, 0x444d4163, 0x69746e65 } },
-		{ 0x80000001, UINT32_MAX, { 0x00800f11, 0x20000000, 0x35c233ff, 0x2fd3fbff } },
-		{ 0x80000002, UINT32_MAX, { 0x20444d41, 0x657a7952, 0x2037206e, 0x30303731 } },
-		{ 0x80000003, UINT32_MAX, { 0x67694520, 0x432d7468, 0x2065726f, 0x636f7250 } },
-		{ 0x80000004, UINT32_MAX, { 0x6f737365, 0x20202072, 0x20202020, 0x00202020 } },
-		{ 0x80000005, UINT32_MAX, { 0xff40ff40, 0xff40ff40, 0x20080140, 0x40040140 } },
-		{ 0x80000006, UINT32_MAX, { 0x26006400, 0x66006400, 0x02006140, 0x00808140 } },
-		{ 0x80000007, UINT32_MAX, { 0x00000000, 0x0000001b, 0x00000000, 0x00006599 } },
-		{ 0x80000008, UINT32_MAX, { 0x00003030, 0x00000007, 0x0000400f, 0x00000000 } },
-		{ 0x8000000a, UINT32_MAX, { 0x00000001, 0x00008000, 0x00000000, 0x0001bcff } },
-		{ 0x80000019, UINT32_MAX, { 0xf040f040, 0x00000000, 0x00000000, 0x00000000 } },
-		{ 0x8000001a, UINT32_MAX, { 0x00000003, 0x00000000, 0x00000000, 0x00000000 } },
-		{ 0x8000001b, UINT32_MAX, { 0x000003ff, 0x00000000, 0x00000000, 0x00000000 } },
-		{ 0x8000001d, 0, { 0x00004121, 0x01c0003f, 0x0000003f, 0x00000000 } },
-		{ 0x8000001e, UINT32_MAX, { 0x00000000, 0x00000100, 0x00000000, 0x00000000 } },
-		{ 0x8000001f, UINT32_MAX, { 0x00000007, 0x0000016f, 0x0000000f, 0x00000000 } },
+		{0x0, UINT32_MAX, {0xd, 0x68747541, 0x444d4163, 0x69746e65}},
+		{0x1, UINT32_MAX, {0x00800f11, 0x00100800, 0x7ed8320b, 0x178bfbff}},
+		{0x5, UINT32_MAX, {0x00000040, 0x00000040, 0x00000003, 0x00000000}},
+		{0x6, UINT32_MAX, {0x00000004, 0x00000000, 0x00000001, 0x00000000}},
+		{0x7, 0, {0x00000000, 0x209c01a9, 0x00000000, 0x00000000}},
+		{0xd, 0, {0x00000007, 0x00000340, 0x00000340, 0x00000000}},
+		{0xd, 1, {0x0000000f, 0x00000340, 0x00000000, 0x00000000}},
+		{0xd, 2, {0x00000100, 0x00000240, 0x00000000, 0x00000000}},
+		{0x80000000, UINT32_MAX, {0x8000001f, 0x68747541, 0x444d4163, 0x69746e65}},
+		{0x80000001, UINT32_MAX, {0x00800f11, 0x20000000, 0x35c233ff, 0x2fd3fbff}},
+		{0x80000002, UINT32_MAX, {0x20444d41, 0x657a7952, 0x2037206e, 0x30303731}},
+		{0x80000003, UINT32_MAX, {0x67694520, 0x432d7468, 0x2065726f, 0x636f7250}},
+		{0x80000004, UINT32_MAX, {0x6f737365, 0x20202072, 0x20202020, 0x00202020}},
+		{0x80000005, UINT32_MAX, {0xff40ff40, 0xff40ff40, 0x20080140, 0x40040140}},
+		{0x80000006, UINT32_MAX, {0x26006400, 0x66006400, 0x02006140, 0x00808140}},
+		{0x80000007, UINT32_MAX, {0x00000000, 0x0000001b, 0x00000000, 0x00006599}},
+		{0x80000008, UINT32_MAX, {0x00003030, 0x00000007, 0x0000400f, 0x00000000}},
+		{0x8000000a, UINT32_MAX, {0x00000001, 0x00008000, 0x00000000, 0x0001bcff}},
+		{0x80000019, UINT32_MAX, {0xf040f040, 0x00000000, 0x00000000, 0x00000000}},
+		{0x8000001a, UINT32_MAX, {0x00000003, 0x00000000, 0x00000000, 0x00000000}},
+		{0x8000001b, UINT32_MAX, {0x000003ff, 0x00000000, 0x00000000, 0x00000000}},
+		{0x8000001d, 0, {0x00004121, 0x01c0003f, 0x0000003f, 0x00000000}},
+		{0x8000001e, UINT32_MAX, {0x00000000, 0x00000100, 0x00000000, 0x00000000}},
+		{0x8000001f, UINT32_MAX, {0x00000007, 0x0000016f, 0x0000000f, 0x00000000}},
 	};
 
 	look_up(answers, ARRAY_COUNT(answers), leaf, subleaf, out);

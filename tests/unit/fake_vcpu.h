@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest CPU that portable ring 0 runs in unit tests: registers in memory, exits that a test writes. */
+/* The guest CPU that portable ring 0 runs in unit tests: registers in memory, exits that a test
+ * writes. */
 #pragma once
 #include "kernel/vcpu.h"
 #include "kernel/vm.h"
@@ -9,7 +10,7 @@
 #include "fake_arch.h"
 
 #define FAKE_TSC_PER_NS 3ull
-#define FAKE_DELIVERED 64u
+#define FAKE_DELIVERED  64u
 
 struct arch_vcpu {
 	struct abi_cpu cpu;
@@ -27,17 +28,18 @@ struct arch_vcpu {
 	unsigned delivered_count;
 };
 
-/* What the guest does from an entry to its next exit: fills the record, which is all zero before. */
+/* What the guest does from an entry to its next exit: fills the record, which is all zero before.
+ */
 extern void (*fake_guest)(struct vcpu *vcpu, struct vm_exit *exit);
 /* What the host's CPUID says. */
 extern void (*fake_cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 extern uint64_t fake_xcr0_host;
-extern unsigned fake_nmi_count;    /* calls of arch_nmi_serve */
-extern uint32_t fake_direct[64];   /* MSRs that do not exit */
+extern unsigned fake_nmi_count;  /* calls of arch_nmi_serve */
+extern uint32_t fake_direct[64]; /* MSRs that do not exit */
 extern unsigned fake_direct_count;
 extern unsigned fake_vcpu_init_fails; /* arch_vcpu_init and arch_vm_init say -ABI_ENOMEM */
 
-/* fake_start(), a VM with `size` bytes of RAM at 0, its first vCPU. */
+/* fake_start() the first time, a VM with `size` bytes of RAM at 0, its first vCPU. */
 struct vcpu *fake_vcpu_start(uint64_t size);
 /* Bytes of the guest's RAM. */
 void fake_ram_read(struct vm *vm, uint64_t gpa, void *to, size_t size);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exits of a guest: what ring 0 does about each, where RIP stands then, and what vmm may write back. */
+/* Exits of a guest: what ring 0 does about each, where RIP stands then, and what vmm may write
+ * back. */
 #include "kernel/exit.h"
 
 #include "fake_vcpu.h"
@@ -15,8 +16,8 @@
 #define VECTOR_UD 6u
 #define VECTOR_GP 13u
 #define VECTOR_PF 14u
-#define RAM	  (64 * PAGE_SIZE)
-#define START	  0x401000ull /* RIP */
+#define RAM       (64 * PAGE_SIZE)
+#define START     0x401000ull /* RIP */
 
 static struct vcpu *vcpu;
 
@@ -35,7 +36,7 @@ static enum exit_action handle(struct vm_exit *exit)
 
 static enum exit_action plain(uint32_t kind, uint32_t length)
 {
-	return handle(&(struct vm_exit){ .kind = kind, .length = length });
+	return handle(&(struct vm_exit){.kind = kind, .length = length});
 }
 
 static uint64_t moved(void)
@@ -59,8 +60,8 @@ static void check_fault(enum exit_action action, uint8_t vector)
 
 TEST(a_finished_instruction_moves_rip_by_its_length_once)
 {
-	static const uint32_t kinds[] = { ABI_EXIT_CPUID, ABI_EXIT_HYPERCALL, ABI_EXIT_RDMSR, ABI_EXIT_WRMSR,
-					  ABI_EXIT_PAUSE, ABI_EXIT_INVALIDATE };
+	static const uint32_t kinds[] = {ABI_EXIT_CPUID, ABI_EXIT_HYPERCALL, ABI_EXIT_RDMSR,
+					 ABI_EXIT_WRMSR, ABI_EXIT_PAUSE,     ABI_EXIT_INVALIDATE};
 
 	start();
 	for (unsigned i = 0; i < ARRAY_COUNT(kinds); i++) {
@@ -86,7 +87,8 @@ TEST(what_is_no_instruction_moves_nothing)
 
 TEST(each_exit_is_counted_as_what_it_turned_out_to_be)
 {
-	struct vm_exit exit = { .kind = ABI_EXIT_STAGE2, .stage2 = { .gpa = { 1ull << 40 }, .access = PT_READ } };
+	struct vm_exit exit = {.kind = ABI_EXIT_STAGE2,
+			       .stage2 = {.gpa = {1ull << 40}, .access = PT_READ}};
 
 	start();
 	plain(ABI_EXIT_CPUID, 2);
@@ -139,8 +141,9 @@ TEST(an_instruction_that_the_guest_does_not_have_is_ud)
 static enum exit_action mov_to_cr(unsigned nr, uint64_t value)
 {
 	vcpu->page->gpr[ABI_R9] = value;
-	return handle(&(struct vm_exit){
-		.kind = ABI_EXIT_CR, .length = 3, .cr = { .nr = (uint8_t)nr, .is_write = 1, .gpr = ABI_R9 } });
+	return handle(&(struct vm_exit){.kind = ABI_EXIT_CR,
+					.length = 3,
+					.cr = {.nr = (uint8_t)nr, .is_write = 1, .gpr = ABI_R9}});
 }
 
 TEST(mov_to_cr0_takes_32_bits_outside_64_bit_mode)
@@ -155,7 +158,7 @@ TEST(mov_to_cr0_takes_32_bits_outside_64_bit_mode)
 
 TEST(mov_from_cr_reads_what_the_guest_wrote)
 {
-	struct vm_exit exit = { .kind = ABI_EXIT_CR, .length = 3, .cr = { .nr = 4, .gpr = ABI_R15 } };
+	struct vm_exit exit = {.kind = ABI_EXIT_CR, .length = 3, .cr = {.nr = 4, .gpr = ABI_R15}};
 
 	start();
 	CHECK_EQ(mov_to_cr(4, 0x20), EXIT_NEXT_INSN);
@@ -167,7 +170,8 @@ TEST(clts_clears_ts_alone)
 {
 	start();
 	vcpu->arch->cpu.cr0 = 0x8000003b;
-	CHECK_EQ(handle(&(struct vm_exit){ .kind = ABI_EXIT_CR, .length = 2, .cr = { .is_write = 1, .is_clts = 1 } }),
+	CHECK_EQ(handle(&(struct vm_exit){
+			 .kind = ABI_EXIT_CR, .length = 2, .cr = {.is_write = 1, .is_clts = 1}}),
 		 EXIT_NEXT_INSN);
 	CHECK_EQ(vcpu->arch->cpu.cr0, 0x80000033);
 	CHECK_EQ(moved(), 2);
@@ -175,7 +179,8 @@ TEST(clts_clears_ts_alone)
 
 TEST(lmsw_writes_four_bits_and_cannot_clear_pe)
 {
-	struct vm_exit exit = { .kind = ABI_EXIT_CR, .length = 3, .cr = { .is_write = 1, .is_lmsw = 1 } };
+	struct vm_exit exit = {
+		.kind = ABI_EXIT_CR, .length = 3, .cr = {.is_write = 1, .is_lmsw = 1}};
 
 	start();
 	vcpu->arch->cpu.cr0 = 0x6000001f;
@@ -189,7 +194,7 @@ TEST(lmsw_writes_four_bits_and_cannot_clear_pe)
 
 TEST(cr8_is_the_upper_half_of_tpr)
 {
-	struct vm_exit exit = { .kind = ABI_EXIT_CR, .length = 3, .cr = { .nr = 8, .gpr = ABI_RBX } };
+	struct vm_exit exit = {.kind = ABI_EXIT_CR, .length = 3, .cr = {.nr = 8, .gpr = ABI_RBX}};
 
 	start();
 	vcpu->arch->is_long = true;
@@ -256,9 +261,12 @@ TEST(hlt_ends_and_sleeps)
 
 static enum exit_action port(uint16_t number, uint8_t size, bool is_write, bool is_string)
 {
-	return handle(&(struct vm_exit){
-		.kind = ABI_EXIT_PORT, .length = 2,
-		.port = { .port = number, .size = size, .is_write = is_write, .is_string = is_string } });
+	return handle(&(struct vm_exit){.kind = ABI_EXIT_PORT,
+					.length = 2,
+					.port = {.port = number,
+						 .size = size,
+						 .is_write = is_write,
+						 .is_string = is_string}});
 }
 
 TEST(a_port_access_goes_to_vmm_finished_and_with_its_value)
@@ -307,7 +315,7 @@ TEST(a_doorbell_is_rung_without_vmm)
 	struct event *event;
 
 	start();
-	event = add_doorbell(&(struct abi_doorbell){ .address = 0xfc, .is_port = 1 });
+	event = add_doorbell(&(struct abi_doorbell){.address = 0xfc, .is_port = 1});
 	CHECK_EQ(port(0xfc, 4, true, false), EXIT_NEXT_INSN);
 	CHECK_EQ(event->count, 1);
 	CHECK_EQ(moved(), 2);
@@ -323,7 +331,8 @@ TEST(a_doorbell_is_rung_without_vmm)
 
 static enum exit_action touch(uint64_t gpa, uint8_t access)
 {
-	return handle(&(struct vm_exit){ .kind = ABI_EXIT_STAGE2, .stage2 = { .gpa = { gpa }, .access = access } });
+	return handle(&(struct vm_exit){.kind = ABI_EXIT_STAGE2,
+					.stage2 = {.gpa = {gpa}, .access = access}});
 }
 
 TEST(lazy_memory_is_given_and_the_access_tried_again)
@@ -356,7 +365,9 @@ TEST(a_write_to_read_only_memory_goes_to_vmm)
 
 	start();
 	CHECK_EQ(memory_create(vcpu->vm->object.quota, PAGE_SIZE, 0, &rom), 0);
-	CHECK_EQ(vm_map(vcpu->vm, (gpa_t){ 0xf0000000 }, rom, 0, PAGE_SIZE, ABI_PROT_READ | ABI_PROT_EXEC), 0);
+	CHECK_EQ(vm_map(vcpu->vm, (gpa_t){0xf0000000}, rom, 0, PAGE_SIZE,
+			ABI_PROT_READ | ABI_PROT_EXEC),
+		 0);
 	CHECK_EQ(touch(0xf0000ff8, PT_WRITE), EXIT_TO_VMM);
 	CHECK_EQ(vcpu->page->exit.kind, ABI_EXIT_MMIO);
 	CHECK_EQ(vcpu->page->exit.mmio.is_write, 1);
@@ -374,8 +385,10 @@ TEST(code_without_ram_stops_the_vm)
 
 TEST(an_event_that_cannot_be_delivered_stops_the_vm)
 {
-	struct vm_exit exit = { .kind = ABI_EXIT_STAGE2, .stage2 = { .gpa = { 0xfec00000 }, .access = PT_WRITE },
-				.reinject = { .is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = 0x40 } };
+	struct vm_exit exit = {
+		.kind = ABI_EXIT_STAGE2,
+		.stage2 = {.gpa = {0xfec00000}, .access = PT_WRITE},
+		.reinject = {.is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = 0x40}};
 
 	start();
 	CHECK_EQ(handle(&exit), EXIT_STOP_VM);
@@ -384,9 +397,13 @@ TEST(an_event_that_cannot_be_delivered_stops_the_vm)
 
 TEST(an_event_cut_short_by_lazy_memory_goes_in_again)
 {
-	struct vm_exit exit = { .kind = ABI_EXIT_STAGE2, .stage2 = { .gpa = { 0x5000 }, .access = PT_WRITE },
-				.reinject = { .is_valid = 1, .type = VM_EVENT_EXCEPTION, .vector = VECTOR_PF,
-					      .has_error = 1, .error = 6 } };
+	struct vm_exit exit = {.kind = ABI_EXIT_STAGE2,
+			       .stage2 = {.gpa = {0x5000}, .access = PT_WRITE},
+			       .reinject = {.is_valid = 1,
+					    .type = VM_EVENT_EXCEPTION,
+					    .vector = VECTOR_PF,
+					    .has_error = 1,
+					    .error = 6}};
 
 	start();
 	CHECK_EQ(handle(&exit), EXIT_SAME_INSN);
@@ -410,7 +427,7 @@ TEST(a_vm_whose_memory_cannot_be_given_stops)
 
 TEST(an_intercepted_exception_reaches_the_guest)
 {
-	struct vm_exit exit = { .kind = ABI_EXIT_EXCEPTION, .exception = { .vector = VECTOR_DB } };
+	struct vm_exit exit = {.kind = ABI_EXIT_EXCEPTION, .exception = {.vector = VECTOR_DB}};
 
 	start();
 	check_fault(handle(&exit), VECTOR_DB);
@@ -424,7 +441,7 @@ TEST(an_intercepted_exception_reaches_the_guest)
 TEST(an_error_reaches_vmm_with_its_code_and_sentence)
 {
 	char text[300];
-	struct vm_exit exit = { .kind = ABI_EXIT_ERROR, .error = { .code = 0x80000021, .text = text } };
+	struct vm_exit exit = {.kind = ABI_EXIT_ERROR, .error = {.code = 0x80000021, .text = text}};
 
 	start();
 	memset(text, 'x', sizeof(text));
@@ -481,7 +498,7 @@ TEST(where_another_thread_gets_the_core_the_guest_is_looked_at_again)
 TEST(who_waits_for_a_doorbell_runs_at_once)
 {
 	start();
-	add_doorbell(&(struct abi_doorbell){ .address = 0xfc, .is_port = 1 });
+	add_doorbell(&(struct abi_doorbell){.address = 0xfc, .is_port = 1});
 	spawn();
 	CHECK_EQ(port(0xfc, 1, true, false), EXIT_NEXT_INSN);
 	CHECK(turns == 1 && vcpu->needs_look);
@@ -563,10 +580,12 @@ TEST(garbage_in_the_page_makes_valid_events_or_none)
 		}
 		vcpu->event.is_valid = 0;
 		exit_take_page(vcpu);
-		CHECK_EQ(vcpu->page->set | vcpu->page->inject_exception | vcpu->page->inject_vector, 0);
+		CHECK_EQ(vcpu->page->set | vcpu->page->inject_exception | vcpu->page->inject_vector,
+			 0);
 		if (!vcpu->event.is_valid)
 			continue;
-		CHECK(vcpu->event.type == VM_EVENT_INTERRUPT || vcpu->event.type == VM_EVENT_EXCEPTION);
+		CHECK(vcpu->event.type == VM_EVENT_INTERRUPT ||
+		      vcpu->event.type == VM_EVENT_EXCEPTION);
 		CHECK(vcpu->event.type == VM_EVENT_INTERRUPT || vcpu->event.vector < 32);
 		CHECK(!vcpu->event.has_error || vcpu->event.type == VM_EVENT_EXCEPTION);
 		CHECK(!(vcpu->arch->cpu.rflags & ~0xcd7ull));

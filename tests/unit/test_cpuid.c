@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a guest's CPUID says on several hosts, and which control-register values follow from it. */
+#include "kernel/cpuid.h"
+
+#include "fake_vcpu.h"
+#include "unit.h"
+
+enum reg { EAX, EBX, ECX, EDX };
+
+#define BIT(n)   (1u << (n))
+#define CR0_PE   (1ull << 0)
+#define CR0_PG   (1ull << 31)
+#define PAE      (1ull << 5)
+#define PCIDE    (1ull << 17)
+#define LME      (1ull << 8)
+#define LMA      (1ull << 10)
+#define ALL_XCR0 0xe7ull
+
+static struct vcpu *vcpu;
+static uint32_t answer[4];
+
+static void start(void (*host)(uint32_t, uint32_t, uint32_t[4]))
+{
+	fake_cpuid = host;
+	vcpu = fake_vcpu_start(0);
+}
+
+static uint32_t ask(uint32_t leaf, uint32_t subleaf, enum reg reg)
+{
+	static const uint8_t order[] = {ABI_RAX, ABI_RBX, ABI_RCX, ABI_RDX};
+	uint64_t *gpr = vcpu->page->gpr;
+
+	memset(gpr, 0xff, sizeof(vcpu->page->gpr));
+	gpr[ABI_RAX] = 0xabcdef0000000000 | leaf;
+	gpr[ABI_RCX] = 0xabcdef0000000000 | subleaf;
+	cpuid_answer(vcpu);
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK_EQ(gpr[order[i]] >> 32, 0);
+		answer[i] = (uint32_t)gpr[order[i]];
+	}
+	return answer[reg];
+}
+
+/* A host that has everything, known or not. */
+static void everything(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	(void)subleaf;
+	memset(out, 0xff, 4 * sizeof(*out));
+	if (leaf == 0)
+		out[EAX] = 0x24;
+	if (leaf == 0x80000000)
+		out[EAX] = 0x80000028;
+}
+
+TEST(the_vendor_and_the_model_are_the_hosts)
+{
+	start(fake_cpuid_haswell);
+	CHECK_EQ(ask(0, 0, EBX), 0x756e6547);
+	CHECK_EQ(answer[EDX], 0x49656e69);
+	CHECK_EQ(answer[ECX], 0x6c65746e);
+	CHECK_EQ(ask(1, 0, EAX), 0x306c3);
+	CHECK_EQ(ask(0x80000002, 0, EAX), 0x65746e49);
+	CHECK_EQ(ask(0x80000008, 0, EAX), 0x3027);
+}
+
+TEST(haswells_features_are_those_that_work)
+{
+	start(fake_cpuid_haswell);
+	/* Without DTES64 MONITOR DS-CPL VMX SMX EIST TM2 SDBG xTPR PDCM OSXSAVE; with x2APIC,
+	 * deadline, hypervisor. */
+	CHECK_EQ(ask(1, 0, ECX), 0xf7fa3203);
+	CHECK_EQ(answer[EDX], 0x0f8bfbff);
+	CHECK_EQ(answer[EBX], 0x00010800);
+	CHECK_EQ(ask(7, 0, EBX), 0x000007ab);
+	CHECK_EQ(answer[EAX] | answer[ECX] | answer[EDX], 0);
+	CHECK_EQ(ask(0x80000001, 0, EDX), 0x2c100800);
+	CHECK_EQ(answer[ECX], 0x21);
+	CHECK_EQ(ask(0x80000007, 0, EDX), BIT(8));
+}
+
+TEST(ryzens_features_are_those_that_work)
+{
+	start(fake_cpuid_ryzen);
+	CHECK_EQ(ask(1, 0, ECX), 0xf7f83203);
+	CHECK_EQ(answer[EDX], 0x078bfbff);
+	CHECK_EQ(ask(7, 0, EBX), 0x209c01ab);
+	CHECK_EQ(ask(0x80000001, 0, ECX), 0x000001f1);
+	CHECK_EQ(ask(0x80000000, 0, EBX), 0x68747541);
+	CHECK_EQ(ask(0x8000000a, 0, EAX), 0); /* SVM */
+	CHECK_EQ(answer[EDX], 0);
+	CHECK_EQ(ask(0x8000001e, 0, EBX), 0);
+	CHECK_EQ(ask(0x8000001f, 0, EAX), 0);
+	CHECK_EQ(ask(0x80000008, 0, EAX), 0x3030);
+	CHECK_EQ(answer[EBX], 5);
+	CHECK_EQ(answer[ECX], 0);
+}
+
+TEST(of_a_host_that_has_everything_nothing_is_told_that_does_not_work)
+{
+	start(everything);
+	/* DTES64 MONITOR DS-CPL VMX SMX EIST TM2 CNXT-ID SDBG xTPR PDCM DCA */
+	CHECK_EQ(ask(1, 0, ECX) & 0x0804cdfc & ~BIT(9), 0);
+	/* PSN DS ACPI HTT TM IA64 PBE */
+	CHECK_EQ(answer[EDX] & 0xf0740400, 0);
+	/* SGX HLE RTM PQM MPX PQE PT */
+	CHECK_EQ(ask(7, 0, EBX) & 0x0240d854, 0);
+	/* PREFETCHWT1 PKU OSPKE WAITPKG CET_SS TME LA57 MAWAU KL ENQCMD SGX_LC PKS and more */
+	CHECK_EQ(answer[ECX] & ~0x00405f46u, 0);
+	/* UINTR, RTM's and the mitigations' MSRs, PCONFIG, LBR, CET_IBT, AMX */
+	CHECK_EQ(answer[EDX] & ~0x0000011cu, 0);
+	CHECK_EQ(answer[EAX], 0);
+	/* CMP_LEGACY SVM EXTAPIC OSVW IBS SKINIT WDT LWP TOPOEXT PERFCTR MONITORX */
+	CHECK_EQ(ask(0x80000001, 0, ECX) & ~0x002109f1u, 0);
+	CHECK_EQ(answer[EDX] & 0xc0000000, 0);
+	CHECK_EQ(ask(0x80000007, 0, EDX), BIT(8));
+	CHECK_EQ(answer[EAX] | answer[EBX] | answer[ECX], 0);
+	CHECK_EQ(ask(0xd, 1, EAX), 5); /* no XSAVEC, whose size nobody tells, no XSAVES, no XFD */
+	CHECK_EQ(answer[EBX] | answer[ECX] | answer[EDX], 0);
+	CHECK_EQ(ask(6, 0, EAX), BIT(2));
+	CHECK_EQ(answer[EBX] | answer[ECX] | answer[EDX], 0);
+}
+
+TEST(leaves_that_are_not_offered_are_zero)
+{
+	static const uint32_t leaves[] = {
+		3,          5,          8,          9,          0xa,        0xc,        0xe,
+		0xf,        0x10,       0x14,       0x17,       0x1f,       0x24,       0x100,
+		0x20000000, 0x3fffffff, 0x40000002, 0x40000010, 0x400000ff, 0x40000100, 0x7fffffff,
+		0x8000000a, 0x8000001b, 0x8000001d, 0x8000001e, 0x8000001f, 0x80000020, 0x80000021,
+		0x80000028, 0xc0000000, 0xffffffff};
+
+	start(everything);
+	for (unsigned i = 0; i < ARRAY_COUNT(leaves); i++)
+		for (uint32_t subleaf = 0; subleaf < 3; subleaf++) {
+			ask(leaves[i], subleaf, EAX);
+			CHECK_EQ(answer[EAX] | answer[EBX] | answer[ECX] | answer[EDX], 0);
+		}
+}
+
+TEST(the_highest_leaves_have_answers)
+{
+	start(everything);
+	CHECK(ask(0, 0, EAX) >= 0xd && ask(0, 0, EAX) < 0x40);
+	CHECK(ask(0x80000000, 0, EAX) >= 0x80000008 && ask(0x80000000, 0, EAX) <= 0x8000001f);
+	start(fake_cpuid_haswell);
+	CHECK_EQ(ask(0, 0, EAX), 0xd);
+	CHECK_EQ(ask(0x80000000, 0, EAX), 0x80000008);
+}
+
+TEST(leaves_past_the_hosts_last_are_not_asked_of_it)
+{
+	start(fake_cpuid_haswell); /* which answers them with its last basic one, as Intel's do */
+	fake_cpuid(0x80000019, 0, answer);
+	CHECK(answer[EAX] != 0);
+	CHECK_EQ(ask(0x80000019, 0, EAX), 0);
+	CHECK_EQ(ask(0x8000001a, 0, EAX), 0);
+}
+
+TEST(any_subleaf_is_answered_and_past_the_last_is_zero)
+{
+	static const uint32_t with[] = {4, 7, 0xd};
+
+	start(everything);
+	for (unsigned i = 0; i < ARRAY_COUNT(with); i++)
+		for (unsigned n = 0; n < 5; n++) {
+			static const uint32_t past[] = {8, 64, 255, 0x7fffffff, 0xffffffff};
+
+			ask(with[i], past[n], EAX);
+			CHECK_EQ(answer[EAX] | answer[EBX] | answer[ECX] | answer[EDX], 0);
+		}
+	ask(7, 1, EAX);
+	CHECK_EQ(answer[EAX] | answer[EBX] | answer[ECX] | answer[EDX], 0);
+	CHECK_EQ(ask(1, 0xffffffff, EAX), ask(1, 0, EAX)); /* no subleaves: ECX does not count */
+	CHECK_EQ(ask(0x80000008, 77, EAX), ask(0x80000008, 0, EAX));
+}
+
+TEST(caches_are_shared_with_nobody)
+{
+	start(fake_cpuid_haswell);
+	for (uint32_t i = 0; i < 4; i++) {
+		uint32_t host[4];
+
+		fake_cpuid(4, i, host);
+		CHECK_EQ(ask(4, i, EAX), host[EAX] & 0x3ff);
+		CHECK_EQ(answer[EBX], host[EBX]);
+		CHECK_EQ(answer[ECX], host[ECX]);
+	}
+	CHECK_EQ(ask(4, 4, EAX) & 0x1f, 0);
+}
+
+TEST(topology_is_one_thread_of_one_core)
+{
+	start(fake_cpuid_haswell);
+	ask(0xb, 0, EAX);
+	CHECK(answer[EAX] == 0 && answer[EBX] == 1 && answer[ECX] == 0x100 && answer[EDX] == 0);
+	ask(0xb, 1, EAX);
+	CHECK(answer[EAX] == 0 && answer[EBX] == 1 && answer[ECX] == 0x201 && answer[EDX] == 0);
+	ask(0xb, 0x302, EAX);
+	CHECK(answer[EAX] == 0 && answer[EBX] == 0 && answer[ECX] == 2);
+	vcpu->index = 5;
+	CHECK_EQ(ask(0xb, 9, EDX), 5);
+	CHECK_EQ(ask(1, 0, EBX) >> 24, 5);
+}
+
+TEST(the_hypervisor_is_kvms_interface)
+{
+	char signature[13] = {0};
+
+	start(fake_cpuid_haswell);
+	CHECK(ask(1, 0, ECX) & BIT(31));
+	CHECK_EQ(ask(0x40000000, 0, EAX), 0x40000001);
+	memcpy(signature, &answer[EBX], 12);
+	CHECK_STR(signature, "KVMKVMKVM");
+	CHECK_EQ(ask(0x40000001, 0, EAX), BIT(0) | BIT(1) | BIT(3) | BIT(24));
+	CHECK_EQ(answer[EBX] | answer[ECX] | answer[EDX], 0);
+}
+
+TEST(osxsave_follows_cr4)
+{
+	start(fake_cpuid_haswell);
+	CHECK(!(ask(1, 0, ECX) & BIT(27)));
+	vcpu->arch->cpu.cr4 |= 1ull << 18;
+	CHECK(ask(1, 0, ECX) & BIT(27));
+}
+
+TEST(xsave_sizes_follow_xcr0)
+{
+	static const struct {
+		uint64_t xcr0;
+		uint32_t size;
+	} rows[] = {{1, 576}, {3, 576}, {7, 832}, {0xe7, 2688}};
+
+	fake_xcr0_host = 0x2ff; /* PKRU and what else: not for guests */
+	start(fake_cpuid_haswell);
+	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+		CHECK(cpuid_xcr0_is_valid(vcpu, rows[i].xcr0));
+		arch_vcpu_set_xcr0(vcpu, rows[i].xcr0);
+		CHECK_EQ(ask(0xd, 0, EBX), rows[i].size);
+		CHECK_EQ(answer[ECX], 2688);
+		CHECK_EQ(answer[EAX], ALL_XCR0);
+		CHECK_EQ(answer[EDX], 0);
+	}
+	CHECK_EQ(ask(0xd, 2, EAX), 0x100);
+	CHECK_EQ(answer[EBX], 0x240);
+	CHECK_EQ(answer[ECX] | answer[EDX], 0);
+}
+
+TEST(components_that_the_guest_cannot_have_are_not_told)
+{
+	fake_xcr0_host = 7;
+	start(everything);
+	CHECK_EQ(ask(0xd, 0, EAX), 7);
+	CHECK_EQ(answer[ECX], 832);
+	for (uint32_t i = 3; i < 64; i++)
+		CHECK_EQ(ask(0xd, i, EAX) | answer[EBX] | answer[ECX] | answer[EDX], 0);
+	CHECK_EQ(ask(7, 0, EBX) & 0xdc230000, 0); /* AVX-512 */
+	CHECK(ask(7, 0, EBX) & BIT(5));
+	CHECK_EQ(ask(7, 0, ECX) & 0x5842, 0);
+	CHECK_EQ(ask(7, 0, EDX) & 0x10c, 0);
+}
+
+TEST(without_avx_state_there_are_no_avx_features)
+{
+	fake_xcr0_host = 3;
+	start(everything);
+	CHECK_EQ(ask(1, 0, ECX) & (BIT(12) | BIT(28) | BIT(29)), 0);
+	CHECK_EQ(ask(7, 0, EBX) & BIT(5), 0);
+	CHECK_EQ(ask(7, 0, ECX) & (BIT(9) | BIT(10)), 0);
+	CHECK_EQ(ask(0x80000001, 0, ECX) & (BIT(11) | BIT(16)), 0);
+	CHECK(ask(1, 0, ECX) & BIT(26));
+	for (uint32_t i = 2; i < 64; i++)
+		CHECK_EQ(ask(0xd, i, EAX) | answer[EBX], 0);
+}
+
+/* ---- control registers ---- */
+
+static bool cr(unsigned nr, uint64_t value)
+{
+	return cpuid_cr_is_valid(vcpu, nr, value);
+}
+
+static void set_mode(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+	vcpu->arch->cpu.cr0 = cr0;
+	vcpu->arch->cpu.cr4 = cr4;
+	vcpu->arch->msrs[0] = efer;
+}
+
+TEST(cr0_needs_pe_for_pg_and_cd_for_nw)
+{
+	start(fake_cpuid_haswell);
+	CHECK(cr(0, 0x60000010) && cr(0, 0x11) && cr(0, CR0_PG | CR0_PE) && cr(0, 0x40000010));
+	CHECK(!cr(0, CR0_PG));
+	CHECK(!cr(0, 0x20000000));
+	for (unsigned bit = 32; bit < 64; bit++)
+		CHECK(!cr(0, 1ull << bit | 0x11));
+}
+
+TEST(long_mode_starts_with_pae_alone)
+{
+	start(fake_cpuid_haswell);
+	set_mode(CR0_PE, 0, LME);
+	CHECK(!cr(0, CR0_PG | CR0_PE));
+	set_mode(CR0_PE, PAE, LME);
+	CHECK(cr(0, CR0_PG | CR0_PE));
+}
+
+TEST(paging_cannot_end_in_64_bit_mode_or_with_pcids)
+{
+	start(fake_cpuid_haswell);
+	set_mode(CR0_PE | CR0_PG, PAE, LME | LMA);
+	vcpu->arch->is_long = true;
+	CHECK(!cr(0, CR0_PE));
+	vcpu->arch->is_long = false;
+	CHECK(cr(0, CR0_PE));
+	set_mode(CR0_PE | CR0_PG, PAE | PCIDE, LME | LMA);
+	CHECK(!cr(0, CR0_PE));
+	CHECK(cr(0, CR0_PE | CR0_PG | 0x10000));
+}
+
+TEST(cr4_has_the_bits_of_the_features)
+{
+	uint64_t allowed = 0;
+
+	start(fake_cpuid_haswell);
+	for (unsigned bit = 0; bit < 64; bit++)
+		if (bit != 17 && cr(4, 1ull << bit)) /* PCIDE has its own conditions */
+			allowed |= 1ull << bit;
+	/* VME to OSXMMEXCPT, FSGSBASE, OSXSAVE, SMEP; not UMIP, SMAP (Haswell has none), LA57,
+	 * VMXE, SMXE, PKE, CET. */
+	CHECK_EQ(allowed, 0x7ff | 1 << 16 | 1 << 18 | 1 << 20);
+	CHECK_EQ(cpuid_cr4_allowed(vcpu->vm), allowed | PCIDE);
+	start(everything);
+	CHECK_EQ(cpuid_cr4_allowed(vcpu->vm), 0x7ff | 1 << 11 | 7 << 16 | 3 << 20);
+}
+
+TEST(pae_stays_in_long_mode)
+{
+	start(fake_cpuid_haswell);
+	set_mode(CR0_PE | CR0_PG, PAE, LME | LMA);
+	CHECK(!cr(4, 0));
+	CHECK(cr(4, PAE | 0x80));
+	set_mode(CR0_PE, PAE, LME);
+	CHECK(cr(4, 0));
+}
+
+TEST(pcids_start_in_long_mode_with_pcid_0)
+{
+	start(fake_cpuid_haswell);
+	set_mode(CR0_PE | CR0_PG, PAE, 0);
+	CHECK(!cr(4, PAE | PCIDE));
+	set_mode(CR0_PE | CR0_PG, PAE, LME | LMA);
+	CHECK(cr(4, PAE | PCIDE));
+	vcpu->arch->cpu.cr3 = 0x1005;
+	CHECK(!cr(4, PAE | PCIDE));
+	set_mode(CR0_PE | CR0_PG, PAE | PCIDE, LME | LMA);
+	CHECK(cr(4, PAE | PCIDE | 0x80)); /* they were on already */
+	CHECK(cr(4, PAE));
+}
+
+TEST(cr8_has_four_bits)
+{
+	start(fake_cpuid_haswell);
+	CHECK(cr(8, 15) && !cr(8, 16) && !cr(8, 1ull << 63));
+}
+
+TEST(xcr0_has_the_combinations_of_the_sdm)
+{
+	fake_xcr0_host = UINT64_MAX;
+	start(fake_cpuid_haswell);
+	for (uint64_t value = 0; value < 1024; value++) {
+		bool avx512 = (value & 0xe0) == 0xe0, none = (value & 0xe0) == 0;
+		bool valid = value & 1 && !(value & ~ALL_XCR0) && (!(value & 4) || value & 2) &&
+			     (none || (avx512 && value & 4));
+
+		CHECK_EQ(cpuid_xcr0_is_valid(vcpu, value), valid);
+	}
+	for (unsigned bit = 8; bit < 64; bit++)
+		CHECK(!cpuid_xcr0_is_valid(vcpu, 1ull << bit | 7));
+}
+
+int main(void)
+{
+	RUN(the_vendor_and_the_model_are_the_hosts);
+	RUN(haswells_features_are_those_that_work);
+	RUN(ryzens_features_are_those_that_work);
+	RUN(of_a_host_that_has_everything_nothing_is_told_that_does_not_work);
+	RUN(leaves_that_are_not_offered_are_zero);
+	RUN(the_highest_leaves_have_answers);
+	RUN(leaves_past_the_hosts_last_are_not_asked_of_it);
+	RUN(any_subleaf_is_answered_and_past_the_last_is_zero);
+	RUN(caches_are_shared_with_nobody);
+	RUN(topology_is_one_thread_of_one_core);
+	RUN(the_hypervisor_is_kvms_interface);
+	RUN(osxsave_follows_cr4);
+	RUN(xsave_sizes_follow_xcr0);
+	RUN(components_that_the_guest_cannot_have_are_not_told);
+	RUN(without_avx_state_there_are_no_avx_features);
+	RUN(cr0_needs_pe_for_pg_and_cd_for_nw);
+	RUN(long_mode_starts_with_pae_alone);
+	RUN(paging_cannot_end_in_64_bit_mode_or_with_pcids);
+	RUN(cr4_has_the_bits_of_the_features);
+	RUN(pae_stays_in_long_mode);
+	RUN(pcids_start_in_long_mode_with_pcid_0);
+	RUN(cr8_has_four_bits);
+	RUN(xcr0_has_the_combinations_of_the_sdm);
+	return unit_end();
+}
