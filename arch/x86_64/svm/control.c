@@ -41,7 +41,7 @@ static void write_controls(struct vcpu *vcpu)
 	vmcb->intercept_exceptions = EXCEPTIONS;
 	vmcb->iopm = iopm.value;
 	vmcb->msrpm = vcpu->vm->arch->msrpm_hpa.value;
-	vmcb->vintr = VINTR_MASKING;
+	vmcb->vintr = VINTR_MASKING | VINTR_IGNORE_TPR;
 	vmcb->nested = 1;
 	vmcb->nested_cr3 = vcpu->vm->stage2.table.root.value;
 	vmcb->pat = PAT_RESET;

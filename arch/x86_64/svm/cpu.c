@@ -10,9 +10,6 @@
 #define CPUID_SVM_EDX_NRIPS       (1u << 3)
 #define CPUID_SVM_EDX_PAUSE       (1u << 10)
 #define CPUID_80000001_EDX_FFXSR  (1u << 25)
-#define CPUID_HYPERVISOR          0x40000000u
-#define CPUID_1_ECX_HYPERVISOR    (1u << 31)
-#define SIGNATURE_TCG             0x54474354u /* "TCGT" */
 
 struct svm_caps svm_caps;
 
@@ -51,18 +48,14 @@ const char *svm_missing(void)
 
 static void learn(void)
 {
-	uint32_t extended[4], svm[4], leaf1[4], hypervisor[4] = {0};
+	uint32_t extended[4], svm[4];
 
-	cpuid(1, 0, leaf1);
 	cpuid(0x80000001, 0, extended);
 	cpuid(CPUID_SVM, 0, svm);
-	if (leaf1[2] & CPUID_1_ECX_HYPERVISOR)
-		cpuid(CPUID_HYPERVISOR, 0, hypervisor);
 	svm_caps = (struct svm_caps){
 		.asid_count = svm[1],
 		.has_next_rip = svm[3] & CPUID_SVM_EDX_NRIPS,
 		.has_pause_filter = svm[3] & CPUID_SVM_EDX_PAUSE,
-		.is_tcg = hypervisor[1] == SIGNATURE_TCG,
 	};
 	npt_format.max_leaf_level = extended[3] & CPUID_80000001_EDX_PAGE1GB ? 3 : 2;
 	guest_limits_init(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE |

@@ -54,6 +54,14 @@ void svm_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags)
 	vmcb->rflags = (vmcb->rflags & ~STATUS_FLAGS) | (rflags & STATUS_FLAGS);
 }
 
+static void set_intercept(struct vmcb *vmcb, unsigned code, bool is_on)
+{
+	uint32_t bit = 1u << (code - SVM_INTR);
+
+	vmcb->intercept[0] = is_on ? vmcb->intercept[0] | bit : vmcb->intercept[0] & ~bit;
+	vmcb->clean &= ~CLEAN_INTERCEPTS;
+}
+
 /* APM vol 2, "Event Injection". */
 void svm_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
 {
@@ -66,8 +74,11 @@ void svm_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
 		info |= EVENT_ERROR;
 		vmcb->event_error = event->error & 0xffff;
 	}
-	if (event->type == VM_EVENT_NMI)
+	if (event->type == VM_EVENT_NMI) { /* no other goes in before the IRET of this one */
 		arch->is_nmi_masked = true;
+		arch->is_nmi_returning = false;
+		set_intercept(vmcb, SVM_IRET, true);
+	}
 	vmcb->event = info;
 }
 
@@ -86,37 +97,30 @@ bool svm_vcpu_can_nmi(struct vcpu *vcpu)
 	       !(arch->vmcb->event & EVENT_VALID);
 }
 
-static void set_intercept(struct vmcb *vmcb, unsigned code, bool is_on)
-{
-	uint32_t bit = 1u << (code - SVM_INTR);
-
-	vmcb->intercept[0] = is_on ? vmcb->intercept[0] | bit : vmcb->intercept[0] & ~bit;
-	vmcb->clean &= ~CLEAN_INTERCEPTS;
-}
-
-/* A virtual interrupt that is intercepted: the exit comes when the guest would take it. */
+/*
+ * A virtual interrupt that is intercepted: the exit comes when the guest would take it. V_TPR alone
+ * should hold it back, but Bochs 3.0 does not look at V_IRQ again when the guest writes CR8, and
+ * QEMU 7.2 ends itself. So while an interrupt waits that write exits, and is stepped over.
+ */
 void svm_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
 {
 	struct vmcb *vmcb = vcpu->arch->vmcb;
+	bool is_masked = class != 0 && vcpu->lapic.page[0x80] >> 4 >= class;
 
 	if (vcpu->arch->is_stepping)
 		return; /* which ends with an exit that looks again */
+	vmcb->intercept_cr |= INTERCEPT_CR8_WRITE;
 	set_intercept(vmcb, SVM_VINTR, true);
-	if (svm_caps.is_tcg) {
-		vmcb->intercept_cr |= INTERCEPT_CR8_WRITE;
-		if (class != 0 && vcpu->lapic.page[0x80] >> 4 >= class)
-			return;
-	}
-	vmcb->vintr &= ~(VINTR_PRIORITIES | VINTR_IGNORE_TPR);
-	vmcb->vintr |= VINTR_IRQ | (class ? VINTR_PRIORITY(class) : VINTR_IGNORE_TPR);
+	if (is_masked)
+		return;
+	vmcb->vintr |= VINTR_IRQ;
 	vmcb->clean &= ~CLEAN_VINTR;
 }
 
-/* No NMI can go in before the IRET of the last one; the shadow of STI or MOV SS ends at the next exit. */
+/* The exit at the IRET of the last one is set already; and a shadow has ended at the next exit. */
 void svm_vcpu_want_nmi(struct vcpu *vcpu)
 {
-	if (vcpu->arch->is_nmi_masked && !vcpu->arch->is_nmi_returning)
-		set_intercept(vcpu->arch->vmcb, SVM_IRET, true);
+	(void)vcpu;
 }
 
 void svm_window_settle(struct arch_vcpu *arch)
@@ -139,8 +143,27 @@ void svm_window_settle(struct arch_vcpu *arch)
 	}
 }
 
-void svm_step_settle(struct arch_vcpu *arch, struct vm_exit *exit)
+/* Bochs exits before it writes DR6: what the cause must have been. */
+static uint64_t guess_cause(const struct vmcb *vmcb)
 {
+	uint64_t cause = 0;
+
+	if (vmcb->rflags & RFLAGS_TF)
+		return DR6_BS;
+	for (unsigned i = 0; i < 4; i++)
+		if (vmcb->dr7 >> 2 * i & 3)
+			cause |= 1u << i;
+	return cause;
+}
+
+void svm_debug_settle(struct arch_vcpu *arch, struct vm_exit *exit)
+{
+	if (!(arch->vmcb->dr6 & DR6_WRITABLE)) {
+		arch->vmcb->dr6 |= guess_cause(arch->vmcb);
+		arch->vmcb->clean &= ~CLEAN_DR;
+	}
+	if (!arch->is_stepping)
+		return;
 	arch->is_stepping = false;
 	if (arch->had_tf)
 		return; /* the guest steps itself, and gets its #DB */
@@ -150,10 +173,13 @@ void svm_step_settle(struct arch_vcpu *arch, struct vm_exit *exit)
 	exit->kind = ABI_EXIT_WINDOW;
 }
 
-void svm_nmi_settle(struct arch_vcpu *arch)
+void svm_nmi_settle(struct vcpu *vcpu)
 {
+	struct arch_vcpu *arch = vcpu->arch;
+
 	if (arch->vmcb->rip == arch->iret_rip)
 		return; /* it faulted, and runs again */
 	arch->is_nmi_returning = false;
 	arch->is_nmi_masked = false;
+	vcpu->needs_look = true;
 }

@@ -2,6 +2,7 @@
 /* Entering a guest by SVM, and the table of what SVM gives to hv.c. */
 #include "arch/x86_64/svm/svm.h"
 
+#define VECTOR_DB 1u
 #define VECTOR_MC 18u
 
 #define TLB_FLUSH_NONE 0u
@@ -85,15 +86,19 @@ static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_ex
 	struct arch_vcpu *arch = vcpu->arch;
 
 	vcpu->lapic.page[0x80] = (uint8_t)(arch->vmcb->vintr << 4);
+	/* Cheaper than the exit that V_IRQ would make at once; and Bochs takes a V_IRQ only when the
+	 * guest itself sets IF. */
+	if (arch->vmcb->vintr & VINTR_IRQ)
+		vcpu->needs_look = true;
 	svm_exit_decode(arch->vmcb, svm_caps.has_next_rip, exit);
 	if (arch->is_nmi_returning)
-		svm_nmi_settle(arch);
+		svm_nmi_settle(vcpu);
 	if (exit->kind == ABI_EXIT_WINDOW)
 		svm_window_settle(arch);
 	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_MC)
 		__asm__ volatile("int %0" : : "i"(VECTOR_MC)); /* the host's: does not return */
-	else if (exit->kind == ABI_EXIT_EXCEPTION && arch->is_stepping)
-		svm_step_settle(arch, exit);
+	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_DB)
+		svm_debug_settle(arch, exit);
 }
 
 void svm_after(struct vcpu *vcpu, struct vm_exit *exit)
@@ -105,7 +110,7 @@ void svm_after(struct vcpu *vcpu, struct vm_exit *exit)
 	vcpu->page->gpr[ABI_RSP] = vmcb->rsp;
 	vmcb->clean = CLEAN_ALL;
 	vmcb->tlb_control = TLB_FLUSH_NONE;
-	if (__builtin_expect((vmcb->vintr & VINTR_TPR) != vcpu->lapic.page[0x80] >> 4 ||
+	if (__builtin_expect((vmcb->vintr & (VINTR_TPR | VINTR_IRQ)) != vcpu->lapic.page[0x80] >> 4 ||
 			     arch->is_nmi_returning ||
 			     !svm_exit_plain(vmcb, svm_caps.has_next_rip, exit), 0))
 		after_slow(vcpu, exit);

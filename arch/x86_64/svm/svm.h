@@ -47,9 +47,6 @@ struct svm_caps {
 	uint32_t asid_count;
 	bool has_next_rip;
 	bool has_pause_filter;
-	/* QEMU's TCG (7.2): V_INTR_PRIO = V_TPR lets the interrupt in, too, and a MOV to CR8 while
-	 * V_IRQ is set ends QEMU. So such a MOV exits, and is stepped over without V_IRQ. */
-	bool is_tcg;
 };
 extern struct svm_caps svm_caps;
 
@@ -76,5 +73,5 @@ HV_EACH(SVM_DECLARE)
 uint8_t *svm_map_alloc(struct quota *quota, unsigned order, hpa_t *hpa); /* msr.c */
 void svm_mode_changed(struct vcpu *vcpu);       /* control.c: after writes of CR0, CR3, CR4, EFER */
 void svm_window_settle(struct arch_vcpu *arch); /* event.c: after an exit that a window made */
-void svm_nmi_settle(struct arch_vcpu *arch);    /* event.c: after an exit while IRET is under way */
-void svm_step_settle(struct arch_vcpu *arch, struct vm_exit *exit); /* event.c: after #DB */
+void svm_nmi_settle(struct vcpu *vcpu);         /* event.c: after an exit while IRET is under way */
+void svm_debug_settle(struct arch_vcpu *arch, struct vm_exit *exit); /* event.c: after #DB */

@@ -106,8 +106,6 @@ enum svm_code {
 
 #define VINTR_TPR         0x0fu
 #define VINTR_IRQ         (1u << 8)
-#define VINTR_PRIORITY(p) ((p) << 16)
-#define VINTR_PRIORITIES  (0xfu << 16)
 #define VINTR_IGNORE_TPR  (1u << 20)
 #define VINTR_MASKING     (1u << 24)
 
