@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -64,6 +65,9 @@ class Bochs(machine.Machine):
         self._write("bochsrc", self._settings(self._listener.getsockname()[1]))
         for index in range(len(self.opts.nics)):
             self._write(f"slirp{index}.conf", self._network(index))
+        # Its speed report comes by SIGALRM and takes the log's lock: in the middle of a log line
+        # Bochs would wait for itself for ever. A blocked signal stays so across exec.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         self.spawn(self._program, ["-q", "-f", "bochsrc"], cwd=self.folder,
                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.watched = {self._listener.fileno(): self._on_connect,
