@@ -272,7 +272,8 @@ TEST(many_modules_with_long_lines_fit)
 	make();
 	memset(text, 'x', sizeof(text) - 1);
 	for (unsigned i = 0; i < 65; i++)
-		modules[i] = (struct loader_file){.bytes = (const uint8_t *)text, .size = 10, .cmdline = text};
+		modules[i] = (struct loader_file){
+			.bytes = (const uint8_t *)text, .size = 10, .cmdline = text};
 	boot.modules = modules;
 	boot.module_count = 64;
 	boot.initrd = &modules[64];
