@@ -114,7 +114,7 @@ static enum exit_action on_cr(struct vcpu *vcpu, struct vm_exit *exit)
 	if (!cpuid_cr_is_valid(vcpu, exit->cr.nr, value))
 		return inject(vcpu, VECTOR_GP);
 	if (exit->cr.nr == 8)
-		vlapic_set_tpr(vcpu, (uint32_t)value << 4);
+		vlapic_write(vcpu, VLAPIC_TPR, value << 4, false);
 	else
 		arch_vcpu_set_cr(vcpu, exit->cr.nr, value);
 	return EXIT_NEXT_INSN;

@@ -137,39 +137,33 @@ static void inject_event(struct vcpu *vcpu)
 }
 
 /* The NMI goes in first, then the 8259 pair, then the local APIC. Returns true if vmm must acknowledge. */
-static bool inject_interrupts(struct vcpu *vcpu, bool is_free)
+static bool inject_interrupts(struct vcpu *vcpu)
 {
-	int masked = -1;
-	int vector;
+	int vector = vlapic_pending(vcpu);
 
-	if (vcpu->nmi_pending && is_free && arch_vcpu_can_nmi(vcpu)) {
+	if (vcpu->nmi_pending && arch_vcpu_can_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
 		vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_NMI, .vector = 2 };
 		inject_event(vcpu);
-		is_free = false;
 	} else if (vcpu->nmi_pending) {
 		arch_vcpu_want_nmi(vcpu);
 	}
-	vector = vlapic_pending(vcpu, &masked);
 	if (has_extint(vcpu)) {
-		if (is_free && arch_vcpu_can_interrupt(vcpu)) {
+		if (arch_vcpu_can_interrupt(vcpu)) {
 			vcpu->is_halted = false;
 			return true;
 		}
 		arch_vcpu_want_interrupt(vcpu, 0);
 	} else if (vector >= 0) {
-		if (is_free && arch_vcpu_can_interrupt(vcpu)) {
+		if ((unsigned)vector >> 4 > vlapic_tpr(vcpu) >> 4 && arch_vcpu_can_interrupt(vcpu)) {
 			vlapic_accept(vcpu, (unsigned)vector);
 			vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_INTERRUPT,
 							 .vector = (uint8_t)vector };
 			inject_event(vcpu);
-			vector = vlapic_pending(vcpu, &masked);
-		}
-		if (vector >= 0)
+		} else {
 			arch_vcpu_want_interrupt(vcpu, (unsigned)vector >> 4);
+		}
 	}
-	if (masked >= 0 && vector < 0)
-		arch_vcpu_want_interrupt(vcpu, (unsigned)masked >> 4);
 	return false;
 }
 
@@ -184,8 +178,6 @@ static int for_vmm(struct vcpu *vcpu, enum abi_exit kind)
 static int prepare(struct vcpu *vcpu)
 {
 	for (;;) {
-		bool is_free = true;
-
 		if (vcpu->kicked || thread_current()->dying) {
 			vcpu->kicked = false;
 			return -ABI_EINTR;
@@ -196,11 +188,9 @@ static int prepare(struct vcpu *vcpu)
 			return for_vmm(vcpu, ABI_EXIT_EOI);
 		}
 		vcpu->needs_look = false;
-		if (vcpu->event.is_valid) {
+		if (vcpu->event.is_valid)
 			inject_event(vcpu);
-			is_free = false;
-		}
-		if (inject_interrupts(vcpu, is_free)) {
+		if (inject_interrupts(vcpu)) {
 			vcpu->needs_look = true;
 			return for_vmm(vcpu, ABI_EXIT_INTA);
 		}
@@ -271,7 +261,10 @@ int vcpu_get_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
 				return -ABI_EINVAL;
 		return 0;
 	case ABI_STATE_LAPIC:
-		return size == sizeof(struct abi_lapic) ? vlapic_get(vcpu, buffer) : -ABI_EINVAL;
+		if (size != sizeof(struct abi_lapic))
+			return -ABI_EINVAL;
+		vlapic_get(vcpu, buffer);
+		return 0;
 	case ABI_STATE_FPU:
 		return arch_vcpu_fpu_get(vcpu, buffer, size);
 	default:
@@ -311,7 +304,7 @@ int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint
 
 	if (offset > 0xff0 || offset % 16)
 		return -ABI_EINVAL;
-	if (vlapic_is_x2apic(vcpu)) /* the page is not there then */
+	if (!vlapic_is_xapic(vcpu)) /* then there is no page */
 		return is_write ? 0 : UINT32_MAX;
 	if (is_write)
 		vlapic_write(vcpu, offset, value, false);

@@ -19,7 +19,6 @@ enum vlapic_register {
 	VLAPIC_TMR = 0x180,
 	VLAPIC_IRR = 0x200,
 	VLAPIC_ESR = 0x280,
-	VLAPIC_LVT_CMCI = 0x2f0,
 	VLAPIC_ICR = 0x300,
 	VLAPIC_ICR_HIGH = 0x310,
 	VLAPIC_LVT_TIMER = 0x320,
@@ -34,8 +33,6 @@ enum vlapic_register {
 	VLAPIC_SELF_IPI = 0x3f0
 };
 
-#define VLAPIC_TIMER_KHZ 1000000u /* the timer's input clock: 1 GHz, as KVM's */
-
 /* -ABI_ENOMEM. State as after reset, with the APIC on in xAPIC mode. */
 int vlapic_init(struct vcpu *vcpu);
 void vlapic_exit(struct vcpu *vcpu);
@@ -46,22 +43,25 @@ bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value, bool is_x2
 /* IA32_APIC_BASE: false = #GP. */
 bool vlapic_set_base(struct vcpu *vcpu, uint64_t value);
 bool vlapic_is_x2apic(const struct vcpu *vcpu);
+bool vlapic_is_xapic(const struct vcpu *vcpu);
 /* IA32_TSC_DEADLINE. */
 void vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc);
 /* The deadline again after the guest's TSC moved. */
 void vlapic_tsc_moved(struct vcpu *vcpu);
 
 uint32_t vlapic_tpr(const struct vcpu *vcpu);
-void vlapic_set_tpr(struct vcpu *vcpu, uint32_t tpr);
 
-/* The vector that is due, above all in service and TPR; -1 = none. `masked` gets one that only TPR holds back. */
-int vlapic_pending(const struct vcpu *vcpu, int *masked);
+/* The vector that is due, above all in service, if TPR lets it; -1 = none. */
+int vlapic_pending(const struct vcpu *vcpu);
 /* The CPU takes that vector: IRR to ISR. */
 void vlapic_accept(struct vcpu *vcpu, unsigned vector);
 /* Whether the 8259 pair's INTR reaches this CPU: LINT0 is ExtINT and unmasked, or the APIC is off. */
 bool vlapic_takes_extint(const struct vcpu *vcpu);
-/* A message to all vCPUs of the VM that it addresses; an invalid one is dropped. */
+/* What an entry of the local vector table raises: a register's offset. */
+void vlapic_interrupt(struct vcpu *vcpu, uint32_t lvt);
+/* A message with an 8-bit destination to all vCPUs that it addresses; an invalid one is dropped. */
 void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32_t icr_low);
 
-int vlapic_get(struct vcpu *vcpu, struct abi_lapic *state);
+void vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state);
+/* -ABI_EINVAL: a state that cannot be; nothing changed. */
 int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state);

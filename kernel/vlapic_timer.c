@@ -46,7 +46,7 @@ static void fired(struct timer *timer)
 	} else {
 		lapic->timer_period_ns = 0;
 	}
-	vlapic_timer_expired(vcpu);
+	vlapic_interrupt(vcpu, VLAPIC_LVT_TIMER);
 }
 
 void vlapic_timer_init(struct vcpu *vcpu)

@@ -13,5 +13,3 @@ uint32_t vlapic_timer_current(struct vcpu *vcpu);
 uint64_t vlapic_timer_left_ns(const struct vcpu *vcpu);
 /* After the registers were set. */
 void vlapic_timer_restore(struct vcpu *vcpu, uint64_t tsc_deadline, uint64_t left_ns);
-/* vlapic.c: the timer's interrupt, if its entry is not masked. */
-void vlapic_timer_expired(struct vcpu *vcpu);
