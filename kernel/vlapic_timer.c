@@ -4,26 +4,26 @@
 
 #include "kernel/vlapic.h"
 
-#define LVT_MODE 0x60000u
-#define LVT_ONE_SHOT 0u
-#define LVT_PERIODIC 0x20000u
+#define LVT_MODE         0x60000u
+#define LVT_PERIODIC     0x20000u
 #define LVT_TSC_DEADLINE 0x40000u
-#define PERIOD_MIN_NS 20000ull /* a guest's shortest period: what it takes of the machine stays bounded */
+#define PERIOD_MIN_NS                                                                              \
+	20000ull /* a guest's shortest period: what it takes of the machine stays bounded */
 
-static uint32_t lapic_reg(const struct vcpu *vcpu, uint32_t offset)
+static uint32_t *reg(const struct vcpu *vcpu, uint32_t offset)
 {
-	return *(const uint32_t *)(vcpu->lapic.page + offset);
+	return (uint32_t *)(vcpu->lapic.page + offset);
 }
 
 static uint32_t timer_mode(const struct vcpu *vcpu)
 {
-	return lapic_reg(vcpu, VLAPIC_LVT_TIMER) & LVT_MODE;
+	return *reg(vcpu, VLAPIC_LVT_TIMER) & LVT_MODE;
 }
 
 /* The input clock runs at 1 GHz: a count is `divisor` ns. */
 static unsigned divisor(const struct vcpu *vcpu)
 {
-	uint32_t divide = lapic_reg(vcpu, VLAPIC_TIMER_DIVIDE);
+	uint32_t divide = *reg(vcpu, VLAPIC_TIMER_DIVIDE);
 	unsigned shift = (divide & 3) | (divide >> 1 & 4);
 
 	return shift == 7 ? 1 : 2u << shift;
@@ -33,18 +33,15 @@ static void fired(struct timer *timer)
 {
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, lapic.timer);
 	struct vlapic *lapic = &vcpu->lapic;
+	uint64_t now_ns = arch_now_ns(), period_ns = lapic->timer_period_ns;
 
-	if (timer_mode(vcpu) == LVT_TSC_DEADLINE) {
-		lapic->tsc_deadline = 0;
-	} else if (timer_mode(vcpu) == LVT_PERIODIC && lapic->timer_period_ns) {
-		uint64_t period = MAX(lapic->timer_period_ns, PERIOD_MIN_NS);
-		uint64_t late = arch_now_ns() - lapic->timer_start_ns;
-
+	if (timer_mode(vcpu) == LVT_PERIODIC && period_ns) {
 		/* Whole periods missed while nobody looked become one interrupt. */
-		lapic->timer_start_ns += late < period ? period : late / period * period;
-		timer_set(timer, lapic->timer_start_ns + period);
+		lapic->timer_start_ns += (now_ns - lapic->timer_start_ns) / period_ns * period_ns;
+		timer_set(timer, MAX(lapic->timer_start_ns + period_ns, now_ns + PERIOD_MIN_NS));
 	} else {
 		lapic->timer_period_ns = 0;
+		lapic->tsc_deadline = 0;
 	}
 	vlapic_interrupt(vcpu, VLAPIC_LVT_TIMER);
 }
@@ -59,6 +56,7 @@ void vlapic_timer_stop(struct vcpu *vcpu)
 	timer_cancel(&vcpu->lapic.timer);
 	vcpu->lapic.tsc_deadline = 0;
 	vcpu->lapic.timer_period_ns = 0;
+	*reg(vcpu, VLAPIC_TIMER_INITIAL) = 0;
 }
 
 void vlapic_timer_mode_changed(struct vcpu *vcpu, uint32_t old)
@@ -85,7 +83,7 @@ void vlapic_timer_write_initial(struct vcpu *vcpu, uint32_t count)
 
 	if (timer_mode(vcpu) == LVT_TSC_DEADLINE)
 		return;
-	*(uint32_t *)(vcpu->lapic.page + VLAPIC_TIMER_INITIAL) = count;
+	*reg(vcpu, VLAPIC_TIMER_INITIAL) = count;
 	start(vcpu, period, period);
 }
 
@@ -93,9 +91,9 @@ void vlapic_timer_write_divide(struct vcpu *vcpu, uint32_t divide)
 {
 	uint32_t left = vlapic_timer_current(vcpu);
 
-	*(uint32_t *)(vcpu->lapic.page + VLAPIC_TIMER_DIVIDE) = divide;
+	*reg(vcpu, VLAPIC_TIMER_DIVIDE) = divide;
 	if (vcpu->lapic.timer_period_ns)
-		start(vcpu, (uint64_t)lapic_reg(vcpu, VLAPIC_TIMER_INITIAL) * divisor(vcpu),
+		start(vcpu, (uint64_t)*reg(vcpu, VLAPIC_TIMER_INITIAL) * divisor(vcpu),
 		      (uint64_t)left * divisor(vcpu));
 }
 
@@ -121,9 +119,10 @@ static void arm_deadline(struct vcpu *vcpu)
 {
 	uint64_t now = arch_tsc();
 	uint64_t guest_now = now + vcpu->tsc_offset;
-	uint64_t left = vcpu->lapic.tsc_deadline > guest_now ? vcpu->lapic.tsc_deadline - guest_now : 0;
+	uint64_t left =
+		vcpu->lapic.tsc_deadline > guest_now ? vcpu->lapic.tsc_deadline - guest_now : 0;
 
-	timer_set(&vcpu->lapic.timer, arch_tsc_to_ns(left > UINT64_MAX - now ? UINT64_MAX : now + left));
+	timer_set(&vcpu->lapic.timer, arch_tsc_to_ns(now + MIN(left, UINT64_MAX - now)));
 }
 
 void vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc)
@@ -145,7 +144,7 @@ void vlapic_tsc_moved(struct vcpu *vcpu)
 
 void vlapic_timer_restore(struct vcpu *vcpu, uint64_t tsc_deadline, uint64_t left_ns)
 {
-	uint64_t period = (uint64_t)lapic_reg(vcpu, VLAPIC_TIMER_INITIAL) * divisor(vcpu);
+	uint64_t period = (uint64_t)*reg(vcpu, VLAPIC_TIMER_INITIAL) * divisor(vcpu);
 
 	if (timer_mode(vcpu) == LVT_TSC_DEADLINE)
 		vlapic_set_tsc_deadline(vcpu, tsc_deadline);
