@@ -11,6 +11,10 @@
 #define CPUID_SVM_EDX_PAUSE       (1u << 10)
 #define CPUID_80000001_EDX_FFXSR  (1u << 25)
 
+#define CPUID_1_ECX_HYPERVISOR   (1u << 31)
+#define CPUID_HYPERVISOR         0x40000000u
+#define SIGNATURE_TCG            0x54474354u /* "TCGT": the start of EBX, ECX, EDX */
+
 struct svm_caps svm_caps;
 
 /* APM vol 2, "Nested Paging": the host's format; every access of the guest is a user access. */
@@ -46,6 +50,17 @@ const char *svm_missing(void)
 	return NULL;
 }
 
+static bool is_tcg(void)
+{
+	uint32_t out[4];
+
+	cpuid(1, 0, out);
+	if (!(out[2] & CPUID_1_ECX_HYPERVISOR))
+		return false;
+	cpuid(CPUID_HYPERVISOR, 0, out);
+	return out[1] == SIGNATURE_TCG;
+}
+
 static void learn(void)
 {
 	uint32_t extended[4], svm[4];
@@ -56,6 +71,7 @@ static void learn(void)
 		.asid_count = svm[1],
 		.has_next_rip = svm[3] & CPUID_SVM_EDX_NRIPS,
 		.has_pause_filter = svm[3] & CPUID_SVM_EDX_PAUSE,
+		.forgets_shadow = is_tcg(),
 	};
 	npt_format.max_leaf_level = extended[3] & CPUID_80000001_EDX_PAGE1GB ? 3 : 2;
 	guest_limits_init(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE |

@@ -5,15 +5,48 @@
 #define STATUS_FLAGS 0xcd5ull /* CF, PF, AF, ZF, SF, DF, OF */
 #define VECTOR_DB    1u
 
-/* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */
-static void end_instruction(struct vmcb *vmcb)
+/* Lets the guest run one instruction: the #DB after it is ours, and looks again at what waits. */
+static void step_start(struct arch_vcpu *arch)
 {
-	vmcb->shadow = 0;
-	if (__builtin_expect(!(vmcb->rflags & RFLAGS_TF), 1))
+	arch->is_stepping = true;
+	arch->had_tf = arch->vmcb->rflags & RFLAGS_TF;
+	arch->vmcb->rflags |= RFLAGS_TF;
+}
+
+/* true: the guest does not step itself, and must not see the #DB. */
+static bool step_end(struct vcpu *vcpu)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+
+	if (!arch->is_stepping)
+		return false;
+	arch->is_stepping = false;
+	vcpu->needs_look = true;
+	if (arch->had_tf)
+		return false;
+	arch->vmcb->rflags &= ~RFLAGS_TF;
+	return true;
+}
+
+static __attribute__((noinline)) void end_step(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->arch->vmcb;
+
+	if (step_end(vcpu))
 		return;
 	vmcb->dr6 |= DR6_BS;
 	vmcb->clean &= ~CLEAN_DR;
 	vmcb->event = EVENT_VALID | VM_EVENT_EXCEPTION << 8 | VECTOR_DB;
+}
+
+/* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */
+static void end_instruction(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->arch->vmcb;
+
+	vmcb->shadow = 0;
+	if (__builtin_expect(vmcb->rflags & RFLAGS_TF, 0))
+		end_step(vcpu);
 }
 
 uint64_t svm_vcpu_rip(struct vcpu *vcpu)
@@ -36,7 +69,7 @@ void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
 		return;
 	}
 	vmcb->rip = next;
-	end_instruction(vmcb);
+	end_instruction(vcpu);
 }
 
 void svm_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
@@ -44,7 +77,7 @@ void svm_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
 	struct vmcb *vmcb = vcpu->arch->vmcb;
 
 	vmcb->rip = svm_vcpu_is_long(vcpu) ? rip : (uint32_t)rip;
-	end_instruction(vmcb);
+	end_instruction(vcpu);
 }
 
 void svm_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags)
@@ -109,6 +142,10 @@ void svm_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
 
 	if (vcpu->arch->is_stepping)
 		return; /* which ends with an exit that looks again */
+	if (svm_caps.forgets_shadow && vmcb->shadow & 1) {
+		step_start(vcpu->arch);
+		return;
+	}
 	vmcb->intercept_cr |= INTERCEPT_CR8_WRITE;
 	set_intercept(vmcb, SVM_VINTR, true);
 	if (is_masked)
@@ -131,11 +168,8 @@ void svm_window_settle(struct arch_vcpu *arch)
 	vmcb->clean &= ~CLEAN_VINTR;
 	vmcb->intercept_cr &= ~INTERCEPT_CR8_WRITE;
 	set_intercept(vmcb, SVM_VINTR, false);
-	if (vmcb->exit_code == SVM_CR8_WRITE) {
-		arch->is_stepping = true;
-		arch->had_tf = vmcb->rflags & RFLAGS_TF;
-		vmcb->rflags |= RFLAGS_TF;
-	}
+	if (vmcb->exit_code == SVM_CR8_WRITE)
+		step_start(arch);
 	if (vmcb->exit_code == SVM_IRET) {
 		set_intercept(vmcb, SVM_IRET, false);
 		arch->is_nmi_returning = true;
@@ -156,21 +190,17 @@ static uint64_t guess_cause(const struct vmcb *vmcb)
 	return cause;
 }
 
-void svm_debug_settle(struct arch_vcpu *arch, struct vm_exit *exit)
+void svm_debug_settle(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	if (!(arch->vmcb->dr6 & DR6_WRITABLE)) {
-		arch->vmcb->dr6 |= guess_cause(arch->vmcb);
-		arch->vmcb->clean &= ~CLEAN_DR;
+	struct vmcb *vmcb = vcpu->arch->vmcb;
+
+	vmcb->clean &= ~CLEAN_DR;
+	if (!(vmcb->dr6 & DR6_WRITABLE))
+		vmcb->dr6 |= guess_cause(vmcb);
+	if (step_end(vcpu)) {
+		vmcb->dr6 &= ~DR6_BS;
+		exit->kind = ABI_EXIT_WINDOW;
 	}
-	if (!arch->is_stepping)
-		return;
-	arch->is_stepping = false;
-	if (arch->had_tf)
-		return; /* the guest steps itself, and gets its #DB */
-	arch->vmcb->rflags &= ~RFLAGS_TF;
-	arch->vmcb->dr6 &= ~DR6_BS;
-	arch->vmcb->clean &= ~CLEAN_DR;
-	exit->kind = ABI_EXIT_WINDOW;
 }
 
 void svm_nmi_settle(struct vcpu *vcpu)

@@ -98,7 +98,7 @@ static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_ex
 	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_MC)
 		__asm__ volatile("int %0" : : "i"(VECTOR_MC)); /* the host's: does not return */
 	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_DB)
-		svm_debug_settle(arch, exit);
+		svm_debug_settle(vcpu, exit);
 }
 
 void svm_after(struct vcpu *vcpu, struct vm_exit *exit)

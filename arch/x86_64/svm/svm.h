@@ -29,7 +29,7 @@ struct arch_vcpu {
 	bool is_nmi_masked;       /* an NMI went in and its IRET has not been seen done */
 	bool is_nmi_returning;    /* IRET at iret_rip runs next */
 	uint64_t iret_rip;
-	bool is_stepping;         /* over a MOV to CR8; the guest's own TF: */
+	bool is_stepping;         /* over one instruction, by TF; the guest's own TF: */
 	bool had_tf;
 	struct guest_regs regs; /* valid while the vCPU is not its core's owner */
 };
@@ -47,6 +47,7 @@ struct svm_caps {
 	uint32_t asid_count;
 	bool has_next_rip;
 	bool has_pause_filter;
+	bool forgets_shadow; /* QEMU's TCG (7.2): VMRUN does not load the interrupt shadow */
 };
 extern struct svm_caps svm_caps;
 
@@ -74,4 +75,4 @@ uint8_t *svm_map_alloc(struct quota *quota, unsigned order, hpa_t *hpa); /* msr.
 void svm_mode_changed(struct vcpu *vcpu);       /* control.c: after writes of CR0, CR3, CR4, EFER */
 void svm_window_settle(struct arch_vcpu *arch); /* event.c: after an exit that a window made */
 void svm_nmi_settle(struct vcpu *vcpu);         /* event.c: after an exit while IRET is under way */
-void svm_debug_settle(struct arch_vcpu *arch, struct vm_exit *exit); /* event.c: after #DB */
+void svm_debug_settle(struct vcpu *vcpu, struct vm_exit *exit); /* event.c: after #DB */
