@@ -3,11 +3,6 @@
 #pragma once
 #include "kernel/vcpu.h"
 
-#define MSR_KVM_WALL_CLOCK 0x4b564d00u
-#define MSR_KVM_SYSTEM_TIME 0x4b564d01u
-#define MSR_KVM_WALL_CLOCK_OLD 0x11u
-#define MSR_KVM_SYSTEM_TIME_OLD 0x12u
-
 /* Turns the clock on (bit 0) at the address, or off; false = #GP. */
 bool kvmclock_set_system_time(struct vcpu *vcpu, uint64_t value);
 /* Writes the wall-clock time of the VM's start to the address; false = #GP. */

@@ -44,8 +44,8 @@ bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value, bool is_x2
 bool vlapic_set_base(struct vcpu *vcpu, uint64_t value);
 bool vlapic_is_x2apic(const struct vcpu *vcpu);
 bool vlapic_is_xapic(const struct vcpu *vcpu);
-/* IA32_TSC_DEADLINE. */
-void vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc);
+/* IA32_TSC_DEADLINE; true. */
+bool vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc);
 /* The deadline again after the guest's TSC moved. */
 void vlapic_tsc_moved(struct vcpu *vcpu);
 

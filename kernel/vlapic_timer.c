@@ -125,15 +125,16 @@ static void arm_deadline(struct vcpu *vcpu)
 	timer_set(&vcpu->lapic.timer, arch_tsc_to_ns(now + MIN(left, UINT64_MAX - now)));
 }
 
-void vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc)
+bool vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc)
 {
 	if (timer_mode(vcpu) != LVT_TSC_DEADLINE)
-		return; /* SDM: writes are ignored in the other modes */
+		return true; /* SDM: writes are ignored in the other modes */
 	vcpu->lapic.tsc_deadline = guest_tsc;
 	if (guest_tsc)
 		arm_deadline(vcpu);
 	else
 		timer_cancel(&vcpu->lapic.timer);
+	return true;
 }
 
 void vlapic_tsc_moved(struct vcpu *vcpu)
