@@ -196,7 +196,7 @@ static void check_idt(void)
 	gate[5] &= 0x7f;
 	got = guest_try(do_read, (void *)HOLE);
 	gate[5] |= 0x80;
-	tap_ok(is_trap(got, 8, 0), "#DF(0) where the #PF gate is not present");
+	tap_strict_cpu(is_trap(got, 8, 0), "#DF(0) where the #PF gate is not present");
 }
 
 /* User code at WINDOW: CPUID, then IN; its stack is the rest of the page. */
