@@ -127,7 +127,7 @@ KUNIT := $(patsubst kernel/%,$(BUILD)/unit/kernel/%,$(filter-out kernel/main.o k
 	tests/unit/fake_arch.c tests/unit/fake_vm.c $(BUILD)/unit/kernel/lib.o
 UNIT_TESTS += frames pagetable memory ipc lib timer syscall
 $(foreach t,frames pagetable memory ipc lib timer syscall,$(eval $(t)_SRCS := $(KUNIT)))
-VM_TESTS := cpuid exit msr vlapic vlapic_timer
+VM_TESTS := cpuid exit msr vcpu vlapic vlapic_timer
 UNIT_TESTS += $(VM_TESTS)
 $(foreach t,$(VM_TESTS),$(eval $(t)_SRCS := $(filter-out %/fake_vm.c,$(KUNIT)) $(VIRT_OBJS:%=$(BUILD)/unit/%) tests/unit/fake_vcpu.c))
 
@@ -255,7 +255,12 @@ $(BUILD)/tests/payload.o: PAYLOAD := -DKERNEL='"$(BUILD)/stripped/tests/boot_pro
 	-DSERVICES='service init, "$(BUILD)/stripped/tests/boot_probe"; service two, "LICENSE";'
 $(BUILD)/tests/payload.o: $(BUILD)/stripped/tests/boot_probe LICENSE
 
-$(BUILD)/boot/payload.o $(BUILD)/tests/payload.o: boot/payload.S
+# The real kernel, with a program that attacks it in init's place.
+$(BUILD)/tests/ring3_payload.o: PAYLOAD := -DKERNEL='"$(BUILD)/stripped/kernel"' \
+	-DSERVICES='service init, "$(BUILD)/stripped/tests/ring3";'
+$(BUILD)/tests/ring3_payload.o: $(BUILD)/stripped/kernel $(BUILD)/stripped/tests/ring3
+
+$(BUILD)/boot/payload.o $(BUILD)/tests/payload.o $(BUILD)/tests/ring3_payload.o: boot/payload.S
 	$(call say,AS,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BOOT_FLAGS) $(PAYLOAD) -c -o $@ $<
@@ -264,6 +269,12 @@ $(BUILD)/tests/%.o: tests/guest/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(if $(filter boot_probe,$*),$(RING0_FLAGS) -fno-stack-protector,$(BOOT_FLAGS)) -c -o $@ $<
+
+$(BUILD)/tests/ring3.elf: tests/guest/ring3.c services/lib/service.ld
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RING3_FLAGS) -mgeneral-regs-only -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,-z,max-page-size=4096 -T services/lib/service.ld -o $@ $<
 
 $(BUILD)/tests/boot_probe.elf: $(BUILD)/tests/boot_probe.o tests/guest/boot_probe.ld
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
@@ -276,9 +287,10 @@ $(BUILD)/tests/rig/%.o: tests/rig/%.c
 
 $(BUILD)/corbel.so: $(BOOT_OBJS:%=$(BUILD)/%) $(BUILD)/boot/payload.o
 $(BUILD)/tests/boot_probe.so: $(BOOT_OBJS:%=$(BUILD)/%) $(BUILD)/tests/payload.o
+$(BUILD)/tests/ring3.so: $(BOOT_OBJS:%=$(BUILD)/%) $(BUILD)/tests/ring3_payload.o
 $(BUILD)/tests/lockoff.so: $(BUILD)/tests/lockoff.o $(BUILD)/boot/bytes.o
 $(BUILD)/tests/rig/hello.so: $(BUILD)/tests/rig/hello.o
-$(BUILD)/corbel.so $(BUILD)/tests/boot_probe.so $(BUILD)/tests/lockoff.so $(BUILD)/tests/rig/hello.so:
+$(BUILD)/corbel.so $(BUILD)/tests/boot_probe.so $(BUILD)/tests/ring3.so $(BUILD)/tests/lockoff.so $(BUILD)/tests/rig/hello.so:
 	$(Q)$(EFI_LD) -o $@ $^ $(EFI_LIB)/libgnuefi.a
 
 $(BUILD)/%.efi: $(BUILD)/%.so
@@ -360,7 +372,8 @@ $(BUILD)/unit/config_dump: tests/config/dump.c $(config_SRCS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) $(config_FLAGS) -o $@ $< $(config_SRCS)
 
-unit: $(UNIT_TESTS:%=$(BUILD)/unit/test_%) $(BUILD)/unit/config_dump $(BUILD)/tests/boot_probe.efi $(BUILD)/tests/lockoff.efi
+unit: $(UNIT_TESTS:%=$(BUILD)/unit/test_%) $(BUILD)/unit/config_dump $(addprefix $(BUILD)/tests/,boot_probe.efi lockoff.efi \
+	ring3.efi)
 
 # ---- commands ----
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The tests that run on a machine: which guests, which configurations, what must come of them."""
 
+import tempfile
+
 import machine
 from machine import vm
 
@@ -38,7 +40,15 @@ def linux(rig):
     return [(log.end == "rig: matched", f"{rig}/linux.boots to its shell", log.tail())]
 
 
-GROUPS = [tiny, clocks, ends, linux]
+def ring3(rig):
+    """A program in init's place that attacks ring 0 and its neighbours."""
+    with tempfile.NamedTemporaryFile(suffix=".img") as disk:
+        machine.image(disk.name, [vm("none", "hello")], {"hello": machine.BUILD / "guests/hello"},
+                      efi=machine.BUILD / "tests/ring3.efi")
+        return machine.tap(rig, machine.run(rig, disk.name, ["ring3"]), "ring3")
+
+
+GROUPS = [tiny, clocks, ends, linux, ring3]
 
 
 def jobs(only_rig, wants):

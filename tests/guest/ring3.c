@@ -1,0 +1,684 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Stands in for init: starts programs that attack ring 0, each other and the system calls, and says
+ * in TAP on COM1 what became of them. All are this same program, told apart by their argument.
+ */
+#include "services/lib/syscall.h"
+
+#define PAGE        4096ull
+#define STACK_TOP   0x70000000ull
+#define STACK_SIZE  (64 * PAGE)
+#define CHILD_QUOTA (8ull << 20)
+#define SECRET      0x60000000ull /* mapped in this process only */
+#define KERNEL_TEXT 0xffffffff80000000ull
+#define WINDOW      0xffff800000000000ull
+
+#define system ((handle_t)ABI_HANDLE_BOOTSTRAP)
+static handle_t com1, module;
+static unsigned test_count;
+
+/* ---- printing ---- */
+
+static void put(char c)
+{
+	while (!(device_port_in(com1, 0x3fd, 1) & 0x20))
+		;
+	device_port_out(com1, 0x3f8, 1, (uint8_t)c);
+}
+
+static void print(const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\n')
+			put('\r');
+		put(*text);
+	}
+}
+
+static void print_number(int64_t number)
+{
+	char text[24];
+	unsigned i = sizeof(text) - 1;
+	uint64_t n = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+	text[i] = 0;
+	do {
+		text[--i] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	if (number < 0)
+		text[--i] = '-';
+	print(text + i);
+}
+
+static void result_of(bool is_good, const char *sentence, const char *more, int64_t got)
+{
+	print(is_good ? "ok " : "not ok ");
+	print_number(++test_count);
+	print(" - ");
+	print(sentence);
+	print(more);
+	if (!is_good) {
+		print(" # got ");
+		print_number(got);
+	}
+	print("\n");
+}
+
+static void result(bool is_good, const char *sentence, int64_t got)
+{
+	result_of(is_good, sentence, "", got);
+}
+
+/* ---- the attacks: each must end its process with a fault, unless it says otherwise ---- */
+
+static uint32_t random_state;
+
+static uint32_t random_below(uint32_t limit)
+{
+	random_state = random_state * 1664525u + 1013904223u;
+	return (random_state >> 8) % limit;
+}
+
+static void read_at(uint64_t address)
+{
+	(void)*(volatile uint8_t *)address;
+}
+
+static void write_at(uint64_t address)
+{
+	*(volatile uint8_t *)address = 1;
+}
+
+static void jump_to(uint64_t address)
+{
+	((void (*)(void))address)();
+}
+
+static void read_kernel(void)
+{
+	read_at(KERNEL_TEXT);
+}
+
+static void write_kernel(void)
+{
+	write_at(WINDOW + 0x200000);
+}
+
+static void run_kernel(void)
+{
+	jump_to(KERNEL_TEXT);
+}
+
+static void read_other_process(void)
+{
+	read_at(SECRET);
+}
+
+static void read_null(void)
+{
+	read_at(0);
+}
+
+static void read_not_canonical(void)
+{
+	read_at(0x8000000000000000ull);
+}
+
+static void jump_not_canonical(void)
+{
+	jump_to(0x8000000000000000ull);
+}
+
+static void run_data(void)
+{
+	volatile uint8_t code[] = {0xc3};
+
+	jump_to((uint64_t)code);
+}
+
+static void write_text(void)
+{
+	write_at((uint64_t)write_text);
+}
+
+static void overflow_stack(void)
+{
+	write_at(STACK_TOP - STACK_SIZE - 1);
+}
+
+static void halt(void)
+{
+	__asm__ volatile("hlt");
+}
+
+static void disable_interrupts(void)
+{
+	__asm__ volatile("cli");
+}
+
+static void write_port(void)
+{
+	__asm__ volatile("out %%al, %%dx" : : "a"(0), "d"(0x80));
+}
+
+static void load_page_table(void)
+{
+	__asm__ volatile("mov %0, %%cr3" : : "r"(0ull));
+}
+
+static void write_msr(void)
+{
+	__asm__ volatile("wrmsr" : : "c"(0xc0000080), "a"(0), "d"(0));
+}
+
+static void load_gdt(void)
+{
+	__asm__ volatile("lgdt (%0)" : : "r"(STACK_TOP - 64));
+}
+
+static void raise_timer(void)
+{
+	__asm__ volatile("int $0x20");
+}
+
+static void raise_nmi(void)
+{
+	__asm__ volatile("int $2");
+}
+
+static void raise_double_fault(void)
+{
+	__asm__ volatile("int $8");
+}
+
+static void fast_call(void)
+{
+	__asm__ volatile("syscall" : : : "rcx", "r11", "memory");
+}
+
+static void fast_call_of_intel(void)
+{
+	__asm__ volatile("sysenter" : : : "memory");
+}
+
+static void undefined(void)
+{
+	__asm__ volatile("ud2");
+}
+
+static void breakpoint(void)
+{
+	__asm__ volatile("int3");
+}
+
+static void divide(void)
+{
+	__asm__ volatile("xor %%edx, %%edx; xor %%ecx, %%ecx; div %%ecx" : : "a"(1) : "edx", "ecx");
+}
+
+static void single_step_into_a_call(void)
+{
+	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq; mov $25, %%eax; int $0x80; nop"
+			 :
+			 :
+			 : "rax", "memory", "cc");
+}
+
+static void load_kernel_segment(void)
+{
+	__asm__ volatile("mov %0, %%ss" : : "r"(0x10));
+}
+
+static void iret_to_ring_0(void)
+{
+	__asm__ volatile("push $0x10; push %0; push $0x202; push $0x8; push %1; iretq"
+			 :
+			 : "r"(STACK_TOP - 64), "r"(KERNEL_TEXT));
+}
+
+/* And these end in another way. */
+
+static void exits_with_42(void)
+{
+	process_exit(42);
+}
+
+static bool is_documented(int64_t error)
+{
+	return error >= -ABI_ETIMEDOUT;
+}
+
+static const uint64_t values[] = {0,
+				  1,
+				  2,
+				  3,
+				  4,
+				  5,
+				  6,
+				  7,
+				  8,
+				  9,
+				  10,
+				  64,
+				  4095,
+				  4096,
+				  8192,
+				  1ull << 20,
+				  1ull << 21,
+				  1ull << 31,
+				  1ull << 32,
+				  1ull << 39,
+				  1ull << 46,
+				  1ull << 47,
+				  1ull << 63,
+				  INT64_MAX,
+				  UINT32_MAX,
+				  UINT64_MAX,
+				  UINT64_MAX - 4095,
+				  SECRET,
+				  WINDOW,
+				  KERNEL_TEXT,
+				  STACK_TOP,
+				  ABI_USER_BASE,
+				  ABI_USER_END - 4096,
+				  ABI_USER_END,
+				  0x400000,
+				  0x401000};
+
+/* Random calls with random arguments, over objects of every kind that a process can make. */
+static void calls_at_random(void)
+{
+	static const struct abi_vm_config config = {
+		.version = ABI_VERSION, .vcpu_count = 1, .name = "x"};
+	uint8_t scratch[2048];
+	handle_t ends[2];
+
+	random_state = (uint32_t)clock_ns();
+	channel_create(ends);
+	event_create();
+	waitset_create();
+	memory_create(16 * PAGE, 0);
+	vcpu_create((handle_t)vm_create(&config), 0);
+	process_create("0123456789012345678901234567890", 1 << 20);
+	for (unsigned i = 0; i < 30000; i++) {
+		unsigned number = random_below(SYS_COUNT + 1);
+		uint64_t a[6];
+
+		for (unsigned k = 0; k < 6; k++)
+			a[k] = random_below(5)
+				       ? values[random_below(sizeof(values) / sizeof(values[0]))]
+				       : (uint64_t)scratch + random_below(1024);
+		if (number == SYS_PROCESS_EXIT || number == SYS_PROCESS_KILL ||
+		    number == SYS_THREAD_EXIT || number == SYS_THREAD_CREATE ||
+		    number == SYS_VCPU_RUN || number == SYS_HANDLE_CLOSE)
+			continue; /* it is to live until the end */
+		if (number == SYS_WAITSET_WAIT)
+			a[3] = 0;
+		if (number == SYS_MEMORY_UNMAP && (a[0] == 0 || (int32_t)a[0] == -1))
+			continue;
+		if (!is_documented(syscall6(number, a[0], a[1], a[2], a[3], a[4], a[5])))
+			process_exit(1000 + number);
+	}
+	process_exit(7);
+}
+
+static void takes_all_memory(void)
+{
+	uint64_t count = 0;
+
+	while (memory_create(PAGE, 0) > 0)
+		count++;
+	while (event_create() > 0)
+		count++;
+	process_exit(count > 100 ? 9 : count);
+}
+
+static void forges_handles(void)
+{
+	uint64_t answered = 0;
+	struct abi_system_info info;
+
+	for (int64_t h = -70000; h < 70000; h++) {
+		if (h == ABI_HANDLE_PROCESS || h == -1)
+			continue;
+		if (syscall3(SYS_SYSTEM_INFO, (uint64_t)h, (uint64_t)&info, 0) != -ABI_EBADF ||
+		    syscall3(SYS_MEMORY_INFO, (uint64_t)h, (uint64_t)&info, 0) != -ABI_EBADF)
+			answered++;
+	}
+	process_exit(answered ? 1 : 8);
+}
+
+static void spins(void)
+{
+	for (;;)
+		;
+}
+
+static void spins_in_calls(void)
+{
+	for (;;)
+		clock_ns();
+}
+
+static void waits_for_ever(void)
+{
+	uint64_t key;
+	handle_t set = (handle_t)waitset_create();
+
+	waitset_wait(set, &key, 1, UINT64_MAX);
+	process_exit(1);
+}
+
+/*
+ * A guest that jumps to itself. Interrupts on, as Bochs 3.0 has a fault: entered with guest
+ * RFLAGS.IF = 0, it holds back the host's interrupts until the guest changes IF (cpu/vmx.cc,
+ * cpu/svm.cc: the mask of events is made before the CPU counts as in the guest).
+ */
+static void runs_a_guest_that_spins(void)
+{
+	static const struct abi_vm_config config = {
+		.version = ABI_VERSION, .vcpu_count = 1, .name = "spin"};
+	handle_t memory = (handle_t)memory_create(PAGE, 0);
+	uint8_t *page = (uint8_t *)memory_map(PROCESS_SELF, memory, 0, PAGE, 0,
+					      ABI_PROT_READ | ABI_PROT_WRITE);
+	handle_t vm = (handle_t)vm_create(&config);
+	handle_t vcpu = (handle_t)vcpu_create(vm, 0);
+
+	page[0xff0] = 0xfb; /* sti */
+	page[0xff1] = 0xeb; /* jmp $ */
+	page[0xff2] = 0xfe;
+	if (vm_map(vm, 0xfffff000, memory, 0, PAGE,
+		   ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) != 0)
+		process_exit(2);
+	vcpu_run(vcpu);
+	process_exit(1);
+}
+
+enum end { FAULTS, EXITS, KILLED };
+
+static const struct {
+	void (*run)(void);
+	enum end end;
+	uint64_t status; /* of EXITS */
+	const char *sentence;
+} attacks[] = {
+	{exits_with_42, EXITS, 42, "a program exits with its status"},
+	{read_kernel, FAULTS, 0, "reading ring 0's text ends the process"},
+	{write_kernel, FAULTS, 0, "writing to ring 0's window ends the process"},
+	{run_kernel, FAULTS, 0, "jumping into ring 0 ends the process"},
+	{read_other_process, FAULTS, 0, "another process's memory is not there"},
+	{read_null, FAULTS, 0, "the null page is not there"},
+	{read_not_canonical, FAULTS, 0, "reading a non-canonical address ends the process"},
+	{jump_not_canonical, FAULTS, 0, "jumping to a non-canonical address ends the process"},
+	{run_data, FAULTS, 0, "data cannot be run"},
+	{write_text, FAULTS, 0, "text cannot be written"},
+	{overflow_stack, FAULTS, 0, "nothing is mapped below the stack"},
+	{halt, FAULTS, 0, "HLT ends the process"},
+	{disable_interrupts, FAULTS, 0, "CLI ends the process"},
+	{write_port, FAULTS, 0, "OUT ends the process"},
+	{load_page_table, FAULTS, 0, "MOV to CR3 ends the process"},
+	{write_msr, FAULTS, 0, "WRMSR ends the process"},
+	{load_gdt, FAULTS, 0, "LGDT ends the process"},
+	{raise_timer, FAULTS, 0, "INT to the timer's vector ends the process"},
+	{raise_nmi, FAULTS, 0, "INT 2 ends the process"},
+	{raise_double_fault, FAULTS, 0, "INT 8 ends the process"},
+	{fast_call, FAULTS, 0, "SYSCALL ends the process"},
+	{fast_call_of_intel, FAULTS, 0, "SYSENTER ends the process"},
+	{undefined, FAULTS, 0, "UD2 ends the process"},
+	{breakpoint, FAULTS, 0, "INT3 ends the process"},
+	{divide, FAULTS, 0, "dividing by zero ends the process"},
+	{single_step_into_a_call, FAULTS, 0, "single-stepping into a call ends the process"},
+	{load_kernel_segment, FAULTS, 0, "loading a segment of ring 0 ends the process"},
+	{iret_to_ring_0, FAULTS, 0, "IRET to ring 0 ends the process"},
+	{forges_handles, EXITS, 8, "no forged handle is answered"},
+	{calls_at_random, EXITS, 7, "calls with random arguments return documented errors"},
+	{takes_all_memory, EXITS, 9, "a greedy process gets -ENOMEM"},
+	{spins, KILLED, 0, "a process that spins can be killed"},
+	{spins_in_calls, KILLED, 0, "a process that spins in calls can be killed"},
+	{waits_for_ever, KILLED, 0, "a process that waits for ever can be killed"},
+	{runs_a_guest_that_spins, KILLED, 0, "a process whose guest spins can be killed"},
+};
+#define ATTACK_FIRST 100u
+#define ATTACK_COUNT (sizeof(attacks) / sizeof(attacks[0]))
+
+/* ---- starting them ---- */
+
+struct elf_header {
+	uint8_t ident[16];
+	uint16_t type, machine;
+	uint32_t version;
+	uint64_t entry, phoff, shoff;
+	uint32_t flags;
+	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+
+struct elf_segment {
+	uint32_t type, flags;
+	uint64_t offset, vaddr, paddr, filesz, memsz, align;
+};
+
+struct child {
+	handle_t process, thread, memories[8];
+	unsigned memory_count;
+};
+
+static void child_map(struct child *child, handle_t memory, uint64_t address, uint64_t size,
+		      uint32_t prot)
+{
+	if (memory_map(child->process, memory, 0, size, address, prot) != (int64_t)address)
+		result(false, "a child's segment is mapped", (int64_t)address);
+	child->memories[child->memory_count++] = memory;
+}
+
+static void child_start(struct child *child, const struct elf_header *file, uint64_t argument)
+{
+	const struct elf_segment *segments =
+		(const struct elf_segment *)((const char *)file + file->phoff);
+	handle_t stack = (handle_t)memory_create(STACK_SIZE, 0);
+
+	child->memory_count = 0;
+	child->process = (handle_t)process_create("attack-xxxxxxxxxxxxxxxxxxxxxxxx", CHILD_QUOTA);
+	for (unsigned i = 0; i < file->phnum; i++) {
+		const struct elf_segment *segment = &segments[i];
+		uint64_t size = (segment->memsz + PAGE - 1) & ~(PAGE - 1);
+		handle_t memory;
+
+		if (segment->type != 1 || size == 0)
+			continue;
+		memory = (handle_t)memory_create(size, 0);
+		if (segment->filesz)
+			memory_cow(memory, 0, module, segment->offset,
+				   (segment->filesz + PAGE - 1) & ~(PAGE - 1));
+		child_map(child, memory, segment->vaddr, size,
+			  ABI_PROT_READ | (segment->flags & 2 ? ABI_PROT_WRITE : 0) |
+				  (segment->flags & 1 ? ABI_PROT_EXEC : 0));
+	}
+	child_map(child, stack, STACK_TOP - STACK_SIZE, STACK_SIZE, ABI_PROT_READ | ABI_PROT_WRITE);
+	child->thread = (handle_t)thread_create(child->process, file->entry, STACK_TOP, argument);
+}
+
+static void child_close(struct child *child)
+{
+	handle_close(child->thread);
+	handle_close(child->process);
+	while (child->memory_count)
+		handle_close(child->memories[--child->memory_count]);
+}
+
+static uint64_t frames_free(void)
+{
+	struct abi_system_info info;
+
+	system_info(system, &info);
+	return info.frames_free;
+}
+
+/* Waits until the child is dead; kills it after a while if it is to be killed. */
+static void child_wait(struct child *child, handle_t set, bool is_killed)
+{
+	uint64_t key;
+
+	waitset_add(set, child->process, 1);
+	if (is_killed) {
+		waitset_wait(set, &key, 1, clock_ns() + 20000000);
+		process_kill(child->process);
+	}
+	waitset_wait(set, &key, 1, UINT64_MAX);
+	waitset_remove(set, child->process);
+}
+
+/* What ring 0 needs for the first process of all, and keeps, is none's loss later. */
+static void warm_up(const struct elf_header *file, handle_t set)
+{
+	struct child child;
+
+	child_start(&child, file, ATTACK_FIRST + ATTACK_COUNT - 1); /* the one with a VM */
+	child_wait(&child, set, true);
+	child_close(&child);
+	for (unsigned i = 0; i < 100; i++)
+		thread_yield();
+}
+
+static void attack(const struct elf_header *file, handle_t set, unsigned number)
+{
+	uint64_t before = frames_free(), used;
+	struct abi_process_info info, self;
+	struct child child;
+
+	process_info(ABI_HANDLE_PROCESS, &self);
+	used = self.used_bytes;
+	child_start(&child, file, ATTACK_FIRST + number);
+	child_wait(&child, set, attacks[number].end == KILLED);
+	process_info(child.process, &info);
+	switch (attacks[number].end) {
+	case FAULTS:
+		result(info.reason == ABI_END_FAULT, attacks[number].sentence, info.reason);
+		break;
+	case EXITS:
+		result(info.reason == ABI_END_EXIT && info.status == attacks[number].status,
+		       attacks[number].sentence, (int64_t)info.status);
+		break;
+	default:
+		result(info.reason == ABI_END_KILLED, attacks[number].sentence, info.reason);
+	}
+	child_close(&child);
+	for (unsigned i = 0; i < 100 && frames_free() < before; i++)
+		thread_yield(); /* the memory objects that were ours are still being freed */
+	process_info(ABI_HANDLE_PROCESS, &self);
+	result_of(frames_free() >= before && self.used_bytes == used, attacks[number].sentence,
+		  ", and all that it had comes back", (int64_t)(before - frames_free()));
+}
+
+/* ---- calls of our own with bad pointers ---- */
+
+static void bad_pointers(void)
+{
+	static const uint64_t bad[] = {0,          0xfff8,       0x50000000,
+				       SECRET - 4, ABI_USER_END, 0x8000000000000000ull,
+				       WINDOW,     KERNEL_TEXT,  UINT64_MAX - 7};
+	handle_t memory = (handle_t)memory_create(PAGE, 0), event = (handle_t)event_create();
+	handle_t set = (handle_t)waitset_create(), ends[2];
+	uint64_t before = frames_free();
+	struct abi_process_info info;
+	int64_t wrong = 0;
+	uint32_t handle_count;
+
+	channel_create(ends);
+	channel_send(ends[0], "x", 1, &event, 1);
+	event = (handle_t)event_create();
+	event_signal(event, 1);
+	waitset_add(set, event, 1);
+	process_info(ABI_HANDLE_PROCESS, &info);
+	handle_count = info.handle_count;
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		void *p = (void *)bad[i];
+		size_t count = 1;
+
+		wrong += process_create(p, 1 << 20) != -ABI_EFAULT;
+		wrong += process_info(ABI_HANDLE_PROCESS, p) != -ABI_EFAULT;
+		wrong += memory_info(memory, p) != -ABI_EFAULT;
+		wrong += channel_create(p) != -ABI_EFAULT;
+		wrong += channel_send(ends[0], p, 8, NULL, 0) != -ABI_EFAULT;
+		wrong += channel_send(ends[0], "x", 1, p, 1) != -ABI_EFAULT;
+		wrong += channel_receive(ends[1], p, 8, &ends[0], &count) != -ABI_EFAULT;
+		wrong += channel_receive(ends[1], &info, 8, p, &count) != -ABI_EFAULT;
+		wrong += waitset_wait(set, p, 1, 0) != -ABI_EFAULT;
+		wrong += device_create(system, p) != -ABI_EFAULT;
+		wrong += vm_create(p) != -ABI_EFAULT;
+		wrong += system_info(system, p) != -ABI_EFAULT;
+		wrong += system_module(system, 0, p) != -ABI_EFAULT;
+	}
+	/* Text can be read but not written. */
+	wrong += system_info(system, (void *)bad_pointers) != -ABI_EFAULT;
+	process_info(ABI_HANDLE_PROCESS, &info);
+	result(wrong == 0, "every call refuses bad pointers", wrong);
+	result(info.handle_count == handle_count, "refused calls lose and gain no handle",
+	       info.handle_count);
+	handle_close(memory);
+	handle_close(event);
+	handle_close(set);
+	handle_close(ends[0]);
+	handle_close(ends[1]);
+	for (unsigned i = 0; i < 100 && frames_free() < before; i++)
+		thread_yield();
+	result(frames_free() >= before, "refused calls keep no frame",
+	       (int64_t)(before - frames_free()));
+}
+
+static void test_all(void)
+{
+	static const struct abi_device_desc desc = {.port_range_count = 1, .ports = {{0x3f8, 8}}};
+	const struct elf_header *file;
+	static struct abi_module_info info;
+	handle_t secret, set;
+
+	com1 = (handle_t)device_create(system, &desc);
+	module = (handle_t)system_module(system, 0, &info);
+	file = (const void *)memory_map(PROCESS_SELF, module, 0,
+					(info.size + PAGE - 1) & ~(PAGE - 1), 0, ABI_PROT_READ);
+	secret = (handle_t)memory_create(PAGE, 0);
+	memory_map(PROCESS_SELF, secret, 0, PAGE, SECRET, ABI_PROT_READ | ABI_PROT_WRITE);
+	*(volatile uint64_t *)SECRET = 0x5ec2e7;
+	set = (handle_t)waitset_create();
+	print("\n1..");
+	print_number(2 * ATTACK_COUNT + 4);
+	print("\n");
+	warm_up(file, set);
+	bad_pointers();
+	for (unsigned i = 0; i < ATTACK_COUNT; i++)
+		attack(file, set, i);
+	result(*(volatile uint64_t *)SECRET == 0x5ec2e7,
+	       "memory of a process that was not attacked is whole", 0);
+	print("corbel: vm ring3: ended: test-device 1\n");
+	system_power(system, ABI_POWER_OFF);
+}
+
+/* RDI: from ATTACK_FIRST on the number of an attack; below, what the kernel tells init. */
+__attribute__((force_align_arg_pointer)) void _start(uint64_t argument);
+void _start(uint64_t argument)
+{
+	if (argument < ATTACK_FIRST)
+		test_all();
+	else
+		attacks[argument - ATTACK_FIRST].run();
+	process_exit(99);
+}
+
+/* The compiler may call these. */
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memset(void *to, int byte, size_t size);
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		((volatile char *)to)[i] = ((const volatile char *)from)[i];
+	return to;
+}
+
+void *memset(void *to, int byte, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		((volatile char *)to)[i] = (char)byte;
+	return to;
+}
