@@ -10,6 +10,8 @@
 /* SDM vol 3, "Interrupt 14 - Page-Fault Exception": bits of the error code. */
 #define VECTOR_PAGE_FAULT 14u
 #define FAULT_WRITE       2u
+#define FAULT_USER        4u
+#define FAULT_RESERVED    8u
 #define FAULT_FETCH       16u
 
 static void wake_at_deadline(struct timer *timer)
@@ -131,7 +133,9 @@ void thread_user_fault(unsigned vector, uint64_t error, uint64_t address, uint64
 {
 	unsigned access = error & FAULT_FETCH ? PT_EXEC : error & FAULT_WRITE ? PT_WRITE : PT_READ;
 
-	if (vector == VECTOR_PAGE_FAULT && thread_page_fault(address, access) == 0)
+	/* The CPU's own accesses to its tables are none that the process's memory could satisfy. */
+	if (vector == VECTOR_PAGE_FAULT && (error & (FAULT_USER | FAULT_RESERVED)) == FAULT_USER &&
+	    thread_page_fault(address, access) == 0)
 		return;
 	process_end(process_current(), ABI_END_FAULT, vector, address, rip);
 }
