@@ -30,7 +30,8 @@ int device_irq_bind(struct device *device, uint64_t index, struct event *event);
 int device_irq_ack(struct device *device, uint64_t index);
 /*
  * The address at which the device sees that part of a contiguous memory object: the physical one,
- * until an IOMMU is there. The memory lives until unmap, or until the device object is gone.
+ * until an IOMMU is there. The memory lives until unmap, or until the device object is gone: ports
+ * and lines alone start no DMA; PCI functions, which do, are to be reset first.
  * -ABI_EINVAL; -ABI_ENOSPC: 1,024 maps are there; -ABI_ENOMEM.
  */
 int64_t device_dma_map(struct device *device, struct memory *memory, uint64_t offset,

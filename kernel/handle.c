@@ -5,6 +5,8 @@
 #include "kernel/panic.h"
 #include "kernel/process.h"
 
+#define EXIT_HANDLES 100u /* closed by one call of handle_exit */
+
 struct handle_entry {
 	struct object *object; /* NULL = free */
 	uint32_t rights;
@@ -107,11 +109,14 @@ bool handle_exit(struct process *process)
 
 	if (table->page_count == 0)
 		return true;
-	for (uint32_t i = 0; i < HANDLE_PAGE_ENTRIES && table->used[page]; i++) {
+	for (uint32_t i = 0, closed = 0; i < HANDLE_PAGE_ENTRIES && table->used[page]; i++) {
 		struct handle_entry *entry = &table->pages[page][i];
 
+		if (closed == EXIT_HANDLES)
+			return false;
 		if (!entry->object)
 			continue;
+		closed++;
 		if (entry->object != &process->object)
 			object_unref(entry->object);
 		*entry = (struct handle_entry){NULL, 0};

@@ -38,5 +38,5 @@ struct object *handle_take(struct process *process, handle_t handle);
 /* Puts back what handle_take took, at the same number. */
 void handle_restore(struct process *process, handle_t handle, struct object *object,
 		    uint32_t rights);
-/* Closes up to one page of handles, frees the page; true when none is left. */
+/* Closes some handles, frees the pages that get empty; true when none is left. */
 bool handle_exit(struct process *process);

@@ -5,9 +5,11 @@
 #include "kernel/channel.h"
 #include "kernel/event.h"
 #include "kernel/process.h"
+#include "kernel/sched.h"
 #include "kernel/thread.h"
 
-#define DESTROY_CHUNK 64u /* watches removed in one go */
+#define COLLECT_CHUNK 256u /* entries looked at in one go */
+#define DESTROY_CHUNK 64u  /* watches removed in one go */
 
 static struct watch_list *list_of(struct object *object)
 {
@@ -170,21 +172,19 @@ int waitset_remove(struct waitset *set, struct object *object)
 /* Each that was told goes to the end, so that none hides another. */
 static unsigned collect(struct waitset *set, uint64_t *keys, unsigned capacity)
 {
-	struct watch *last = set->ready_tail;
-	struct watch *watch = set->ready_head;
+	const struct watch *last = set->ready_tail;
 	unsigned count = 0;
-	bool is_last;
 
-	for (is_last = !watch; !is_last && count < capacity;) {
-		struct watch *next = watch->ready_next;
+	for (unsigned i = 0; set->ready_head && count < capacity && i < COLLECT_CHUNK; i++) {
+		struct watch *watch = set->ready_head;
 
-		is_last = watch == last;
 		ready_remove(set, watch);
 		if (is_ready(watch->object)) {
 			keys[count++] = watch->key;
 			ready_append(set, watch);
 		}
-		watch = next;
+		if (watch == last)
+			break;
 	}
 	return count;
 }
@@ -196,6 +196,10 @@ int waitset_wait(struct waitset *set, uint64_t *keys, unsigned capacity, uint64_
 
 		if (count)
 			return (int)count;
+		if (set->ready_head) { /* the list is long, and nothing at its head was ready */
+			sched_preempt_point();
+			continue;
+		}
 		if (deadline_ns == 0 || (deadline_ns != UINT64_MAX && arch_now_ns() >= deadline_ns))
 			return 0;
 		if (set->waiter)
