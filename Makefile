@@ -127,7 +127,7 @@ KUNIT := $(patsubst kernel/%,$(BUILD)/unit/kernel/%,$(filter-out kernel/main.o k
 	tests/unit/fake_arch.c tests/unit/fake_vm.c $(BUILD)/unit/kernel/lib.o
 UNIT_TESTS += frames pagetable memory ipc lib timer syscall
 $(foreach t,frames pagetable memory ipc lib timer syscall,$(eval $(t)_SRCS := $(KUNIT)))
-VM_TESTS := cpuid exit msr vcpu vlapic vlapic_timer
+VM_TESTS := cpuid doorbell exit kvmclock msr vcpu vlapic vlapic_timer
 UNIT_TESTS += $(VM_TESTS)
 $(foreach t,$(VM_TESTS),$(eval $(t)_SRCS := $(filter-out %/fake_vm.c,$(KUNIT)) $(VIRT_OBJS:%=$(BUILD)/unit/%) tests/unit/fake_vcpu.c))
 

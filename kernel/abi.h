@@ -109,7 +109,8 @@ enum abi_syscall {
 				  0 = see page->exit; -EINTR: kicked; -EBUSY: runs on another thread */
 	SYS_VCPU_KICK = 41,    /* (vcpu): a VCPU_RUN under way, or else the next, returns -EINTR */
 	SYS_VCPU_GET = 42,     /* (vcpu, what ABI_STATE_*, buffer, size) */
-	SYS_VCPU_SET = 43,     /* (vcpu, what, buffer, size): checked whole, then applied */
+	SYS_VCPU_SET = 43,     /* (vcpu, what, buffer, size): checked whole, then applied; but MSRs
+				  one after the other, up to the first that is refused */
 	SYS_VCPU_APIC_ACCESS = 44, /* (vcpu, offset 0..0xff0, is_write, value) -> value read */
 	/* the machine */
 	SYS_SYSTEM_INFO = 45,  /* (system, struct abi_system_info *) */

@@ -36,6 +36,7 @@ int vm_doorbell_set(struct vm *vm, const struct abi_doorbell *key, struct event 
 	unsigned i = 0;
 
 	if (key->is_port != 1 || key->address > 0xffff || key->reserved || key->has_value > 1 ||
+	    (key->has_value && key->value > UINT32_MAX) ||
 	    (key->size != 0 && key->size != 1 && key->size != 2 && key->size != 4))
 		return -ABI_EINVAL;
 	while (i < vm->doorbell_count && !is_same(&vm->doorbells[i], key))

@@ -14,7 +14,13 @@
 
 #define RESET_DR6 0xffff0ff0ull
 #define RESET_RFLAGS 0x2ull
-#define SEGMENT_PRESENT 0x80u
+
+static uint64_t first_entry_tsc;
+
+uint64_t vm_first_entry_tsc(void)
+{
+	return first_entry_tsc;
+}
 
 /* SDM vol 3, "Processor State After Reset". */
 static void reset_state(struct abi_cpu *cpu)
@@ -201,16 +207,6 @@ static int prepare(struct vcpu *vcpu)
 	}
 }
 
-/* vmm's part of the record: one number to switch on. */
-static int64_t leave(struct vcpu *vcpu, int result)
-{
-	vcpu->runner = NULL;
-	if (result < 0)
-		return result;
-	vcpu->vm->to_vmm++;
-	return 0;
-}
-
 int64_t vcpu_run(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -221,23 +217,36 @@ int64_t vcpu_run(struct vcpu *vcpu)
 		return -ABI_EBUSY;
 	vcpu->runner = thread_current();
 	exit_take_page(vcpu);
-	vm_note_first_entry();
-	for (;;) {
-		enum exit_action action;
-
-		if (vcpu->needs_look) {
-			result = prepare(vcpu);
-			if (result)
-				return leave(vcpu, result);
-		}
+	if (!first_entry_tsc)
+		first_entry_tsc = arch_tsc();
+	do {
+		result = vcpu->needs_look ? prepare(vcpu) : 0;
+		if (result)
+			break;
 		if (vcpu->stage2_generation != vm->stage2.tlb_generation) {
 			vcpu->stage2_generation = vm->stage2.tlb_generation;
 			arch_vcpu_flush_tlb(vcpu);
 		}
 		arch_vcpu_enter(vcpu, &exit);
-		action = exit_handle(vcpu, &exit);
-		if (action >= EXIT_TO_VMM)
-			return leave(vcpu, 1);
+	} while (exit_handle(vcpu, &exit) < EXIT_TO_VMM);
+	vcpu->runner = NULL;
+	if (result < 0)
+		return result;
+	vm->to_vmm++;
+	return 0;
+}
+
+static bool size_fits(uint32_t what, size_t size)
+{
+	switch (what) {
+	case ABI_STATE_CPU:
+		return size == sizeof(struct abi_cpu);
+	case ABI_STATE_MSRS:
+		return size % sizeof(struct abi_msr) == 0;
+	case ABI_STATE_LAPIC:
+		return size == sizeof(struct abi_lapic);
+	default:
+		return what == ABI_STATE_FPU; /* its size is the CPU's matter */
 	}
 }
 
@@ -247,29 +256,31 @@ int vcpu_get_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
 
 	if (vcpu->runner)
 		return -ABI_EBUSY;
-	switch (what) {
-	case ABI_STATE_CPU:
-		if (size != sizeof(struct abi_cpu))
-			return -ABI_EINVAL;
+	if (!size_fits(what, size))
+		return -ABI_EINVAL;
+	if (what == ABI_STATE_FPU)
+		return arch_vcpu_fpu_get(vcpu, buffer, size);
+	if (what == ABI_STATE_CPU)
 		arch_vcpu_get_cpu(vcpu, buffer);
-		return 0;
-	case ABI_STATE_MSRS:
-		if (size % sizeof(*msrs))
-			return -ABI_EINVAL;
+	else if (what == ABI_STATE_LAPIC)
+		vlapic_get(vcpu, buffer);
+	else
 		for (size_t i = 0; i < size / sizeof(*msrs); i++)
 			if (!msr_read(vcpu, msrs[i].index, &msrs[i].value))
 				return -ABI_EINVAL;
-		return 0;
-	case ABI_STATE_LAPIC:
-		if (size != sizeof(struct abi_lapic))
-			return -ABI_EINVAL;
-		vlapic_get(vcpu, buffer);
-		return 0;
-	case ABI_STATE_FPU:
-		return arch_vcpu_fpu_get(vcpu, buffer, size);
-	default:
-		return -ABI_EINVAL;
-	}
+	return 0;
+}
+
+/* A new CPU state is a new life: it is awake, and nothing is about to go in. */
+static int set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
+{
+	int error = arch_vcpu_set_cpu(vcpu, cpu);
+
+	if (error)
+		return error;
+	vcpu->is_halted = false;
+	vcpu->event.is_valid = 0;
+	return 0;
 }
 
 int vcpu_set_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
@@ -278,24 +289,19 @@ int vcpu_set_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
 
 	if (vcpu->runner)
 		return -ABI_EBUSY;
-	vcpu->needs_look = true;
-	switch (what) {
-	case ABI_STATE_CPU:
-		return size == sizeof(struct abi_cpu) ? arch_vcpu_set_cpu(vcpu, buffer) : -ABI_EINVAL;
-	case ABI_STATE_MSRS:
-		if (size % sizeof(*msrs))
-			return -ABI_EINVAL;
-		for (size_t i = 0; i < size / sizeof(*msrs); i++)
-			if (!msr_write(vcpu, msrs[i].index, msrs[i].value))
-				return -ABI_EINVAL;
-		return 0;
-	case ABI_STATE_LAPIC:
-		return size == sizeof(struct abi_lapic) ? vlapic_set(vcpu, buffer) : -ABI_EINVAL;
-	case ABI_STATE_FPU:
-		return arch_vcpu_fpu_set(vcpu, buffer, size);
-	default:
+	if (!size_fits(what, size))
 		return -ABI_EINVAL;
-	}
+	vcpu->needs_look = true;
+	if (what == ABI_STATE_FPU)
+		return arch_vcpu_fpu_set(vcpu, buffer, size);
+	if (what == ABI_STATE_CPU)
+		return set_cpu(vcpu, buffer);
+	if (what == ABI_STATE_LAPIC)
+		return vlapic_set(vcpu, buffer);
+	for (size_t i = 0; i < size / sizeof(*msrs); i++)
+		if (!msr_write(vcpu, msrs[i].index, msrs[i].value))
+			return -ABI_EINVAL;
+	return 0;
 }
 
 int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint32_t value)

@@ -15,19 +15,7 @@
 #define VCPU_COUNT_NOW 1u /* until cores and their scheduler are there */
 #define GPA_LIMIT (1ull << 46)
 
-static uint64_t first_entry_tsc;
 static struct vm *all_vms; /* [the core] for the stage-2 sum */
-
-uint64_t vm_first_entry_tsc(void)
-{
-	return first_entry_tsc;
-}
-
-void vm_note_first_entry(void)
-{
-	if (!first_entry_tsc)
-		first_entry_tsc = arch_tsc();
-}
 
 uint64_t vm_stage2_bytes(void)
 {

@@ -7,7 +7,6 @@
 void vcpu_notify(struct vcpu *vcpu);
 /* TSC before the first guest entry of all; 0 = none yet. */
 uint64_t vm_first_entry_tsc(void);
-void vm_note_first_entry(void);
 /* Stage-2 tables of all VMs, in bytes. */
 uint64_t vm_stage2_bytes(void);
 /* Copies to guest memory, over page borders. 0, or what space_fault says. */

@@ -1,0 +1,869 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Running a guest CPU: what goes in first, what wakes it, what vmm is asked, how it begins and
+ * ends. */
+#include "fake_vcpu.h"
+#include "kernel/frames.h"
+#include "kernel/memory.h"
+#include "kernel/quota.h"
+#include "kernel/sched.h"
+#include "kernel/thread.h"
+#include "kernel/vlapic.h"
+#include "unit.h"
+
+#define IF        0x200ull
+#define SELF      (1u << 18)
+#define NMI       0x400u
+#define LEVEL     0x8000u
+#define SVR_ON    0x1ffu
+#define EOI_MSR   0x80bu
+#define RAM       (64 * PAGE_SIZE)
+#define STEPS_MAX 32u
+
+static struct vcpu *vcpu;
+static struct arch_vcpu *arch;
+
+/* The guest of most tests: one exit after the other, then port 0x80 for ever. */
+static struct vm_exit script[STEPS_MAX];
+static unsigned step_count, step;
+
+static void guest(struct vcpu *running, struct vm_exit *exit)
+{
+	CHECK(running == vcpu);
+	if (step < step_count)
+		*exit = script[step++];
+	else
+		*exit = (struct vm_exit){
+			.kind = ABI_EXIT_PORT, .length = 2, .port = {.port = 0x80, .size = 1}};
+}
+
+static void start(void)
+{
+	vcpu = fake_vcpu_start(RAM);
+	arch = vcpu->arch;
+	fake_guest = guest;
+	CHECK(vlapic_set_base(vcpu, VLAPIC_BASE | 0xd00));
+	CHECK(vlapic_write(vcpu, VLAPIC_SVR, SVR_ON, true));
+	arch->cpu.rflags = IF | 2;
+	step = step_count = 0;
+}
+
+static void then(uint32_t kind)
+{
+	CHECK(step_count < STEPS_MAX);
+	script[step_count++] = (struct vm_exit){.kind = kind, .length = kind == ABI_EXIT_HLT};
+}
+
+/* A WRMSR of the guest. */
+static void then_eoi(void)
+{
+	vcpu->page->gpr[ABI_RCX] = EOI_MSR;
+	vcpu->page->gpr[ABI_RAX] = vcpu->page->gpr[ABI_RDX] = 0;
+	then(ABI_EXIT_WRMSR);
+}
+
+static void arrive(unsigned vector)
+{
+	vlapic_message(vcpu->vm, 0, false, vector);
+}
+
+static void run(uint32_t kind)
+{
+	CHECK_EQ(vcpu_run(vcpu), 0);
+	CHECK_EQ(vcpu->page->exit.kind, kind);
+}
+
+static void check_delivered(unsigned i, unsigned type, unsigned vector)
+{
+	CHECK(i < arch->delivered_count);
+	CHECK_EQ(arch->delivered[i].type, type);
+	CHECK_EQ(arch->delivered[i].vector, vector);
+}
+
+static void spawn(void (*fn)(uint64_t))
+{
+	struct thread *thread;
+
+	CHECK_EQ(thread_create(process_current(), (uint64_t)fn, 0, 0, &thread), 0);
+	object_unref(&thread->object);
+}
+
+/* ---- runs and what ends them ---- */
+
+TEST(a_run_lasts_until_vmm_is_needed)
+{
+	start();
+	for (unsigned i = 0; i < 10; i++)
+		then(ABI_EXIT_CPUID);
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->enter_count, 11);
+	CHECK_EQ(vcpu->vm->to_vmm, 1);
+	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_CPUID], 10);
+	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_PORT], 1);
+	CHECK(vcpu->runner == NULL);
+	CHECK(vm_first_entry_tsc() != 0);
+}
+
+static void nosy(struct vcpu *running, struct vm_exit *exit)
+{
+	struct abi_cpu cpu = {0};
+
+	CHECK_EQ(vcpu_run(running), -ABI_EBUSY);
+	CHECK_EQ(vcpu_get_state(running, ABI_STATE_CPU, &cpu, sizeof(cpu)), -ABI_EBUSY);
+	CHECK_EQ(vcpu_set_state(running, ABI_STATE_CPU, &cpu, sizeof(cpu)), -ABI_EBUSY);
+	exit->kind = ABI_EXIT_TRIPLE_FAULT;
+}
+
+TEST(a_vcpu_that_runs_is_busy)
+{
+	start();
+	fake_guest = nosy;
+	run(ABI_EXIT_TRIPLE_FAULT);
+}
+
+TEST(a_kick_ends_one_run)
+{
+	start();
+	vcpu_kick(vcpu);
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+	CHECK_EQ(arch->enter_count, 0);
+	CHECK_EQ(vcpu->vm->to_vmm, 0);
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->enter_count, 1);
+}
+
+static void kicker(uint64_t unused)
+{
+	(void)unused;
+	vcpu_kick(vcpu);
+}
+
+TEST(a_kick_reaches_a_guest_that_runs)
+{
+	start();
+	then(ABI_EXIT_CPUID);
+	then(ABI_EXIT_INTERRUPT);
+	then(ABI_EXIT_INTERRUPT);
+	spawn(kicker);
+	arch_this_cpu()->should_yield = true;
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+	CHECK_EQ(arch->enter_count, 2);
+}
+
+TEST(a_thread_that_was_killed_comes_back)
+{
+	start();
+	thread_current()->dying = true;
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+	CHECK_EQ(arch->enter_count, 0);
+	thread_current()->dying = false;
+	run(ABI_EXIT_PORT);
+}
+
+static void killer(uint64_t thread)
+{
+	thread_kill((struct thread *)thread);
+}
+
+TEST(a_thread_killed_while_its_guest_sleeps_comes_back)
+{
+	struct thread *thread;
+
+	start();
+	then(ABI_EXIT_HLT);
+	CHECK_EQ(thread_create(process_current(), (uint64_t)killer, 0, (uint64_t)thread_current(),
+			       &thread),
+		 0);
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+	CHECK_EQ(arch->enter_count, 1);
+	thread_current()->dying = false;
+	CHECK(vcpu->is_halted);
+}
+
+/* ---- what goes in, and in which order ---- */
+
+TEST(an_exception_of_vmm_goes_in_first_then_nmi_then_the_8259_pair_then_the_apic)
+{
+	start();
+	vcpu->nmi_pending = true;
+	vcpu->page->extint = 1;
+	arrive(0x60);
+	vcpu->page->inject_exception = 1;
+	vcpu->page->exception_vector = 13;
+	then(ABI_EXIT_WINDOW);
+	then(ABI_EXIT_WINDOW);
+	run(ABI_EXIT_INTA);
+	CHECK_EQ(arch->delivered_count, 2);
+	check_delivered(0, VM_EVENT_EXCEPTION, 13);
+	check_delivered(1, VM_EVENT_NMI, 2);
+	vcpu->page->inject_vector = 0x30;
+	vcpu->page->extint = 0;
+	then(ABI_EXIT_WINDOW);
+	run(ABI_EXIT_PORT);
+	check_delivered(2, VM_EVENT_INTERRUPT, 0x30);
+	check_delivered(3, VM_EVENT_INTERRUPT, 0x60);
+	CHECK_EQ(arch->delivered_count, 4);
+	CHECK(!arch->wants_interrupt && !arch->wants_nmi);
+}
+
+TEST(what_cannot_go_in_asks_for_a_window)
+{
+	start();
+	arch->cpu.rflags = 2;
+	arch->is_nmi_blocked = true;
+	arrive(0x60);
+	vcpu->nmi_pending = true;
+	run(ABI_EXIT_PORT);
+	CHECK(arch->wants_nmi && arch->wants_interrupt);
+	CHECK_EQ(arch->window_class, 6);
+	CHECK_EQ(arch->delivered_count, 0);
+	arch->cpu.rflags |= IF;
+	arch->is_nmi_blocked = false;
+	step = step_count = 0;
+	then(ABI_EXIT_WINDOW);
+	then(ABI_EXIT_WINDOW);
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_NMI, 2);
+	check_delivered(1, VM_EVENT_INTERRUPT, 0x60);
+}
+
+TEST(what_tpr_holds_back_asks_for_a_window_of_its_class)
+{
+	start();
+	CHECK(vlapic_write(vcpu, VLAPIC_TPR, 0x60, true));
+	arrive(0x6f);
+	run(ABI_EXIT_PORT);
+	CHECK(arch->wants_interrupt);
+	CHECK_EQ(arch->window_class, 6);
+	CHECK_EQ(arch->delivered_count, 0);
+	vcpu->lapic.page[0x80] = 0x50; /* as the CPU does at MOV to CR8 */
+	step = step_count = 0;
+	then(ABI_EXIT_WINDOW);
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_INTERRUPT, 0x6f);
+}
+
+TEST(what_is_in_service_holds_back_without_a_window)
+{
+	start();
+	arrive(0x61);
+	run(ABI_EXIT_PORT);
+	arrive(0x62);
+	arch->wants_interrupt = false;
+	run(ABI_EXIT_PORT);
+	CHECK(!arch->wants_interrupt);
+	then_eoi();
+	run(ABI_EXIT_PORT);
+	check_delivered(1, VM_EVENT_INTERRUPT, 0x62);
+}
+
+TEST(the_8259_pairs_window_is_not_narrowed_by_the_apic)
+{
+	start();
+	arch->cpu.rflags = 2;
+	vcpu->page->extint = 1;
+	CHECK(vlapic_write(vcpu, VLAPIC_TPR, 0x90, true));
+	arrive(0x60);
+	run(ABI_EXIT_PORT);
+	CHECK(arch->wants_interrupt);
+	CHECK_EQ(arch->window_class, 0);
+}
+
+TEST(the_interrupt_shadow_is_waited_for)
+{
+	start();
+	arch->has_shadow = true;
+	vcpu->nmi_pending = true;
+	arrive(0x40);
+	then(ABI_EXIT_CPUID); /* ends it */
+	then(ABI_EXIT_WINDOW);
+	then(ABI_EXIT_WINDOW);
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_NMI, 2);
+	check_delivered(1, VM_EVENT_INTERRUPT, 0x40);
+}
+
+TEST(a_page_fault_of_vmm_sets_cr2)
+{
+	start();
+	vcpu->page->inject_exception = 1;
+	vcpu->page->exception_vector = 14;
+	vcpu->page->exception_error = 6;
+	vcpu->page->exception_address = 0x123456789000;
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->cpu.cr2, 0x123456789000);
+	check_delivered(0, VM_EVENT_EXCEPTION, 14);
+	CHECK_EQ(arch->delivered[0].error, 6);
+	vcpu->page->inject_exception = 1;
+	vcpu->page->exception_vector = 13;
+	vcpu->page->exception_address = 0x666;
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->cpu.cr2, 0x123456789000);
+}
+
+TEST(an_event_that_an_exit_cut_short_goes_in_again)
+{
+	start();
+	then(ABI_EXIT_STAGE2);
+	script[0].stage2.gpa.value = 0x5000;
+	script[0].stage2.access = PT_WRITE;
+	script[0].reinject = (struct vm_event){
+		.is_valid = 1, .type = VM_EVENT_SOFTWARE_INTERRUPT, .vector = 0x80, .length = 2};
+	arrive(0x50);
+	arch->cpu.rflags = 2;
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_SOFTWARE_INTERRUPT, 0x80);
+	CHECK_EQ(arch->delivered[0].length, 2);
+	CHECK(arch->wants_interrupt);
+}
+
+TEST(a_kick_keeps_what_was_about_to_go_in)
+{
+	start();
+	vcpu->page->inject_exception = 1;
+	vcpu->page->exception_vector = 6;
+	vcpu_kick(vcpu);
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_EXCEPTION, 6);
+}
+
+/* ---- what vmm is asked ---- */
+
+TEST(vmm_acknowledges_the_8259_pair_when_the_guest_can_take_it)
+{
+	start();
+	arch->cpu.rflags = 2;
+	vcpu->page->extint = 1;
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_INTA], 0);
+	arch->cpu.rflags |= IF;
+	then(ABI_EXIT_WINDOW);
+	run(ABI_EXIT_INTA);
+	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_INTA], 1);
+	vcpu->page->inject_vector = 0x20;
+	vcpu->page->extint = 0;
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_INTERRUPT, 0x20);
+	CHECK_EQ(arch->delivered_count, 1);
+}
+
+TEST(a_pair_that_takes_its_interrupt_back_does_no_harm)
+{
+	start();
+	vcpu->page->extint = 1;
+	run(ABI_EXIT_INTA);
+	vcpu->page->extint = 0; /* and no vector */
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->delivered_count, 0);
+}
+
+TEST(a_masked_lint0_keeps_the_pair_out)
+{
+	start();
+	CHECK(vlapic_write(vcpu, VLAPIC_LVT_LINT0, 0x10700, true));
+	vcpu->page->extint = 1;
+	run(ABI_EXIT_PORT);
+	CHECK(!arch->wants_interrupt);
+	CHECK(vlapic_write(vcpu, VLAPIC_LVT_LINT0, 0x700, true));
+	run(ABI_EXIT_INTA);
+}
+
+TEST(vmm_learns_of_the_end_of_a_level_triggered_interrupt)
+{
+	start();
+	arrive(LEVEL | 0x51);
+	run(ABI_EXIT_PORT);
+	step = step_count = 0;
+	then_eoi();
+	run(ABI_EXIT_EOI);
+	CHECK_EQ(vcpu->page->exit.eoi.vector, 0x51);
+	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_EOI], 1);
+	arrive(LEVEL | 0x51); /* the line is still up */
+	run(ABI_EXIT_PORT);
+	check_delivered(1, VM_EVENT_INTERRUPT, 0x51);
+}
+
+/* ---- sleep ---- */
+
+static void message(uint64_t unused)
+{
+	(void)unused;
+	CHECK_EQ(vm_msi(vcpu->vm, 0xfee00000, 0x44), 0);
+}
+
+TEST(a_message_wakes_a_sleeping_guest)
+{
+	start();
+	then(ABI_EXIT_HLT);
+	spawn(message);
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_INTERRUPT, 0x44);
+	CHECK(!vcpu->is_halted);
+	CHECK_EQ(arch->skip_count, 2); /* HLT is behind it, and so is the port access */
+}
+
+static void nmi(uint64_t unused)
+{
+	(void)unused;
+	vlapic_message(vcpu->vm, 0, false, NMI);
+}
+
+TEST(an_nmi_wakes_a_guest_that_takes_no_interrupts)
+{
+	start();
+	arch->cpu.rflags = 2;
+	arrive(0x40); /* does not */
+	then(ABI_EXIT_HLT);
+	spawn(nmi);
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_NMI, 2);
+	CHECK_EQ(arch->delivered_count, 1);
+}
+
+TEST(the_timer_wakes_a_sleeping_guest_in_time)
+{
+	uint64_t before;
+
+	start();
+	CHECK(vlapic_write(vcpu, VLAPIC_LVT_TIMER, 0x77, true));
+	CHECK(vlapic_write(vcpu, VLAPIC_TIMER_DIVIDE, 0xb, true));
+	CHECK(vlapic_write(vcpu, VLAPIC_TIMER_INITIAL, 5000000, true));
+	before = fake_now_ns;
+	then(ABI_EXIT_HLT);
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_INTERRUPT, 0x77);
+	CHECK_EQ(fake_now_ns - before, 5000000);
+}
+
+TEST(what_comes_before_hlt_is_not_slept_through)
+{
+	start();
+	for (unsigned i = 0; i < 3; i++) {
+		step = step_count = 0;
+		if (i == 0)
+			arrive(0x41);
+		else if (i == 1)
+			vcpu->nmi_pending = true;
+		else
+			vcpu->page->extint = 1;
+		vcpu->needs_look = false; /* as if it came behind the last look */
+		arch->injected.is_valid = 0;
+		vlapic_write(vcpu, VLAPIC_EOI, 0, true);
+		vcpu->needs_look = false;
+		then(ABI_EXIT_HLT);
+		CHECK_EQ(vcpu_run(vcpu), 0); /* it would sleep for ever otherwise */
+	}
+	CHECK_EQ(vcpu->page->exit.kind, ABI_EXIT_INTA);
+	CHECK(!vcpu->is_halted);
+}
+
+TEST(a_kicked_guest_sleeps_on)
+{
+	start();
+	then(ABI_EXIT_HLT);
+	spawn(kicker);
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+	CHECK(vcpu->is_halted);
+	spawn(message);
+	run(ABI_EXIT_PORT);
+	check_delivered(0, VM_EVENT_INTERRUPT, 0x44);
+	CHECK_EQ(arch->enter_count, 2);
+}
+
+TEST(the_line_of_the_pair_wakes_a_kicked_guest)
+{
+	start();
+	then(ABI_EXIT_HLT);
+	spawn(kicker);
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+	vcpu->page->extint = 1;
+	run(ABI_EXIT_INTA);
+	CHECK(!vcpu->is_halted);
+}
+
+TEST(a_new_cpu_state_is_awake)
+{
+	struct abi_cpu cpu;
+
+	start();
+	then(ABI_EXIT_HLT);
+	spawn(kicker);
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu)), 0);
+	CHECK_EQ(vcpu_set_state(vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu)), 0);
+	run(ABI_EXIT_PORT);
+}
+
+/* ---- nothing is lost, whatever the order ---- */
+
+static uint64_t random_state = 0x9e3779b97f4a7c15;
+static bool pending[256], nmi_is_pending, extint;
+static unsigned entries, entries_max;
+
+static unsigned chance(unsigned n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (unsigned)(random_state >> 20) % n;
+}
+
+static unsigned tpr_class(void)
+{
+	return vcpu->lapic.page[0x80] >> 4;
+}
+
+/* What the CPU is told at an entry must let it get all that waits, at once or by a window. */
+static void check_entry(void)
+{
+	int vector = vlapic_pending(vcpu);
+	bool is_open = arch->cpu.rflags & IF && !arch->has_shadow;
+
+	if (arch->delivered_count) {
+		const struct vm_event *event = &arch->delivered[0];
+
+		if (event->type == VM_EVENT_NMI) {
+			CHECK(nmi_is_pending && !arch->is_nmi_blocked);
+			nmi_is_pending = false;
+			arch->is_nmi_blocked = true;
+		} else {
+			CHECK(is_open && pending[event->vector]);
+			pending[event->vector] = false;
+			arch->cpu.rflags &= ~IF; /* an interrupt gate */
+		}
+	}
+	arch->delivered_count = 0;
+	CHECK(!nmi_is_pending || arch->wants_nmi);
+	if (extint)
+		CHECK(arch->wants_interrupt && arch->window_class == 0);
+	else if (vector >= 0)
+		CHECK(arch->wants_interrupt && arch->window_class <= (unsigned)vector >> 4);
+}
+
+static bool window_opens(void)
+{
+	bool is_open = arch->cpu.rflags & IF && !arch->has_shadow;
+
+	if (arch->wants_nmi && !arch->is_nmi_blocked && !arch->has_shadow)
+		return true;
+	return arch->wants_interrupt && is_open &&
+	       (arch->window_class == 0 || arch->window_class > tpr_class());
+}
+
+static void wrmsr(struct vm_exit *exit, uint32_t index, uint32_t value)
+{
+	vcpu->page->gpr[ABI_RCX] = index;
+	vcpu->page->gpr[ABI_RAX] = value;
+	vcpu->page->gpr[ABI_RDX] = 0;
+	exit->kind = ABI_EXIT_WRMSR;
+	exit->length = 2;
+}
+
+/* Returns true at an exit. */
+static bool act(struct vm_exit *exit)
+{
+	unsigned vector = 48 + chance(208);
+
+	switch (chance(12)) {
+	case 0:
+		arch->has_shadow = !(arch->cpu.rflags & IF); /* STI */
+		arch->cpu.rflags |= IF;
+		return false;
+	case 1:
+		arch->cpu.rflags &= ~IF;
+		return false;
+	case 2:
+		vcpu->lapic.page[0x80] = (uint8_t)(chance(16) << 4); /* MOV to CR8 */
+		return false;
+	case 3:
+		arch->is_nmi_blocked = false; /* IRET */
+		return false;
+	case 4:
+		pending[vector] = true;
+		wrmsr(exit, 0x830, SELF | vector);
+		return true;
+	case 5:
+		nmi_is_pending = true;
+		wrmsr(exit, 0x830, SELF | NMI);
+		return true;
+	case 6:
+	case 7:
+		wrmsr(exit, EOI_MSR, 0);
+		return true;
+	case 8:
+		wrmsr(exit, 0x808, chance(256));
+		return true;
+	case 9:
+		exit->kind = ABI_EXIT_INTERRUPT;
+		return true;
+	case 10:
+		exit->kind = ABI_EXIT_CPUID;
+		exit->length = 2;
+		return true;
+	default:
+		exit->kind = ABI_EXIT_PORT;
+		exit->length = 2;
+		exit->port.size = 1;
+		return true;
+	}
+}
+
+static void random_guest(struct vcpu *running, struct vm_exit *exit)
+{
+	(void)running;
+	check_entry();
+	entries++;
+	do {
+		if (window_opens()) {
+			exit->kind = ABI_EXIT_WINDOW;
+			return;
+		}
+		arch->has_shadow = false;
+	} while (!act(exit));
+}
+
+/* vmm with a device that raises the pair's line now and then, and messages. */
+static void serve(void)
+{
+	unsigned vector = 48 + chance(208);
+
+	if (vcpu->page->exit.kind == ABI_EXIT_INTA) {
+		CHECK(extint);
+		extint = false;
+		pending[0x20] = true;
+		vcpu->page->inject_vector = 0x20;
+	} else if (chance(4) == 0) {
+		extint = true;
+	} else if (chance(2) == 0) {
+		pending[vector] = true;
+		CHECK_EQ(vm_msi(vcpu->vm, 0xfee00000, vector), 0);
+	}
+	vcpu->page->extint = extint;
+}
+
+TEST(no_interrupt_is_lost_or_early)
+{
+	start();
+	fake_guest = random_guest;
+	entries_max = 200000;
+	while (entries < entries_max) {
+		CHECK_EQ(vcpu_run(vcpu), 0);
+		serve();
+	}
+}
+
+/* ---- begin and end ---- */
+
+TEST(it_begins_as_after_reset)
+{
+	struct abi_cpu cpu;
+
+	start();
+	vcpu = fake_vcpu_start(0);
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu)), 0);
+	CHECK_EQ(cpu.segment[ABI_CS].base + cpu.rip, 0xfffffff0);
+	CHECK_EQ(cpu.cr0, 0x60000010);
+	CHECK_EQ(cpu.rflags, 2);
+	CHECK_EQ(cpu.efer | cpu.cr3 | cpu.cr4, 0);
+	CHECK_EQ(cpu.dr6, 0xffff0ff0);
+	CHECK_EQ(cpu.dr7, 0x400);
+	CHECK_EQ(vcpu->arch->xcr0, 1);
+	CHECK_EQ(vcpu->page->version, ABI_VERSION);
+	CHECK_EQ(vcpu->page->size, sizeof(struct abi_vcpu_page));
+}
+
+TEST(states_have_their_sizes)
+{
+	static uint8_t buffer[PAGE_SIZE];
+
+	start();
+	for (uint32_t what = 0; what < 8; what++)
+		for (size_t size = 0; size < 4096; size += 7) {
+			if (what != ABI_STATE_FPU && what != ABI_STATE_MSRS)
+				CHECK_EQ(
+					vcpu_get_state(vcpu, what, buffer, size),
+					(what == ABI_STATE_CPU && size == sizeof(struct abi_cpu)) ||
+							(what == ABI_STATE_LAPIC &&
+							 size == sizeof(struct abi_lapic))
+						? 0
+						: -ABI_EINVAL);
+			memset(buffer, 0xff, size);
+			CHECK_EQ(vcpu_set_state(vcpu, what, buffer, size),
+				 (what == ABI_STATE_MSRS && size == 0) ||
+						 (what == ABI_STATE_FPU && size == 576)
+					 ? 0
+					 : -ABI_EINVAL);
+		}
+}
+
+TEST(translations_that_went_are_flushed_before_the_next_entry)
+{
+	uint8_t byte = 1;
+	unsigned before;
+
+	start();
+	run(ABI_EXIT_PORT);
+	CHECK(fake_access(&vcpu->vm->stage2, 0x1000, PT_WRITE, &byte));
+	before = arch->flush_count;
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->flush_count, before);
+	CHECK_EQ(vm_unmap(vcpu->vm, (gpa_t){0}, RAM), 0);
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->flush_count, before + 1);
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->flush_count, before + 1);
+}
+
+TEST(a_vm_has_the_vcpus_that_it_was_made_with)
+{
+	struct vcpu *other;
+
+	start();
+	CHECK_EQ(vcpu_create(vcpu->vm, 0, &other), -ABI_EEXIST);
+	CHECK_EQ(vcpu_create(vcpu->vm, 1, &other), -ABI_EINVAL);
+	CHECK_EQ(vcpu_create(vcpu->vm, UINT32_MAX, &other), -ABI_EINVAL);
+}
+
+TEST(a_vm_config_is_checked)
+{
+	struct abi_vm_config good = {.version = ABI_VERSION, .vcpu_count = 1}, bad;
+	struct vm *vm;
+
+	start();
+	bad = good, bad.version++;
+	CHECK_EQ(vm_create(process_current(), &bad, &vm), -ABI_EINVAL);
+	bad = good, bad.vcpu_count = 0;
+	CHECK_EQ(vm_create(process_current(), &bad, &vm), -ABI_EINVAL);
+	bad = good, bad.vcpu_count = 2; /* this version runs one */
+	CHECK_EQ(vm_create(process_current(), &bad, &vm), -ABI_EINVAL);
+	bad = good, bad.flags = 1;
+	CHECK_EQ(vm_create(process_current(), &bad, &vm), -ABI_EINVAL);
+	bad = good, bad.reserved = 1;
+	CHECK_EQ(vm_create(process_current(), &bad, &vm), -ABI_EINVAL);
+	CHECK_EQ(vm_create(process_current(), &good, &vm), 0);
+}
+
+TEST(guest_addresses_are_checked)
+{
+	static const struct {
+		uint64_t gpa, size;
+	} bad[] = {{1, PAGE_SIZE},           {RAM, 0},
+		   {RAM, PAGE_SIZE + 1},     {1ull << 46, PAGE_SIZE},
+		   {1ull << 63, PAGE_SIZE},  {UINT64_MAX - PAGE_SIZE + 1, PAGE_SIZE},
+		   {RAM, 1ull << 46},        {RAM, UINT64_MAX - PAGE_SIZE + 1},
+		   {VLAPIC_BASE, PAGE_SIZE}, {VLAPIC_BASE - PAGE_SIZE, 2 * PAGE_SIZE}};
+	struct memory *memory;
+
+	start();
+	CHECK_EQ(memory_create(vcpu->vm->object.quota, 4 * PAGE_SIZE, 0, &memory), 0);
+	for (unsigned i = 0; i < ARRAY_COUNT(bad); i++)
+		CHECK_EQ(vm_map(vcpu->vm, (gpa_t){bad[i].gpa}, memory, 0, bad[i].size,
+				ABI_PROT_READ),
+			 -ABI_EINVAL);
+	CHECK_EQ(vm_map(vcpu->vm, (gpa_t){VLAPIC_BASE - PAGE_SIZE}, memory, 0, PAGE_SIZE,
+			ABI_PROT_READ),
+		 0);
+	CHECK_EQ(vm_map(vcpu->vm, (gpa_t){VLAPIC_BASE + PAGE_SIZE}, memory, 0, PAGE_SIZE,
+			ABI_PROT_READ),
+		 0);
+	CHECK_EQ(vm_map(vcpu->vm, (gpa_t){0}, memory, 0, PAGE_SIZE, ABI_PROT_READ), -ABI_EEXIST);
+}
+
+static void make_and_drop(bool ends_well)
+{
+	const struct abi_vm_config config = {.version = ABI_VERSION, .vcpu_count = 1};
+	struct vcpu *made;
+	struct vm *vm;
+
+	if (vm_create(process_current(), &config, &vm) == 0) {
+		int error = vcpu_create(vm, 0, &made);
+
+		CHECK(error == 0 || error == -ABI_ENOMEM);
+		if (error == 0) {
+			CHECK(ends_well);
+			object_unref(&made->object);
+		}
+		object_unref(&vm->object);
+	}
+	fake_settle();
+}
+
+TEST(all_of_it_comes_back_at_its_end)
+{
+	struct quota *quota;
+	uint64_t used;
+
+	start();
+	quota = process_current()->quota;
+	make_and_drop(true);
+	used = quota->used;
+	for (unsigned i = 0; i < 20; i++) {
+		make_and_drop(true);
+		CHECK_EQ(quota->used, used);
+	}
+	CHECK(vm_stage2_bytes() > 0); /* of the first */
+}
+
+TEST(without_memory_nothing_is_half_made)
+{
+	struct quota *quota;
+	uint64_t used, limit;
+	unsigned failed = 0;
+
+	start();
+	quota = process_current()->quota;
+	make_and_drop(true);
+	used = quota->used;
+	limit = quota->limit;
+	for (uint64_t room = 0; room < 64 * 1024; room += 256) {
+		quota->limit = used + room;
+		make_and_drop(true);
+		CHECK_EQ(quota->used, used);
+		failed++;
+	}
+	quota->limit = limit;
+	fake_vcpu_init_fails = 1;
+	make_and_drop(false);
+	CHECK_EQ(quota->used, used);
+	CHECK(failed > 0);
+}
+
+int main(void)
+{
+	RUN(a_run_lasts_until_vmm_is_needed);
+	RUN(a_vcpu_that_runs_is_busy);
+	RUN(a_kick_ends_one_run);
+	RUN(a_kick_reaches_a_guest_that_runs);
+	RUN(a_thread_that_was_killed_comes_back);
+	RUN(a_thread_killed_while_its_guest_sleeps_comes_back);
+	RUN(an_exception_of_vmm_goes_in_first_then_nmi_then_the_8259_pair_then_the_apic);
+	RUN(what_cannot_go_in_asks_for_a_window);
+	RUN(what_tpr_holds_back_asks_for_a_window_of_its_class);
+	RUN(what_is_in_service_holds_back_without_a_window);
+	RUN(the_8259_pairs_window_is_not_narrowed_by_the_apic);
+	RUN(the_interrupt_shadow_is_waited_for);
+	RUN(a_page_fault_of_vmm_sets_cr2);
+	RUN(an_event_that_an_exit_cut_short_goes_in_again);
+	RUN(a_kick_keeps_what_was_about_to_go_in);
+	RUN(vmm_acknowledges_the_8259_pair_when_the_guest_can_take_it);
+	RUN(a_pair_that_takes_its_interrupt_back_does_no_harm);
+	RUN(a_masked_lint0_keeps_the_pair_out);
+	RUN(vmm_learns_of_the_end_of_a_level_triggered_interrupt);
+	RUN(a_message_wakes_a_sleeping_guest);
+	RUN(an_nmi_wakes_a_guest_that_takes_no_interrupts);
+	RUN(the_timer_wakes_a_sleeping_guest_in_time);
+	RUN(what_comes_before_hlt_is_not_slept_through);
+	RUN(a_kicked_guest_sleeps_on);
+	RUN(the_line_of_the_pair_wakes_a_kicked_guest);
+	RUN(a_new_cpu_state_is_awake);
+	RUN(no_interrupt_is_lost_or_early);
+	RUN(it_begins_as_after_reset);
+	RUN(states_have_their_sizes);
+	RUN(translations_that_went_are_flushed_before_the_next_entry);
+	RUN(a_vm_has_the_vcpus_that_it_was_made_with);
+	RUN(a_vm_config_is_checked);
+	RUN(guest_addresses_are_checked);
+	RUN(all_of_it_comes_back_at_its_end);
+	RUN(without_memory_nothing_is_half_made);
+	return unit_end();
+}
