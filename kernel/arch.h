@@ -123,6 +123,8 @@ void arch_vcpu_skip(struct vcpu *vcpu, unsigned length); /* RIP += length (mode'
 void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip);  /* the same to an absolute value */
 void arch_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags);
 void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu);
+/* Only what an instruction emulator needs: RIP, flags, control registers, ES to GS; the rest stays as it was. */
+void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu);
 /* Checked whole first (SDM vol 3, "Checks on the Guest State Area"): -ABI_EINVAL changes nothing. */
 int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu);
 unsigned arch_vcpu_cpl(struct vcpu *vcpu);

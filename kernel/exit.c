@@ -225,7 +225,7 @@ static enum exit_action on_stage2(struct vcpu *vcpu, struct vm_exit *exit)
 	vcpu->page->exit.mmio.gpa = gpa.value;
 	vcpu->page->exit.mmio.is_write = access == PT_WRITE;
 	vcpu->page->exit.mmio.is_fetch = 0;
-	arch_vcpu_get_cpu(vcpu, &vcpu->page->cpu);
+	arch_vcpu_get_emulation(vcpu, &vcpu->page->cpu);
 	return EXIT_TO_VMM;
 }
 
@@ -247,7 +247,7 @@ static enum exit_action on_port(struct vcpu *vcpu, struct vm_exit *exit)
 	page->exit.port.is_string = exit->port.is_string;
 	page->exit.port.value = value;
 	if (exit->port.is_string)
-		arch_vcpu_get_cpu(vcpu, &page->cpu);
+		arch_vcpu_get_emulation(vcpu, &page->cpu);
 	else
 		arch_vcpu_skip(vcpu, exit->length);
 	return EXIT_TO_VMM;

@@ -24,6 +24,7 @@
 	X(void, vcpu_set_rip, (struct vcpu * vcpu, uint64_t rip), (vcpu, rip))                     \
 	X(void, vcpu_set_rflags, (struct vcpu * vcpu, uint64_t rflags), (vcpu, rflags))            \
 	X(void, vcpu_get_cpu, (struct vcpu * vcpu, struct abi_cpu * cpu), (vcpu, cpu))             \
+	X(void, vcpu_get_emulation, (struct vcpu * vcpu, struct abi_cpu * cpu), (vcpu, cpu))       \
 	X(int, vcpu_set_cpu, (struct vcpu * vcpu, const struct abi_cpu *cpu), (vcpu, cpu))         \
 	X(unsigned, vcpu_cpl, (struct vcpu * vcpu), (vcpu))                                        \
 	X(bool, vcpu_is_long, (struct vcpu * vcpu), (vcpu))                                        \

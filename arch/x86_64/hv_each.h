@@ -9,7 +9,7 @@
 	X(vm_init) X(vm_exit) X(vm_msr_direct)                                                     \
 	X(vcpu_init) X(vcpu_exit) X(vcpu_enter) X(vcpu_put) X(vcpu_flush_tlb)                      \
 	X(vcpu_rip) X(vcpu_skip) X(vcpu_set_rip) X(vcpu_set_rflags)                                \
-	X(vcpu_get_cpu) X(vcpu_set_cpu) X(vcpu_cpl) X(vcpu_is_long)                                \
+	X(vcpu_get_cpu) X(vcpu_get_emulation) X(vcpu_set_cpu) X(vcpu_cpl) X(vcpu_is_long)                                \
 	X(vcpu_cr) X(vcpu_set_cr) X(vcpu_dr) X(vcpu_set_dr) X(vcpu_msr_get) X(vcpu_msr_set)        \
 	X(vcpu_set_tsc_offset) X(vcpu_inject) X(vcpu_can_interrupt) X(vcpu_can_nmi)                \
 	X(vcpu_want_interrupt) X(vcpu_want_nmi) X(vcpu_fpu)

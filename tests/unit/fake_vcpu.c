@@ -152,6 +152,11 @@ void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
 	cpu->efer = vcpu->arch->msrs[0];
 }
 
+void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
+{
+	arch_vcpu_get_cpu(vcpu, cpu);
+}
+
 int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
 {
 	if (cpu->cr0 >> 32)

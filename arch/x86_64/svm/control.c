@@ -173,6 +173,12 @@ void svm_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
 	cpu->idtr.reserved = 0;
 }
 
+/* A VMCB is memory: there is nothing to save by reading less. */
+void svm_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
+{
+	svm_vcpu_get_cpu(vcpu, cpu);
+}
+
 int svm_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
 {
 	struct vmcb *vmcb = vcpu->arch->vmcb;

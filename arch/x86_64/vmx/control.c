@@ -278,7 +278,7 @@ static void set_segment(unsigned i, const struct abi_segment_state *s)
 		(a & 0xff) | (a & 0xf00) << 4 | (a & 0x80 ? 0 : RIGHTS_UNUSABLE));
 }
 
-void vmx_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
+void vmx_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
 {
 	vmx_use(vcpu);
 	vmx_sync_rsp(vcpu);
@@ -289,10 +289,17 @@ void vmx_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
 	cpu->cr3 = vmread(VMCS_GUEST_CR3);
 	cpu->cr4 = vmx_vcpu_cr(vcpu, 4);
 	cpu->efer = vmread(VMCS_GUEST_EFER);
+	for (unsigned i = 0; i < ABI_LDTR; i++)
+		get_segment(i, &cpu->segment[i]);
+}
+
+void vmx_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
+{
+	vmx_vcpu_get_emulation(vcpu, cpu);
 	cpu->dr6 = vmx_vcpu_dr(vcpu, 6);
 	cpu->dr7 = vmread(VMCS_GUEST_DR7);
-	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
-		get_segment(i, &cpu->segment[i]);
+	get_segment(ABI_LDTR, &cpu->segment[ABI_LDTR]);
+	get_segment(ABI_TR, &cpu->segment[ABI_TR]);
 	cpu->gdtr.base = vmread(VMCS_GUEST_GDTR_BASE);
 	cpu->gdtr.limit = (uint32_t)vmread(VMCS_GUEST_GDTR_LIMIT);
 	cpu->gdtr.reserved = 0;
