@@ -311,7 +311,8 @@ static void make_handles(void)
 	handles[n++] = (uint64_t)CALL(SYS_WAITSET_CREATE);
 	handles[n++] = (uint64_t)CALL(SYS_DEVICE_CREATE, 1, P(&desc));
 	handles[n++] = (uint64_t)CALL(SYS_VM_CREATE, P(&config));
-	handles[n++] = (uint64_t)CALL(SYS_VCPU_CREATE, handles[n - 1], 0);
+	handles[n] = (uint64_t)CALL(SYS_VCPU_CREATE, handles[n - 1], 0);
+	n++;
 	handles[n++] = (uint64_t)CALL(SYS_HANDLE_DUP, handles[2], 0); /* without rights */
 	handles[n++] = (uint64_t)CALL(SYS_HANDLE_DUP, handles[4], 0);
 	handles[n++] = (uint64_t)CALL(SYS_HANDLE_DUP, handles[7], 0);
