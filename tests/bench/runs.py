@@ -16,7 +16,7 @@ NAME = "bench"  # of the VM in runs of one
 LAST = "last"   # of the one that ends, in runs of many
 FEW = [f"idle{i}" for i in range(2)]
 MANY = [f"idle{i}" for i in range(10)]
-TIMEOUT_S = 900
+TIMEOUT_S = 240
 OVER = r"^corbel: (all vms ended|panic|boot stopped|config:)"
 LAST_OVER = rf"{OVER}|vm {LAST}: (machine .* xsave=|refused|ended: (?!test-device))"
 LOCKED = re.compile(r"\block\b|\bxchg[bwlq]?\s.*\(")
