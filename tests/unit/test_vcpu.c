@@ -164,6 +164,12 @@ static void killer(uint64_t thread)
 	thread_kill((struct thread *)thread);
 }
 
+static void message(uint64_t unused)
+{
+	(void)unused;
+	CHECK_EQ(vm_msi(vcpu->vm, 0xfee00000, 0x44), 0);
+}
+
 TEST(a_thread_killed_while_its_guest_sleeps_comes_back)
 {
 	struct thread *thread;
@@ -177,6 +183,10 @@ TEST(a_thread_killed_while_its_guest_sleeps_comes_back)
 	CHECK_EQ(arch->enter_count, 1);
 	thread_current()->dying = false;
 	CHECK(vcpu->is_halted);
+	spawn(message); /* another thread that runs it finds it asleep */
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->enter_count, 2);
+	check_delivered(0, VM_EVENT_INTERRUPT, 0x44);
 }
 
 /* ---- what goes in, and in which order ---- */
@@ -351,10 +361,12 @@ TEST(a_pair_that_takes_its_interrupt_back_does_no_harm)
 {
 	start();
 	vcpu->page->extint = 1;
+	arrive(0x44);
 	run(ABI_EXIT_INTA);
 	vcpu->page->extint = 0; /* and no vector */
 	run(ABI_EXIT_PORT);
-	CHECK_EQ(arch->delivered_count, 0);
+	CHECK_EQ(arch->delivered_count, 1);
+	check_delivered(0, VM_EVENT_INTERRUPT, 0x44);
 }
 
 TEST(a_masked_lint0_keeps_the_pair_out)
@@ -384,12 +396,6 @@ TEST(vmm_learns_of_the_end_of_a_level_triggered_interrupt)
 }
 
 /* ---- sleep ---- */
-
-static void message(uint64_t unused)
-{
-	(void)unused;
-	CHECK_EQ(vm_msi(vcpu->vm, 0xfee00000, 0x44), 0);
-}
 
 TEST(a_message_wakes_a_sleeping_guest)
 {

@@ -376,6 +376,22 @@ TEST(the_timer_of_a_state_goes_on_where_it_was)
 	}
 }
 
+TEST(a_state_cannot_have_more_left_than_a_period)
+{
+	struct abi_lapic state;
+
+	start(ONE_SHOT);
+	set(VLAPIC_TIMER_INITIAL, 100000);
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_LAPIC, &state, sizeof(state)), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		state.timer_left_ns = i == 0 ? 100001 : i == 1 ? 1ull << 63 : UINT64_MAX;
+		CHECK_EQ(vcpu_set_state(vcpu, ABI_STATE_LAPIC, &state, sizeof(state)), 0);
+		CHECK_EQ(left(), 100000);
+		CHECK_EQ(pass(99999), 0);
+		CHECK_EQ(pass(1), 1);
+	}
+}
+
 int main(void)
 {
 	RUN(one_shot_fires_once);
@@ -402,5 +418,6 @@ int main(void)
 	RUN(reset_stops_the_timer);
 	RUN(a_vcpu_that_goes_takes_its_timer_along);
 	RUN(the_timer_of_a_state_goes_on_where_it_was);
+	RUN(a_state_cannot_have_more_left_than_a_period);
 	return unit_end();
 }
