@@ -41,6 +41,7 @@ int bus_add(struct bus *bus, uint64_t first, uint64_t count, unsigned width,
 	bus->region[at] = (struct bus_region){
 		.first = first, .last = last, .ops = ops, .device = device, .width = width};
 	bus->region_count++;
+	bus->recent = 0;
 	return 0;
 }
 
@@ -52,21 +53,32 @@ int bus_remove(struct bus *bus, uint64_t first, const void *device)
 	    bus->region[at].device != device)
 		return -ABI_ENOENT;
 	bus->region_count--;
+	bus->recent = 0;
 	for (unsigned i = at; i < bus->region_count; i++)
 		bus->region[i] = bus->region[i + 1];
+	bus->region[bus->region_count] = (struct bus_region){.width = 0};
 	return 0;
 }
 
-/* The region that takes the whole access in one go, or NULL. */
-static const struct bus_region *whole(const struct bus *bus, uint64_t address, unsigned size)
+static bool is_whole(const struct bus_region *region, uint64_t address, unsigned size)
 {
-	unsigned at = find(bus, address);
-	const struct bus_region *region = &bus->region[at];
+	return address >= region->first && address <= region->last &&
+	       size - 1 <= region->last - address && size <= region->width && !(size & (size - 1));
+}
 
-	if (at == bus->region_count || address < region->first ||
-	    size - 1 > region->last - address || size > region->width || (size & (size - 1)))
+/* The region that takes the whole access in one go, or NULL. */
+static const struct bus_region *whole(struct bus *bus, uint64_t address, unsigned size)
+{
+	unsigned at;
+
+	/* Guests mostly go on with the device that they are at. No region: its width is 0. */
+	if (is_whole(&bus->region[bus->recent], address, size))
+		return &bus->region[bus->recent];
+	at = find(bus, address);
+	if (at == bus->region_count || !is_whole(&bus->region[at], address, size))
 		return NULL;
-	return region;
+	bus->recent = at;
+	return &bus->region[at];
 }
 
 /*
@@ -88,7 +100,7 @@ static unsigned piece(const struct bus *bus, uint64_t address, unsigned left)
 }
 
 /* An access that nobody takes whole. Out of line, so that the usual way stays short. */
-static __attribute__((noinline)) uint64_t read_pieces(const struct bus *bus, uint64_t address,
+static __attribute__((noinline)) uint64_t read_pieces(struct bus *bus, uint64_t address,
 						      unsigned size)
 {
 	uint64_t value = 0;
@@ -108,8 +120,8 @@ static __attribute__((noinline)) uint64_t read_pieces(const struct bus *bus, uin
 	return value;
 }
 
-static __attribute__((noinline)) void write_pieces(const struct bus *bus, uint64_t address,
-						   unsigned size, uint64_t value)
+static __attribute__((noinline)) void write_pieces(struct bus *bus, uint64_t address, unsigned size,
+						   uint64_t value)
 {
 	for (unsigned done = 0, step; done < size; done += step) {
 		const struct bus_region *region;
@@ -122,7 +134,7 @@ static __attribute__((noinline)) void write_pieces(const struct bus *bus, uint64
 	}
 }
 
-uint64_t bus_read(const struct bus *bus, uint64_t address, unsigned size)
+uint64_t bus_read(struct bus *bus, uint64_t address, unsigned size)
 {
 	const struct bus_region *region = whole(bus, address, size);
 
@@ -131,7 +143,7 @@ uint64_t bus_read(const struct bus *bus, uint64_t address, unsigned size)
 	return region->ops->read(region->device, address - region->first, size) & bus_ones(size);
 }
 
-void bus_write(const struct bus *bus, uint64_t address, unsigned size, uint64_t value)
+void bus_write(struct bus *bus, uint64_t address, unsigned size, uint64_t value)
 {
 	const struct bus_region *region = whole(bus, address, size);
 

@@ -25,6 +25,7 @@ struct bus_region {
 
 struct bus {
 	unsigned region_count;
+	unsigned recent; /* index of the region that answered last: looked at first */
 	struct bus_region region[BUS_REGION_MAX]; /* ascending, without overlap */
 };
 
@@ -43,8 +44,8 @@ int bus_remove(struct bus *bus, uint64_t first, const void *device);
  * An access of 1 to 8 bytes at any address. Bytes that nobody claims read as ones and take writes
  * without effect, as a bus without a device there does.
  */
-uint64_t bus_read(const struct bus *bus, uint64_t address, unsigned size);
-void bus_write(const struct bus *bus, uint64_t address, unsigned size, uint64_t value);
+uint64_t bus_read(struct bus *bus, uint64_t address, unsigned size);
+void bus_write(struct bus *bus, uint64_t address, unsigned size, uint64_t value);
 
 /* All bits of a value of 1 to 8 bytes. */
 static inline uint64_t bus_ones(unsigned size)

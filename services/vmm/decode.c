@@ -226,6 +226,18 @@ static unsigned memory_size(const ZydisDecodedInstruction *z, const struct opcod
 	return opcode->op == INSN_FLUSH ? 1 : size;
 }
 
+static bool writes_memory(const struct insn *insn)
+{
+	return !insn->to_register && insn->op != INSN_CMP && insn->op != INSN_TEST &&
+	       insn->op != INSN_BT && insn->op != INSN_FLUSH;
+}
+
+static bool reads_memory(const struct insn *insn)
+{
+	return insn->to_register ||
+	       (insn->op != INSN_MOV && insn->op != INSN_MOV_SEGMENT && insn->op != INSN_FLUSH);
+}
+
 static int translate(const ZydisDecodedInstruction *z, struct insn *insn)
 {
 	struct opcode opcode = find_opcode(z);
@@ -248,6 +260,8 @@ static int translate(const ZydisDecodedInstruction *z, struct insn *insn)
 		insn->register_size = z->operand_width / 8;
 	set_operands(z, opcode.form, insn);
 	set_prefixes(z, insn);
+	insn->reads = reads_memory(insn);
+	insn->writes = writes_memory(insn);
 	return 0;
 }
 
@@ -271,28 +285,20 @@ int decode(const uint8_t *bytes, unsigned count, unsigned code_size, struct insn
 	return translate(&z, insn);
 }
 
-int decode_cached(struct decode_cache *cache, uint64_t rip, const uint64_t bytes[2], unsigned count,
-		  unsigned code_size, const struct insn **insn)
+int decode_into(struct decode_done *done, const uint64_t bytes[2], unsigned count,
+		unsigned code_size)
 {
-	unsigned at = (unsigned)(rip ^ rip >> 6) % DECODE_CACHE_SIZE;
-	uint64_t mask[2];
+	uint8_t mask[16] = {0};
 	int error;
 
-	*insn = &cache->entry[at].insn;
-	if (cache->entry[at].code_size == code_size && cache->entry[at].insn.length <= count &&
-	    ((bytes[0] ^ cache->entry[at].bytes[0]) & cache->entry[at].mask[0]) == 0 &&
-	    ((bytes[1] ^ cache->entry[at].bytes[1]) & cache->entry[at].mask[1]) == 0)
-		return 0;
-	cache->entry[at].code_size = 0;
-	error = decode((const uint8_t *)bytes, count, code_size, &cache->entry[at].insn);
+	done->code_size = 0;
+	error = decode((const uint8_t *)bytes, count, code_size, &done->insn);
 	if (error)
 		return error;
-	memset(mask, 0, sizeof(mask));
-	memset(mask, 0xff, cache->entry[at].insn.length);
-	for (unsigned i = 0; i < 2; i++) {
-		cache->entry[at].mask[i] = mask[i];
-		cache->entry[at].bytes[i] = bytes[i] & mask[i];
-	}
-	cache->entry[at].code_size = (uint8_t)code_size;
+	memset(mask, 0xff, done->insn.length);
+	memcpy(done->mask, mask, sizeof(mask));
+	for (unsigned i = 0; i < 2; i++)
+		done->bytes[i] = bytes[i] & done->mask[i];
+	done->code_size = code_size;
 	return 0;
 }

@@ -56,6 +56,7 @@ struct insn {
 	bool is_high_byte;     /* AH, CH, DH, BH: bits 8-15 of `reg`, which is 0-3 then */
 	bool has_immediate;
 	bool to_register;     /* the register is the destination */
+	bool reads, writes;   /* memory; not said of string instructions */
 	uint8_t segment;      /* enum abi_segment */
 	uint8_t address_size; /* 2, 4, 8 */
 	uint8_t base, index;  /* register numbers, INSN_NO_REGISTER; base also INSN_RIP */
@@ -77,18 +78,32 @@ int decode(const uint8_t *bytes, unsigned count, unsigned code_size, struct insn
 #define DECODE_CACHE_SIZE 64
 
 struct decode_cache {
-	struct {
-		uint64_t bytes[2]; /* those of the instruction, the rest 0 */
-		uint64_t mask[2];  /* ones over the instruction's bytes */
-		uint8_t code_size; /* 0: empty */
+	struct decode_done {
+		uint64_t bytes[2];  /* those of the instruction, the rest 0 */
+		uint64_t mask[2];   /* ones over the instruction's bytes */
+		uint32_t code_size; /* 0: empty */
 		struct insn insn;
-	} entry[DECODE_CACHE_SIZE];
+	} done[DECODE_CACHE_SIZE];
 };
 
+/* `rip` only chooses the place in the cache. */
+static inline struct decode_done *decode_place(struct decode_cache *cache, uint64_t rip)
+{
+	return &cache->done[(rip ^ rip >> 6) % DECODE_CACHE_SIZE];
+}
+
 /*
- * As decode(), for `bytes` of 16 bytes of which `count` are valid. `rip` only chooses the place in
- * the cache: what is found there counts only if it was made from the very same bytes, so code
- * that changes needs no flush.
+ * What is found in the cache counts only if it was made from the very same bytes, so code that
+ * changes needs no flush. `bytes` are 16, of which `count` are valid.
  */
-int decode_cached(struct decode_cache *cache, uint64_t rip, const uint64_t bytes[2], unsigned count,
-		  unsigned code_size, const struct insn **insn);
+static inline bool decode_is_done(const struct decode_done *done, const uint64_t bytes[2],
+				  unsigned count, unsigned code_size)
+{
+	return !((bytes[0] ^ done->bytes[0]) & done->mask[0]) &&
+	       !((bytes[1] ^ done->bytes[1]) & done->mask[1]) && done->code_size == code_size &&
+	       done->insn.length <= count;
+}
+
+/* Decodes as decode() and leaves it in the cache. */
+int decode_into(struct decode_done *done, const uint64_t bytes[2], unsigned count,
+		unsigned code_size);

@@ -12,7 +12,7 @@ void emulate_advance(struct vcpu *vcpu, const struct insn *insn)
 	struct abi_cpu *cpu = &vcpu->page->cpu;
 
 	cpu->rip += insn->length;
-	if (!x86_is_64bit(cpu))
+	if (!vcpu->is_64bit)
 		cpu->rip &= 0xffffffff;
 	vcpu->page->set |= ABI_SET_RIP;
 }
@@ -72,18 +72,6 @@ static uint64_t address_of(const struct vcpu *vcpu, const struct insn *insn)
 			   insn->size;
 	}
 	return address & bus_ones(insn->address_size);
-}
-
-static bool writes_memory(const struct insn *insn)
-{
-	return !insn->to_register && insn->op != INSN_CMP && insn->op != INSN_TEST &&
-	       insn->op != INSN_BT && insn->op != INSN_FLUSH;
-}
-
-static bool reads_memory(const struct insn *insn)
-{
-	return insn->to_register ||
-	       (insn->op != INSN_MOV && insn->op != INSN_MOV_SEGMENT && insn->op != INSN_FLUSH);
 }
 
 static int64_t sign_extend(uint64_t value, unsigned size)
@@ -149,23 +137,22 @@ static enum guestmem emulate_operand(struct vcpu *vcpu, const struct insn *insn)
 {
 	struct abi_cpu *cpu = &vcpu->page->cpu;
 	uint64_t rflags = cpu->rflags, memory = 0;
-	bool is_write = writes_memory(insn);
 	struct guestmem_span span;
 	enum guestmem result;
 
-	result = guestmem_find(vcpu, insn->segment, address_of(vcpu, insn), insn->size, is_write,
-			       &span);
+	result = guestmem_find(vcpu, insn->segment, address_of(vcpu, insn), insn->size,
+			       insn->writes, &span);
 	if (result != GUESTMEM_OK)
 		return result;
 	if (!emulate_is_cause(vcpu, &span))
 		return GUESTMEM_RETRY;
-	if (reads_memory(insn))
+	if (insn->reads)
 		memory = guestmem_read(vcpu, &span);
 	if (insn->to_register) {
 		load(vcpu, insn, memory, &rflags);
 	} else {
 		memory = modify(vcpu, insn, memory, &rflags);
-		if (is_write)
+		if (insn->writes)
 			guestmem_write(vcpu, &span, memory);
 	}
 	if (rflags != cpu->rflags)
@@ -174,31 +161,34 @@ static enum guestmem emulate_operand(struct vcpu *vcpu, const struct insn *insn)
 	return GUESTMEM_OK;
 }
 
+static unsigned code_size_of(const struct vcpu *vcpu)
+{
+	if (vcpu->is_64bit)
+		return 8;
+	return vcpu->page->cpu.segment[ABI_CS].attributes & X86_ATTRIBUTE_DB ? 4 : 2;
+}
+
 /*
  * The bytes are fetched through the guest's page tables at each exit: only so is it sure that
  * what is done is what stands there. What they mean comes from the cache.
  */
 static enum guestmem fetch(struct vcpu *vcpu, const struct insn **insn)
 {
-	const struct abi_cpu *cpu = &vcpu->page->cpu;
-	unsigned code_size = 2, count = 0;
+	struct decode_done *done = decode_place(&vcpu->cache, vcpu->page->cpu.rip);
+	unsigned code_size = code_size_of(vcpu), count = 0;
 	uint64_t bytes[2];
-	enum guestmem result;
-	int error;
+	int error = -ABI_EAGAIN;
 
-	if (x86_is_64bit(cpu))
-		code_size = 8;
-	else if (cpu->segment[ABI_CS].attributes & X86_ATTRIBUTE_DB)
-		code_size = 4;
-	result = guestmem_fetch(vcpu, bytes, &count);
-	if (result != GUESTMEM_OK)
-		return result;
-	error = decode_cached(&vcpu->cache, cpu->rip, bytes, count, code_size, insn);
-	if (error == -ABI_EAGAIN) {
-		result = guestmem_fetch(vcpu, bytes, &count);
+	*insn = &done->insn;
+	/* At the end of a page the first bytes may not do. */
+	for (unsigned i = 0; error == -ABI_EAGAIN && i < 2; i++) {
+		enum guestmem result = guestmem_fetch(vcpu, bytes, &count);
+
 		if (result != GUESTMEM_OK)
 			return result;
-		error = decode_cached(&vcpu->cache, cpu->rip, bytes, count, code_size, insn);
+		if (decode_is_done(done, bytes, count, code_size))
+			return GUESTMEM_OK;
+		error = decode_into(done, bytes, count, code_size);
 	}
 	if (error) {
 		vcpu_inject(vcpu, X86_VECTOR_UD);
@@ -209,9 +199,14 @@ static enum guestmem fetch(struct vcpu *vcpu, const struct insn **insn)
 
 enum guestmem emulate(struct vcpu *vcpu)
 {
+	const struct abi_cpu *cpu = &vcpu->page->cpu;
 	const struct insn *insn;
-	enum guestmem result = fetch(vcpu, &insn);
+	enum guestmem result;
 
+	vcpu->is_64bit = x86_is_64bit(cpu);
+	vcpu->user = x86_is_user(cpu) ? GPAGEWALK_USER : 0;
+	gpagewalk_sync(&vcpu->walks, cpu);
+	result = fetch(vcpu, &insn);
 	if (result != GUESTMEM_OK)
 		return result;
 	if (insn->op >= INSN_MOVS)

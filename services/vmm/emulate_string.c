@@ -69,12 +69,11 @@ static bool is_cause(const struct vcpu *vcpu, const struct insn *insn,
 }
 
 /* An element that lies in RAM altogether is the guest's own business, which is faster. */
-static bool is_ours(const struct vcpu *vcpu, const struct insn *insn,
-		    const struct operands *operands)
+static bool is_ours(const struct insn *insn, const struct operands *operands)
 {
 	return is_port_op(insn->op) ||
-	       (has_source(insn->op) && !guestmem_is_ram(vcpu, &operands->source)) ||
-	       (has_target(insn->op) && !guestmem_is_ram(vcpu, &operands->target));
+	       (has_source(insn->op) && !guestmem_is_ram(&operands->source)) ||
+	       (has_target(insn->op) && !guestmem_is_ram(&operands->target));
 }
 
 static void compare(struct vcpu *vcpu, const struct insn *insn, uint64_t a, uint64_t b)
@@ -145,7 +144,7 @@ enum guestmem emulate_string(struct vcpu *vcpu, const struct insn *insn)
 			return result;
 		if (done == 0 && !is_cause(vcpu, insn, &operands))
 			return GUESTMEM_RETRY;
-		if (done > 0 && !is_ours(vcpu, insn, &operands))
+		if (done > 0 && !is_ours(insn, &operands))
 			return GUESTMEM_OK;
 		step(vcpu, insn, &operands);
 		more = move_on(vcpu, insn);

@@ -87,7 +87,7 @@ static enum gpagewalk descend_pae(struct walk *walk, uint32_t *error)
 	if (!(entry & PTE_P))
 		return GPAGEWALK_FAULT;
 	walk->reserved |= 0x7ff0000000000000;
-	if (entry & (walk->reserved | PTE_NX | 0x1e6))
+	if (entry & (walk->reserved | PTE_NX | 0x1c6)) /* QEMU's TCG sets the accessed bit here too */
 		return reserved_fault(error);
 	return descend(walk, entry & PTE_FRAME, 21, error);
 }
@@ -203,51 +203,57 @@ static enum gpagewalk walk_tables(struct walk *walk, uint32_t access, uint64_t *
 	return GPAGEWALK_OK;
 }
 
-static bool is_same(const struct gpagewalk_done *done, const struct abi_cpu *cpu, uint64_t page,
-		    uint32_t access)
+void gpagewalk_flush(struct gpagewalk_cache *cache, const struct abi_cpu *cpu)
 {
-	if (done->page != page || done->access != access || done->cr3 != cpu->cr3 ||
-	    done->cr0 != cpu->cr0 || done->cr4 != cpu->cr4 || done->efer != cpu->efer ||
-	    ((done->rflags ^ cpu->rflags) & X86_FLAG_AC) || done->count == 0)
-		return false;
-	for (unsigned i = 0; i < done->count; i++)
-		if (__atomic_load_n(done->step[i].at, __ATOMIC_RELAXED) != done->step[i].entry)
-			return false;
-	return true;
+	cache->cr0 = cpu->cr0;
+	cache->cr3 = cpu->cr3;
+	cache->cr4 = cpu->cr4;
+	cache->efer = cpu->efer;
+	cache->rflags_ac = cpu->rflags & X86_FLAG_AC;
+	for (unsigned kind = 0; kind < GPAGEWALK_KINDS; kind++)
+		for (unsigned i = 0; i < GPAGEWALK_CACHE_SIZE; i++)
+			cache->done[kind][i] = (struct gpagewalk_done){.key = UINT64_MAX};
 }
 
-/* Walks with the four entries at the root of PAE paging, or with 4-byte entries, are rare. */
-static void remember(struct gpagewalk_done *done, const struct walk *walk, uint32_t access,
+static enum gpagewalk_kind kind_of(uint32_t access)
+{
+	if (access & GPAGEWALK_FETCH)
+		return GPAGEWALK_FETCHES;
+	return access & GPAGEWALK_WRITE ? GPAGEWALK_WRITES : GPAGEWALK_READS;
+}
+
+/* Walks outside long mode are rare and not remembered. */
+static void remember(struct gpagewalk_cache *cache, const struct walk *walk, uint32_t access,
 		     uint64_t gpa)
 {
-	const struct abi_cpu *cpu = walk->cpu;
+	struct gpagewalk_done *done =
+		&cache->done[kind_of(access)][walk->linear / 4096 % GPAGEWALK_CACHE_SIZE];
 
-	done->count = 0;
-	if (!(cpu->efer & X86_EFER_LMA))
+	if (!(walk->cpu->efer & X86_EFER_LMA))
 		return;
-	done->page = walk->linear >> 12;
-	done->access = access;
+	done->key = gpagewalk_key(walk->linear, access & GPAGEWALK_USER);
 	done->frame = gpa & ~0xfffull;
-	done->cr0 = cpu->cr0;
-	done->cr3 = cpu->cr3;
-	done->cr4 = cpu->cr4;
-	done->efer = cpu->efer;
-	done->rflags = cpu->rflags;
+	done->host = ram_at(walk->ram, done->frame, 4096);
+	done->count = walk->count;
 	for (unsigned i = 0; i < walk->count; i++) {
 		done->step[i].at = walk->step[i].at;
 		done->step[i].entry = walk->step[i].entry;
 	}
-	done->count = walk->count;
 }
 
-/* Out of line, so that the way through the cache stays short. */
-static __attribute__((noinline)) enum gpagewalk
-walk_anew(struct gpagewalk_done *done, const struct ram *ram, const struct abi_cpu *cpu,
-	  uint64_t linear, uint32_t access, uint64_t *gpa, uint32_t *error)
+enum gpagewalk gpagewalk(struct gpagewalk_cache *cache, const struct ram *ram,
+			 const struct abi_cpu *cpu, uint64_t linear, uint32_t access, uint64_t *gpa,
+			 uint32_t *error)
 {
+	const struct gpagewalk_done *done =
+		gpagewalk_find(cache, kind_of(access), linear, access & GPAGEWALK_USER);
 	struct walk walk;
 	enum gpagewalk result;
 
+	if (done) {
+		*gpa = done->frame | (linear & 0xfff);
+		return GPAGEWALK_OK;
+	}
 	if (!(cpu->efer & X86_EFER_LMA))
 		linear &= 0xffffffff;
 	if (!(cpu->cr0 & X86_CR0_PG)) {
@@ -264,20 +270,6 @@ walk_anew(struct gpagewalk_done *done, const struct ram *ram, const struct abi_c
 	walk.any = 0;
 	result = walk_tables(&walk, access, gpa, error);
 	if (result == GPAGEWALK_OK)
-		remember(done, &walk, access, *gpa);
+		remember(cache, &walk, access, *gpa);
 	return result;
-}
-
-enum gpagewalk gpagewalk(struct gpagewalk_cache *cache, const struct ram *ram,
-			 const struct abi_cpu *cpu, uint64_t linear, uint32_t access, uint64_t *gpa,
-			 uint32_t *error)
-{
-	unsigned kind = access & GPAGEWALK_FETCH ? 2 : access & GPAGEWALK_WRITE ? 1 : 0;
-	uint64_t page = linear >> 12;
-	struct gpagewalk_done *done = &cache->done[kind][page % GPAGEWALK_CACHE_SIZE];
-
-	if (!is_same(done, cpu, page, access))
-		return walk_anew(done, ram, cpu, linear, access, gpa, error);
-	*gpa = done->frame | (linear & 0xfff);
-	return GPAGEWALK_OK;
 }

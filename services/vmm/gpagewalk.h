@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
+#include "kernel/abi.h"
 #include "services/vmm/ram.h"
-
-struct abi_cpu;
+#include "services/vmm/x86.h"
 
 /* What the access is, as in the error code of a page fault: SDM vol 3, "Page-Fault Exceptions". */
 #define GPAGEWALK_PRESENT  0x01u /* answer only */
@@ -24,25 +24,64 @@ enum gpagewalk {
 
 /*
  * Walks that were made. One is used again only if all that it depended on is the same: registers,
- * and every entry that it passed, which are read again each time. So it is not a TLB: the guest
- * need not flush it.
+ * which gpagewalk_sync() looks at, and every entry that it passed, which are read again each time.
+ * So it is not a TLB: the guest need not flush it.
  */
 #define GPAGEWALK_CACHE_SIZE 4 /* for reads, writes and fetches each */
 #define GPAGEWALK_LEVELS     5
 
-struct gpagewalk_cache {
-	struct gpagewalk_done {
-		uint64_t page;  /* linear address / 4096 */
-		uint64_t frame; /* guest physical address of the page */
-		uint64_t cr0, cr3, cr4, efer, rflags;
-		uint32_t access;
-		uint32_t count; /* of steps; 0: empty */
-		struct {
-			const uint64_t *at;
-			uint64_t entry;
-		} step[GPAGEWALK_LEVELS];
-	} done[3][GPAGEWALK_CACHE_SIZE];
+enum gpagewalk_kind { GPAGEWALK_READS, GPAGEWALK_WRITES, GPAGEWALK_FETCHES, GPAGEWALK_KINDS };
+
+struct gpagewalk_done {
+	uint64_t key;   /* gpagewalk_key(); UINT64_MAX: empty */
+	uint64_t frame; /* guest physical address of the page */
+	uint8_t *host;  /* where that page lies, or NULL if it is no RAM */
+	uint64_t count; /* of steps */
+	struct gpagewalk_step {
+		const uint64_t *at;
+		uint64_t entry;
+	} step[GPAGEWALK_LEVELS];
 };
+
+struct gpagewalk_cache {
+	uint64_t cr0, cr3, cr4, efer, rflags_ac; /* that all walks in it were made with */
+	struct gpagewalk_done done[GPAGEWALK_KINDS][GPAGEWALK_CACHE_SIZE];
+};
+
+/* Empties the cache; from now on it is for this state of the CPU. */
+void gpagewalk_flush(struct gpagewalk_cache *cache, const struct abi_cpu *cpu);
+
+/* To be called whenever the CPU may have changed, before anything below. */
+static inline void gpagewalk_sync(struct gpagewalk_cache *cache, const struct abi_cpu *cpu)
+{
+	if (cache->cr0 != cpu->cr0 || cache->cr3 != cpu->cr3 || cache->cr4 != cpu->cr4 ||
+	    cache->efer != cpu->efer || cache->rflags_ac != (cpu->rflags & X86_FLAG_AC))
+		gpagewalk_flush(cache, cpu);
+}
+
+/* What walks of one kind differ in: the page, and GPAGEWALK_USER or 0. */
+static inline uint64_t gpagewalk_key(uint64_t linear, uint32_t user)
+{
+	return (linear & ~0xfffull) | user;
+}
+
+/* The walk for an access of bytes on that page, if it was made and would be the same now; or NULL.
+ */
+static inline const struct gpagewalk_done *gpagewalk_find(const struct gpagewalk_cache *cache,
+							  enum gpagewalk_kind kind, uint64_t linear,
+							  uint32_t user)
+{
+	const struct gpagewalk_done *done =
+		&cache->done[kind][linear / 4096 % GPAGEWALK_CACHE_SIZE];
+	const struct gpagewalk_step *step = done->step, *end = done->step + done->count;
+
+	if (done->key != gpagewalk_key(linear, user))
+		return (void *)0;
+	for (; step < end; step++)
+		if (__atomic_load_n(step->at, __ATOMIC_RELAXED) != step->entry)
+			return (void *)0;
+	return done;
+}
 
 /*
  * Walks for an access of one byte at `linear`, which is canonical; without paging that is the

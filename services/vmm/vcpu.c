@@ -26,6 +26,7 @@ void vcpu_init(struct vcpu *vcpu, unsigned index, struct platform *platform, str
 	vcpu->ioapic = ioapic;
 	vcpu->page = page;
 	vcpu->index = index;
+	gpagewalk_flush(&vcpu->walks, &page->cpu);
 }
 
 void vcpu_inject(struct vcpu *vcpu, uint8_t vector)
@@ -71,7 +72,7 @@ static void handle_emulation(struct vcpu *vcpu)
 static void handle_port(struct vcpu *vcpu)
 {
 	struct abi_vcpu_page *page = vcpu->page;
-	const struct bus *ports = &vcpu->platform->ports;
+	struct bus *ports = &vcpu->platform->ports;
 
 	if (page->exit.port.is_string)
 		handle_emulation(vcpu);

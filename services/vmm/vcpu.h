@@ -22,6 +22,8 @@ struct vcpu {
 
 	uint64_t stuck_rip;   /* of the last exit that led to nothing */
 	unsigned stuck_count; /* how many such came one after the other */
+	bool is_64bit;        /* of the exit that is emulated: 64-bit mode */
+	uint32_t user;        /* GPAGEWALK_USER if the CPL is 3 */
 	struct decode_cache cache;
 	struct gpagewalk_cache walks;
 };

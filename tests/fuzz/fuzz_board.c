@@ -8,7 +8,7 @@ static struct board board;
 /* Accesses mostly go to ports that somebody answers. */
 static void do_access(const uint8_t *op)
 {
-	const struct bus *bus = op[0] & 64 ? &board.platform.mmio : &board.platform.ports;
+	struct bus *bus = op[0] & 64 ? &board.platform.mmio : &board.platform.ports;
 	const struct bus_region *region = &bus->region[op[1] % bus->region_count];
 	unsigned size = 1u << (op[0] & 3);
 	uint64_t value;

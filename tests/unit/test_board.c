@@ -200,7 +200,7 @@ TEST(hostile_guests_do_no_harm)
 		sweep(&board.platform.ports, 0xfffc, 4, 10);
 		sweep(&board.platform.mmio, 0xfec00000, 0x40, 200);
 		for (unsigned n = 0; n < 200; n++) {
-			const struct bus *ports = &board.platform.ports;
+			struct bus *ports = &board.platform.ports;
 			const struct bus_region *region =
 				&ports->region[random_next() % ports->region_count];
 

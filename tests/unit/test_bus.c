@@ -65,6 +65,20 @@ TEST(regions_never_overlap)
 	CHECK_EQ(bus_add(&bus, 0x100, 8, 1, &chip_ops, &b), 0);
 }
 
+TEST(a_region_that_was_taken_away_answers_no_more)
+{
+	bus_add(&bus, 0x10, 4, 4, &chip_ops, &a);
+	CHECK_EQ(bus_read(&bus, 0x10, 4), 0);
+	CHECK_EQ(bus_remove(&bus, 0x10, &a), 0);
+	CHECK_EQ(bus_read(&bus, 0x10, 4), 0xffffffff);
+	bus_add(&bus, 0x10, 4, 4, &chip_ops, &a);
+	bus_add(&bus, 0x20, 4, 4, &chip_ops, &b);
+	CHECK_EQ(bus_read(&bus, 0x20, 4), 0);
+	CHECK_EQ(bus_remove(&bus, 0x20, &b), 0);
+	CHECK_EQ(bus_read(&bus, 0x20, 4), 0xffffffff);
+	CHECK_EQ(bus_read(&bus, 0x10, 4), 0);
+}
+
 TEST(the_table_is_bounded)
 {
 	for (unsigned i = 0; i < BUS_REGION_MAX; i++)
@@ -126,6 +140,7 @@ int main(void)
 {
 	RUN(unclaimed_reads_give_ones_and_writes_are_ignored);
 	RUN(regions_never_overlap);
+	RUN(a_region_that_was_taken_away_answers_no_more);
 	RUN(the_table_is_bounded);
 	RUN(wide_accesses_reach_byte_registers_one_by_one);
 	RUN(an_access_across_two_devices_is_split_between_them);

@@ -39,7 +39,7 @@ static enum gpagewalk walk_anew(uint64_t linear, uint32_t access)
 {
 	struct gpagewalk_cache none;
 
-	memset(&none, 0, sizeof(none));
+	gpagewalk_flush(&none, &cpu);
 	gpa = error = 0;
 	return gpagewalk(&none, &fake->platform.ram, &cpu, linear, access, &gpa, &error);
 }
@@ -54,6 +54,7 @@ static enum gpagewalk walk(uint64_t linear, uint32_t access)
 	/* Where tables lie inside themselves, marks change the next walks, but not for ever. */
 	for (unsigned i = 0; i < 10; i++)
 		result = walk_anew(linear, access);
+	gpagewalk_sync(&cache, &cpu);
 	CHECK_EQ(gpagewalk(&cache, &fake->platform.ram, &cpu, linear, access, &cached_gpa,
 			   &cached_error),
 		 result);
@@ -69,7 +70,7 @@ static void start(void)
 {
 	fake = fake_platform_new(0x10000);
 	memset(&cpu, 0, sizeof(cpu));
-	memset(&cache, 0, sizeof(cache));
+	gpagewalk_flush(&cache, &cpu);
 	cpu.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP;
 	cpu.cr4 = X86_CR4_PAE;
 	cpu.efer = X86_EFER_LMA | X86_EFER_NXE;

@@ -58,7 +58,7 @@ static inline uint64_t random_value(void)
 }
 
 /* Random accesses of all sizes in and around [first, first + count); time goes on meanwhile. */
-static inline void sweep(const struct bus *bus, uint64_t first, uint64_t count, unsigned rounds)
+static inline void sweep(struct bus *bus, uint64_t first, uint64_t count, unsigned rounds)
 {
 	for (unsigned i = 0; i < rounds; i++) {
 		uint64_t address = first - 4 + random_next() % (count + 8);
