@@ -304,9 +304,7 @@ struct abi_vcpu_page {
 	uint64_t gpr[ABI_GPR_COUNT]; /* always valid; written back by SYS_VCPU_RUN. RSP too */
 
 	struct {
-		uint32_t kind; /* enum abi_exit */
-		uint32_t instruction_length; /* PORT: RIP has been moved by it already. MMIO: 0, RIP
-						stands at the instruction */
+		uint32_t kind; /* enum abi_exit. PORT: RIP is behind the instruction. MMIO: at it */
 		union {
 			struct {
 				uint16_t port;
@@ -320,7 +318,7 @@ struct abi_vcpu_page {
 			} port;
 			struct {
 				uint64_t gpa;      /* the byte that faulted */
-				uint8_t is_write, is_fetch, reserved[6];
+				uint8_t is_write, reserved[7];
 			} mmio;
 			struct { uint8_t vector; } eoi;
 			struct {

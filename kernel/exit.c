@@ -10,24 +10,23 @@
 #include "kernel/sched.h"
 #include "kernel/vlapic.h"
 
+#define UNUSED    __attribute__((unused))
 #define VECTOR_UD 6u
 #define VECTOR_GP 13u
 #define VECTOR_PF 14u
 
 #define KVM_ENOSYS 1000 /* Linux, "Linux KVM Hypercall" */
 
-static bool has_error_code(uint8_t vector)
-{
-	/* SDM vol 3, "Exception and Interrupt Reference": #DF, #TS to #PF, #AC. No guest has #CP. */
-	const uint32_t with_error = 1u << 8 | 0x1fu << 10 | 1u << 17;
-
-	return vector < 32 && (with_error >> vector & 1);
-}
+/* SDM vol 3, "Exception and Interrupt Reference": #DF, #TS to #PF, #AC. No guest has #CP. */
+#define WITH_ERROR_CODE (1u << 8 | 0x1fu << 10 | 1u << 17)
 
 static void raise_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error)
 {
-	vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_EXCEPTION, .vector = vector,
-					 .has_error = has_error_code(vector), .error = error };
+	vcpu->event = (struct vm_event){.is_valid = 1,
+					.type = VM_EVENT_EXCEPTION,
+					.vector = vector,
+					.has_error = WITH_ERROR_CODE >> (vector & 31) & 1,
+					.error = error};
 	vcpu->needs_look = true;
 }
 
@@ -38,7 +37,8 @@ static enum exit_action inject(struct vcpu *vcpu, uint8_t vector)
 	return EXIT_INJECT;
 }
 
-static enum exit_action stop(struct vcpu *vcpu, struct vm_exit *exit, uint32_t code, const char *text)
+static enum exit_action stop(struct vcpu *vcpu, struct vm_exit *exit, uint32_t code,
+			     const char *text)
 {
 	struct abi_vcpu_page *page = vcpu->page;
 
@@ -48,7 +48,7 @@ static enum exit_action stop(struct vcpu *vcpu, struct vm_exit *exit, uint32_t c
 	return EXIT_STOP_VM;
 }
 
-/* If another thread is due. Much may have happened until this one runs again: it may have been killed. */
+/* Much may have happened until this thread runs again: it may have been killed. */
 static enum exit_action yield(struct vcpu *vcpu, enum exit_action action)
 {
 	if (sched_should_yield()) {
@@ -58,27 +58,24 @@ static enum exit_action yield(struct vcpu *vcpu, enum exit_action action)
 	return action;
 }
 
-static enum exit_action on_cpuid(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_cpuid(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)exit;
 	cpuid_answer(vcpu);
 	return EXIT_NEXT_INSN;
 }
 
 /* No hypercall is offered (CPUID 0x40000001 names none): every number is unknown. */
-static enum exit_action on_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_hypercall(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)exit;
 	vcpu->page->gpr[ABI_RAX] = (uint64_t)-KVM_ENOSYS;
 	return EXIT_NEXT_INSN;
 }
 
-static enum exit_action on_rdmsr(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_rdmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	uint64_t *gpr = vcpu->page->gpr;
 	uint64_t value;
 
-	(void)exit;
 	if (!msr_read(vcpu, (uint32_t)gpr[ABI_RCX], &value))
 		return inject(vcpu, VECTOR_GP);
 	gpr[ABI_RAX] = (uint32_t)value;
@@ -86,11 +83,10 @@ static enum exit_action on_rdmsr(struct vcpu *vcpu, struct vm_exit *exit)
 	return EXIT_NEXT_INSN;
 }
 
-static enum exit_action on_wrmsr(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_wrmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	const uint64_t *gpr = vcpu->page->gpr;
 
-	(void)exit;
 	if (!msr_write(vcpu, (uint32_t)gpr[ABI_RCX], gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX]))
 		return inject(vcpu, VECTOR_GP);
 	return EXIT_NEXT_INSN;
@@ -126,57 +122,53 @@ static enum exit_action on_dr(struct vcpu *vcpu, struct vm_exit *exit)
 
 	if (!exit->dr.is_write)
 		*gpr = arch_vcpu_dr(vcpu, exit->dr.nr);
-	else if (*gpr >> 32)
+	else if (exit->dr.nr >= 4 && *gpr >> 32)
 		return inject(vcpu, VECTOR_GP);
 	else
 		arch_vcpu_set_dr(vcpu, exit->dr.nr, *gpr);
 	return EXIT_NEXT_INSN;
 }
 
-static enum exit_action on_xsetbv(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_xsetbv(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	const uint64_t *gpr = vcpu->page->gpr;
 	uint64_t value = gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX];
 
-	(void)exit;
-	if ((uint32_t)gpr[ABI_RCX] != 0 || arch_vcpu_cpl(vcpu) != 0 || !cpuid_xcr0_is_valid(vcpu, value))
+	if ((uint32_t)gpr[ABI_RCX] != 0 || arch_vcpu_cpl(vcpu) != 0 ||
+	    !cpuid_xcr0_is_valid(vcpu, value))
 		return inject(vcpu, VECTOR_GP);
 	arch_vcpu_set_xcr0(vcpu, value);
 	return EXIT_NEXT_INSN;
 }
 
-static enum exit_action on_hlt(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_hlt(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)exit;
 	vcpu->is_halted = true;
 	vcpu->needs_look = true;
 	return EXIT_BLOCK;
 }
 
 /* A guest that spins waits for somebody: let the others run. */
-static enum exit_action on_pause(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_pause(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)exit;
 	return yield(vcpu, EXIT_NEXT_INSN);
 }
 
 /* Guest memory is coherent write-back RAM, so that there is nothing to write back or lose. */
-static enum exit_action on_invalidate(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_invalidate(UNUSED struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)vcpu;
-	(void)exit;
 	return EXIT_NEXT_INSN;
 }
 
-static enum exit_action on_undefined(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_undefined(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)exit;
 	return inject(vcpu, VECTOR_UD);
 }
 
 /*
- * Intercepted only so that the CPU cannot loop in their delivery: the guest gets them as they are. They
- * are benign, so that an event whose delivery met one gives way to it, and makes no double fault.
+ * Intercepted only so that the CPU cannot loop in their delivery: the guest gets them as they are.
+ * They are benign, so that an event whose delivery met one gives way to it, and makes no double
+ * fault.
  */
 static enum exit_action on_exception(struct vcpu *vcpu, struct vm_exit *exit)
 {
@@ -184,25 +176,21 @@ static enum exit_action on_exception(struct vcpu *vcpu, struct vm_exit *exit)
 	return EXIT_INJECT;
 }
 
-static enum exit_action on_interrupt(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_interrupt(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)exit;
 	arch_irq_window();
 	vcpu->needs_look = true;
 	return yield(vcpu, EXIT_SAME_INSN);
 }
 
-static enum exit_action on_nmi(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_nmi(UNUSED struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)vcpu;
-	(void)exit;
 	arch_nmi_serve();
 	return EXIT_SAME_INSN;
 }
 
-static enum exit_action on_window(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_window(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)exit;
 	vcpu->needs_look = true;
 	return EXIT_SAME_INSN;
 }
@@ -224,7 +212,6 @@ static enum exit_action on_stage2(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->kind = ABI_EXIT_MMIO;
 	vcpu->page->exit.mmio.gpa = gpa.value;
 	vcpu->page->exit.mmio.is_write = access == PT_WRITE;
-	vcpu->page->exit.mmio.is_fetch = 0;
 	arch_vcpu_get_emulation(vcpu, &vcpu->page->cpu);
 	return EXIT_TO_VMM;
 }
@@ -253,10 +240,8 @@ static enum exit_action on_port(struct vcpu *vcpu, struct vm_exit *exit)
 	return EXIT_TO_VMM;
 }
 
-static enum exit_action on_triple_fault(struct vcpu *vcpu, struct vm_exit *exit)
+static enum exit_action on_triple_fault(UNUSED struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	(void)vcpu;
-	(void)exit;
 	return EXIT_STOP_VM;
 }
 
@@ -321,11 +306,12 @@ void exit_take_page(struct vcpu *vcpu)
 		vcpu->event_address = page->exception_address;
 		vcpu->event_sets_cr2 = vector == VECTOR_PF;
 	} else if (page->inject_vector) {
-		vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_INTERRUPT,
-						 .vector = page->inject_vector };
+		vcpu->event = (struct vm_event){
+			.is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = page->inject_vector};
 		vcpu->needs_look = true;
 	}
-	if (*(volatile uint32_t *)&page->extint) /* raised while vmm answered the exit: no kick comes */
+	if (*(volatile uint32_t *)&page
+		     ->extint) /* raised while vmm answered the exit: no kick comes */
 		vcpu->needs_look = true;
 	page->set = 0;
 	page->inject_exception = 0;
