@@ -119,7 +119,7 @@ VMM_LOADER := $(addprefix services/vmm/,memmap.c loader.c loader_room.c loader_b
 	loader_pvh.c)
 $(foreach t,bzimage multiboot pvh,$(eval loader_$(t)_SRCS := $(VMM_LOADER)))
 
-UNIT_TESTS += acpi_tables lock
+UNIT_TESTS += acpi_tables line lock
 acpi_tables_SRCS := services/vmm/acpi_tables.c services/vmm/memmap.c
 
 # Portable ring 0 on the host; window.c's part is played by fake_arch.c.
