@@ -12,10 +12,21 @@ void asm_offsets(void);
 
 void asm_offsets(void)
 {
-	GPR(rax, RAX); GPR(rcx, RCX); GPR(rdx, RDX); GPR(rbx, RBX);
-	GPR(rbp, RBP); GPR(rsi, RSI); GPR(rdi, RDI); GPR(r8, R8);
-	GPR(r9, R9); GPR(r10, R10); GPR(r11, R11); GPR(r12, R12);
-	GPR(r13, R13); GPR(r14, R14); GPR(r15, R15);
+	GPR(rax, RAX);
+	GPR(rcx, RCX);
+	GPR(rdx, RDX);
+	GPR(rbx, RBX);
+	GPR(rbp, RBP);
+	GPR(rsi, RSI);
+	GPR(rdi, RDI);
+	GPR(r8, R8);
+	GPR(r9, R9);
+	GPR(r10, R10);
+	GPR(r11, R11);
+	GPR(r12, R12);
+	GPR(r13, R13);
+	GPR(r14, R14);
+	GPR(r15, R15);
 	DEFINE(ENTRY_GPR, offsetof(struct vmx_entry, gpr));
 	DEFINE(ENTRY_HOST_RSP, offsetof(struct vmx_entry, host_rsp));
 	DEFINE(ENTRY_IS_LAUNCHED, offsetof(struct vmx_entry, is_launched));

@@ -20,5 +20,6 @@ bool guest_is_canonical(uint64_t address);
  * vol 2, "VMRUN", needs. cr4_bits: what the guest may set in CR4.
  */
 bool guest_state_is_valid(const struct abi_cpu *cpu, uint64_t cr4_bits);
-/* Of an MSR that the control block or struct guest_regs holds: the CPU would refuse other values. */
+/* Of an MSR that the control block or struct guest_regs holds: the CPU would refuse other values.
+ */
 bool guest_msr_is_valid(uint32_t index, uint64_t value);

@@ -38,7 +38,8 @@ static void reset_long(void)
 	cpu.cr4 = CR4_PAE;
 	cpu.efer = EFER_LME | EFER_LMA;
 	for (unsigned i = 0; i <= ABI_GS; i++)
-		cpu.segment[i] = (struct abi_segment_state){.limit = 0xffffffff, .attributes = 0xc93};
+		cpu.segment[i] =
+			(struct abi_segment_state){.limit = 0xffffffff, .attributes = 0xc93};
 	cpu.segment[ABI_CS].attributes = 0xa9b;
 	cpu.segment[ABI_CS].base = 0;
 }
@@ -72,9 +73,9 @@ TEST(reset_and_long_mode_are_valid)
 TEST(control_registers_are_checked)
 {
 	reset_long();
-	WITH(cpu.cr0, CR0_PE | CR0_ET, 0);          /* LMA without paging */
-	WITH(cpu.cr0, CR0_PG | CR0_ET, 0);          /* paging without protection */
-	WITH(cpu.cr0, cpu.cr0 | CR0_NW, 0);         /* NW without CD */
+	WITH(cpu.cr0, CR0_PE | CR0_ET, 0);  /* LMA without paging */
+	WITH(cpu.cr0, CR0_PG | CR0_ET, 0);  /* paging without protection */
+	WITH(cpu.cr0, cpu.cr0 | CR0_NW, 0); /* NW without CD */
 	WITH(cpu.cr0, cpu.cr0 | CR0_NW | CR0_CD, 1);
 	WITH(cpu.cr0, cpu.cr0 | 1ull << 6, 0);
 	WITH(cpu.cr0, cpu.cr0 | 1ull << 32, 0);

@@ -9,8 +9,8 @@
 /* Fills all fields, so that what a reason must not look at is seen when it does. */
 static struct vm_exit decode(uint32_t reason, uint64_t qualification)
 {
-	struct vmx_raw raw = {.reason = reason, .length = 5, .qualification = qualification,
-			      .gpa = 0x123456789};
+	struct vmx_raw raw = {
+		.reason = reason, .length = 5, .qualification = qualification, .gpa = 0x123456789};
 	struct vm_exit exit;
 
 	memset(&exit, 0xee, sizeof(exit));
@@ -24,21 +24,28 @@ TEST(each_reason_has_its_kind)
 	static const struct {
 		uint32_t first, last, kind;
 	} expected[] = {
-		{0, 0, ABI_EXIT_EXCEPTION},   {1, 1, ABI_EXIT_INTERRUPT},    {2, 2, ABI_EXIT_TRIPLE_FAULT},
-		{3, 4, ABI_EXIT_ERROR},       {5, 6, ABI_EXIT_INTERRUPT},    {7, 8, ABI_EXIT_WINDOW},
-		{9, 9, ABI_EXIT_ERROR},       {10, 10, ABI_EXIT_CPUID},      {11, 11, ABI_EXIT_UNDEFINED},
-		{12, 12, ABI_EXIT_HLT},       {13, 13, ABI_EXIT_INVALIDATE}, {14, 14, ABI_EXIT_ERROR},
-		{15, 15, ABI_EXIT_EXCEPTION}, {16, 16, ABI_EXIT_ERROR},      {17, 17, ABI_EXIT_UNDEFINED},
-		{18, 18, ABI_EXIT_HYPERCALL}, {19, 27, ABI_EXIT_UNDEFINED},  {28, 28, ABI_EXIT_CR},
-		{29, 29, ABI_EXIT_DR},        {30, 30, ABI_EXIT_PORT},       {31, 31, ABI_EXIT_RDMSR},
-		{32, 32, ABI_EXIT_WRMSR},     {33, 35, ABI_EXIT_ERROR},      {36, 36, ABI_EXIT_UNDEFINED},
-		{37, 38, ABI_EXIT_ERROR},     {39, 39, ABI_EXIT_UNDEFINED},  {40, 40, ABI_EXIT_PAUSE},
-		{41, 42, ABI_EXIT_ERROR},     {43, 43, ABI_EXIT_WINDOW},     {44, 47, ABI_EXIT_ERROR},
-		{48, 48, ABI_EXIT_STAGE2},    {49, 49, ABI_EXIT_ERROR},      {50, 50, ABI_EXIT_UNDEFINED},
-		{51, 52, ABI_EXIT_ERROR},     {53, 53, ABI_EXIT_UNDEFINED},  {54, 54, ABI_EXIT_INVALIDATE},
-		{55, 55, ABI_EXIT_XSETBV},    {56, 58, ABI_EXIT_ERROR},      {59, 60, ABI_EXIT_UNDEFINED},
-		{61, 66, ABI_EXIT_ERROR},     {67, 68, ABI_EXIT_UNDEFINED},  {69, 69, ABI_EXIT_ERROR},
-		{70, 70, ABI_EXIT_UNDEFINED}, {71, 0xffff, ABI_EXIT_ERROR},
+		{0, 0, ABI_EXIT_EXCEPTION},    {1, 1, ABI_EXIT_INTERRUPT},
+		{2, 2, ABI_EXIT_TRIPLE_FAULT}, {3, 4, ABI_EXIT_ERROR},
+		{5, 6, ABI_EXIT_INTERRUPT},    {7, 8, ABI_EXIT_WINDOW},
+		{9, 9, ABI_EXIT_ERROR},        {10, 10, ABI_EXIT_CPUID},
+		{11, 11, ABI_EXIT_UNDEFINED},  {12, 12, ABI_EXIT_HLT},
+		{13, 13, ABI_EXIT_INVALIDATE}, {14, 14, ABI_EXIT_ERROR},
+		{15, 15, ABI_EXIT_EXCEPTION},  {16, 16, ABI_EXIT_ERROR},
+		{17, 17, ABI_EXIT_UNDEFINED},  {18, 18, ABI_EXIT_HYPERCALL},
+		{19, 27, ABI_EXIT_UNDEFINED},  {28, 28, ABI_EXIT_CR},
+		{29, 29, ABI_EXIT_DR},         {30, 30, ABI_EXIT_PORT},
+		{31, 31, ABI_EXIT_RDMSR},      {32, 32, ABI_EXIT_WRMSR},
+		{33, 35, ABI_EXIT_ERROR},      {36, 36, ABI_EXIT_UNDEFINED},
+		{37, 38, ABI_EXIT_ERROR},      {39, 39, ABI_EXIT_UNDEFINED},
+		{40, 40, ABI_EXIT_PAUSE},      {41, 42, ABI_EXIT_ERROR},
+		{43, 43, ABI_EXIT_WINDOW},     {44, 47, ABI_EXIT_ERROR},
+		{48, 48, ABI_EXIT_STAGE2},     {49, 49, ABI_EXIT_ERROR},
+		{50, 50, ABI_EXIT_UNDEFINED},  {51, 52, ABI_EXIT_ERROR},
+		{53, 53, ABI_EXIT_UNDEFINED},  {54, 54, ABI_EXIT_INVALIDATE},
+		{55, 55, ABI_EXIT_XSETBV},     {56, 58, ABI_EXIT_ERROR},
+		{59, 60, ABI_EXIT_UNDEFINED},  {61, 66, ABI_EXIT_ERROR},
+		{67, 68, ABI_EXIT_UNDEFINED},  {69, 69, ABI_EXIT_ERROR},
+		{70, 70, ABI_EXIT_UNDEFINED},  {71, 0xffff, ABI_EXIT_ERROR},
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(expected); i++)
@@ -48,8 +55,8 @@ TEST(each_reason_has_its_kind)
 
 TEST(an_error_has_the_reason_and_a_sentence)
 {
-	static const uint32_t reasons[] = {3, 9, 14, 33, 49, 71, 0xffff, 0x80000021, 0x80000022, 0x8000000a,
-					   0xffffffff};
+	static const uint32_t reasons[] = {
+		3, 9, 14, 33, 49, 71, 0xffff, 0x80000021, 0x80000022, 0x8000000a, 0xffffffff};
 
 	for (size_t i = 0; i < ARRAY_COUNT(reasons); i++) {
 		struct vm_exit exit = decode(reasons[i], 0);
@@ -79,16 +86,18 @@ TEST(only_an_instruction_has_a_length)
 
 TEST(the_short_way_agrees_with_the_long_one)
 {
-	for (uint32_t reason = 0; reason < 1000; reason++) {
-		uint32_t kind = vmx_exit_plain(reason);
+	struct vm_exit exit;
 
-		if (kind == ABI_EXIT_NONE)
+	for (uint32_t reason = 0; reason < 1000; reason++) {
+		if (!vmx_exit_plain(reason, &exit))
 			continue;
 		CHECK_EQ(vmx_exit_needs(reason), VMX_NEEDS_LENGTH);
-		CHECK_EQ(decode(reason, 0).kind, kind);
+		CHECK_EQ(decode(reason, 0).kind, exit.kind);
+		CHECK(!exit.reinject.is_valid);
 	}
-	CHECK_EQ(vmx_exit_plain(10), ABI_EXIT_CPUID);
-	CHECK_EQ(vmx_exit_plain(0x8000000a), ABI_EXIT_NONE);
+	CHECK(vmx_exit_plain(10, &exit));
+	CHECK_EQ(exit.kind, ABI_EXIT_CPUID);
+	CHECK(!vmx_exit_plain(0x8000000a, &exit));
 }
 
 TEST(ports_are_taken_apart)
@@ -144,8 +153,11 @@ TEST(stage_2_tells_read_write_and_fetch)
 
 TEST(exceptions_and_nmis_are_told_apart)
 {
-	struct vmx_raw raw = {.reason = 0, .event = EVENT_VALID | 3 << 8 | EVENT_ERROR | 17, .event_error = 9,
-			      .qualification = 0x4001, .length = 3};
+	struct vmx_raw raw = {.reason = 0,
+			      .event = EVENT_VALID | 3 << 8 | EVENT_ERROR | 17,
+			      .event_error = 9,
+			      .qualification = 0x4001,
+			      .length = 3};
 	struct vm_exit exit;
 
 	vmx_exit_decode(&raw, &exit);
@@ -169,7 +181,9 @@ TEST(exceptions_and_nmis_are_told_apart)
 
 TEST(an_interrupted_delivery_goes_in_again)
 {
-	struct vmx_raw raw = {.reason = 48, .vectoring = EVENT_VALID | 4 << 8 | 0x80, .length = 2,
+	struct vmx_raw raw = {.reason = 48,
+			      .vectoring = EVENT_VALID | 4 << 8 | 0x80,
+			      .length = 2,
 			      .vectoring_error = 7};
 	struct vm_exit exit;
 

@@ -8,9 +8,9 @@
 /* #DB, #AC: their delivery can fault for ever (CVE-2015-8104, CVE-2015-5307); #MC is the host's. */
 #define EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
 
-#define PAT_RESET    0x0007040600070406ull
-#define PAUSE_LIMIT  3000u /* PAUSEs between two exits */
-#define IOPM_ORDER   2u    /* 12 KiB are used */
+#define PAT_RESET   0x0007040600070406ull
+#define PAUSE_LIMIT 3000u /* PAUSEs between two exits */
+#define IOPM_ORDER  2u    /* 12 KiB are used */
 
 static hpa_t iopm;
 static uint8_t *iopm_map; /* every port exits: one map serves all VMs */
@@ -23,10 +23,10 @@ static void intercept(struct vmcb *vmcb, unsigned code)
 static void write_controls(struct vcpu *vcpu)
 {
 	static const uint8_t codes[] = {
-		SVM_INTR,   SVM_NMI,	SVM_INIT,   SVM_RDPMC,	   SVM_CPUID,	SVM_RSM,    SVM_INVD,
-		SVM_HLT,    SVM_INVLPGA, SVM_IOIO,  SVM_MSR,	   SVM_SHUTDOWN, SVM_VMRUN, SVM_VMMCALL,
-		SVM_VMLOAD, SVM_VMSAVE, SVM_STGI,   SVM_CLGI,	   SVM_SKINIT,	SVM_WBINVD, SVM_MONITOR,
-		SVM_MWAIT,  SVM_XSETBV, SVM_RDPRU,
+		SVM_INTR,   SVM_NMI,     SVM_INIT,    SVM_RDPMC,  SVM_CPUID,  SVM_RSM,
+		SVM_INVD,   SVM_HLT,     SVM_INVLPGA, SVM_IOIO,   SVM_MSR,    SVM_SHUTDOWN,
+		SVM_VMRUN,  SVM_VMMCALL, SVM_VMLOAD,  SVM_VMSAVE, SVM_STGI,   SVM_CLGI,
+		SVM_SKINIT, SVM_WBINVD,  SVM_MONITOR, SVM_MWAIT,  SVM_XSETBV, SVM_RDPRU,
 	};
 	struct vmcb *vmcb = vcpu->arch->vmcb;
 

@@ -5,15 +5,15 @@
 #include "kernel/object.h"
 #include "kernel/panic.h"
 
-#define CPUID_SVM                 0x8000000au
-#define CPUID_SVM_EDX_NPT         (1u << 0)
-#define CPUID_SVM_EDX_NRIPS       (1u << 3)
-#define CPUID_SVM_EDX_PAUSE       (1u << 10)
-#define CPUID_80000001_EDX_FFXSR  (1u << 25)
+#define CPUID_SVM                0x8000000au
+#define CPUID_SVM_EDX_NPT        (1u << 0)
+#define CPUID_SVM_EDX_NRIPS      (1u << 3)
+#define CPUID_SVM_EDX_PAUSE      (1u << 10)
+#define CPUID_80000001_EDX_FFXSR (1u << 25)
 
-#define CPUID_1_ECX_HYPERVISOR   (1u << 31)
-#define CPUID_HYPERVISOR         0x40000000u
-#define SIGNATURE_TCG            0x54474354u /* "TCGT": the start of EBX, ECX, EDX */
+#define CPUID_1_ECX_HYPERVISOR (1u << 31)
+#define CPUID_HYPERVISOR       0x40000000u
+#define SIGNATURE_TCG          0x54474354u /* "TCGT": the start of EBX, ECX, EDX */
 
 struct svm_caps svm_caps;
 

@@ -64,7 +64,8 @@ void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
 	struct vmcb *vmcb = vcpu->arch->vmcb;
 	uint64_t next = vmcb->rip + length;
 
-	if (__builtin_expect((vmcb->rip ^ next) >> 32, 0)) { /* RIP crosses 4 GiB: has it so many bits? */
+	if (__builtin_expect((vmcb->rip ^ next) >> 32,
+			     0)) { /* RIP crosses 4 GiB: has it so many bits? */
 		skip_slow(vcpu, next);
 		return;
 	}
@@ -119,7 +120,8 @@ bool svm_vcpu_can_interrupt(struct vcpu *vcpu)
 {
 	const struct vmcb *vmcb = vcpu->arch->vmcb;
 
-	return !vcpu->arch->is_stepping && vmcb->rflags & RFLAGS_IF && !(vmcb->shadow & 1) && !(vmcb->event & EVENT_VALID);
+	return !vcpu->arch->is_stepping && vmcb->rflags & RFLAGS_IF && !(vmcb->shadow & 1) &&
+	       !(vmcb->event & EVENT_VALID);
 }
 
 bool svm_vcpu_can_nmi(struct vcpu *vcpu)

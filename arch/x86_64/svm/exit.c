@@ -7,15 +7,27 @@
 #define VECTOR_BP 3u
 #define VECTOR_OF 4u
 #define VECTOR_GP 13u
-#define AT(code)  [(code) - SVM_CODE_FIRST]
+#define AT(code)  [(code)-SVM_CODE_FIRST]
 
 /* How the record's union is filled. */
 enum form { PLAIN, EXCEPTION, MSR, PORT, NPF, GP, TEXT };
 
-#define INSTRUCTION(k, length) {ABI_EXIT_##k, PLAIN, length, 0}
-#define UNDEFINED              {ABI_EXIT_UNDEFINED, PLAIN, 0, 0}
-#define OTHER(k)               {ABI_EXIT_##k, PLAIN, 0, 0}
-#define STOPS(sentence)        {ABI_EXIT_ERROR, TEXT, 0, sentence}
+#define INSTRUCTION(k, length)                                                                     \
+	{                                                                                          \
+		ABI_EXIT_##k, PLAIN, length, 0                                                     \
+	}
+#define UNDEFINED                                                                                  \
+	{                                                                                          \
+		ABI_EXIT_UNDEFINED, PLAIN, 0, 0                                                    \
+	}
+#define OTHER(k)                                                                                   \
+	{                                                                                          \
+		ABI_EXIT_##k, PLAIN, 0, 0                                                          \
+	}
+#define STOPS(sentence)                                                                            \
+	{                                                                                          \
+		ABI_EXIT_ERROR, TEXT, 0, sentence                                                  \
+	}
 
 const struct svm_row svm_codes[SVM_CODE_COUNT] = {
 	AT(SVM_INTR) = OTHER(INTERRUPT),
@@ -37,16 +49,17 @@ const struct svm_row svm_codes[SVM_CODE_COUNT] = {
 	AT(SVM_SHUTDOWN) = OTHER(TRIPLE_FAULT),
 	AT(SVM_VMRUN) = UNDEFINED,
 	AT(SVM_VMMCALL) = INSTRUCTION(HYPERCALL, 3),
-	[SVM_VMLOAD - SVM_CODE_FIRST ... SVM_SKINIT - SVM_CODE_FIRST] = UNDEFINED,
+	[SVM_VMLOAD - SVM_CODE_FIRST... SVM_SKINIT - SVM_CODE_FIRST] = UNDEFINED,
 	AT(SVM_WBINVD) = INSTRUCTION(INVALIDATE, 2),
-	[SVM_MONITOR - SVM_CODE_FIRST ... SVM_MWAIT_ARMED - SVM_CODE_FIRST] = UNDEFINED,
+	[SVM_MONITOR - SVM_CODE_FIRST... SVM_MWAIT_ARMED - SVM_CODE_FIRST] = UNDEFINED,
 	AT(SVM_XSETBV) = INSTRUCTION(XSETBV, 3),
 	AT(SVM_RDPRU) = UNDEFINED,
 };
 
 static const struct svm_row *code_of(uint64_t code)
 {
-	static const struct svm_row unknown = STOPS("the CPU left the guest for a reason not known");
+	static const struct svm_row unknown =
+		STOPS("the CPU left the guest for a reason not known");
 	static const struct svm_row failed = STOPS("VMRUN failed: invalid VMCB");
 	static const struct svm_row cr8 = OTHER(WINDOW); /* intercepted while an interrupt waits */
 	static const struct svm_row npf = {ABI_EXIT_STAGE2, NPF, 0, 0};

@@ -23,7 +23,8 @@ static inline uint32_t svm_exit_length(const struct vmcb *vmcb, uint32_t plain, 
 	return has_next_rip && length - 1 < 15 ? (uint32_t)length : plain;
 }
 
-/* For an exit by an instruction that the record needs no more of; else false, and nothing is filled. */
+/* For an exit by an instruction that the record needs no more of; else false, and nothing is
+ * filled. */
 static inline bool svm_exit_plain(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit *exit)
 {
 	uint64_t index = vmcb->exit_code - SVM_CODE_FIRST;

@@ -66,7 +66,8 @@ void svm_vm_msr_direct(struct vm *vm, uint32_t index, bool read, bool write)
 	else if (index - low != 0)
 		return; /* always exits */
 	if (index == IA32_PAT)
-		return; /* not every CPU keeps the guest's apart from the host's when it is written */
+		return; /* not every CPU keeps the guest's apart from the host's when it is written
+			 */
 	map[low / 4] &= ~(3u << low % 4 * 2);
 	map[low / 4] |= exits << low % 4 * 2;
 }

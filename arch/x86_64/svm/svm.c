@@ -74,20 +74,23 @@ struct svm_entry *svm_before(struct vcpu *vcpu)
 		vmcb->vintr = (vmcb->vintr & ~VINTR_TPR) | tpr;
 		vmcb->clean &= ~CLEAN_VINTR;
 	}
-	if (__builtin_expect(core->owner != vcpu || arch->asid_generation != core->asid_generation ||
-			     this->fpu_owner != arch->fpu, 0))
+	if (__builtin_expect(core->owner != vcpu ||
+				     arch->asid_generation != core->asid_generation ||
+				     this->fpu_owner != arch->fpu,
+			     0))
 		return before_slow(vcpu);
 	return &arch->entry;
 }
 
-/* Also brings up to date what the exit left half-done, so that the record is all there is to know. */
+/* Also brings up to date what the exit left half-done, so that the record is all there is to know.
+ */
 static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct arch_vcpu *arch = vcpu->arch;
 
 	vcpu->lapic.page[0x80] = (uint8_t)(arch->vmcb->vintr << 4);
-	/* Cheaper than the exit that V_IRQ would make at once; and Bochs takes a V_IRQ only when the
-	 * guest itself sets IF. */
+	/* Cheaper than the exit that V_IRQ would make at once; and Bochs takes a V_IRQ only when
+	 * the guest itself sets IF. */
 	if (arch->vmcb->vintr & VINTR_IRQ)
 		vcpu->needs_look = true;
 	svm_exit_decode(arch->vmcb, svm_caps.has_next_rip, exit);
@@ -110,9 +113,11 @@ void svm_after(struct vcpu *vcpu, struct vm_exit *exit)
 	vcpu->page->gpr[ABI_RSP] = vmcb->rsp;
 	vmcb->clean = CLEAN_ALL;
 	vmcb->tlb_control = TLB_FLUSH_NONE;
-	if (__builtin_expect((vmcb->vintr & (VINTR_TPR | VINTR_IRQ)) != vcpu->lapic.page[0x80] >> 4 ||
-			     arch->is_nmi_returning ||
-			     !svm_exit_plain(vmcb, svm_caps.has_next_rip, exit), 0))
+	if (__builtin_expect((vmcb->vintr & (VINTR_TPR | VINTR_IRQ)) !=
+					     vcpu->lapic.page[0x80] >> 4 ||
+				     arch->is_nmi_returning ||
+				     !svm_exit_plain(vmcb, svm_caps.has_next_rip, exit),
+			     0))
 		after_slow(vcpu, exit);
 }
 
@@ -122,10 +127,16 @@ void svm_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 	vcpu->arch->vmcb->clean &= ~CLEAN_INTERCEPTS;
 }
 
-struct fpu_area *svm_vcpu_fpu(struct vcpu *vcpu)
+static struct fpu_area *vcpu_fpu(struct vcpu *vcpu)
 {
 	return vcpu->arch->fpu;
 }
 
-#define ENTRY(f) .f = svm_##f,
-const struct hv_ops svm_ops = {.name = "svm", HV_EACH(ENTRY)};
+#define X(result, member, parameters, arguments) .member = svm_##member,
+const struct hv_ops svm_ops = {.name = "svm",
+			       .missing = svm_missing,
+			       .cpu_start = svm_cpu_start,
+			       .cpu_stop = svm_cpu_stop,
+			       .stage2_format = svm_stage2_format,
+			       .vcpu_fpu = vcpu_fpu,
+			       HV_FORWARDED(X)};

@@ -4,7 +4,7 @@
 #include "arch/x86_64/core.h"
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/guest_regs.h"
-#include "arch/x86_64/hv_each.h"
+#include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/svm/enter.h"
@@ -29,7 +29,7 @@ struct arch_vcpu {
 	bool is_nmi_masked;       /* an NMI went in and its IRET has not been seen done */
 	bool is_nmi_returning;    /* IRET at iret_rip runs next */
 	uint64_t iret_rip;
-	bool is_stepping;         /* over one instruction, by TF; the guest's own TF: */
+	bool is_stepping; /* over one instruction, by TF; the guest's own TF: */
 	bool had_tf;
 	struct guest_regs regs; /* valid while the vCPU is not its core's owner */
 };
@@ -67,9 +67,14 @@ static inline void svm_regs_take(struct vcpu *vcpu)
 	core->owner = NULL;
 }
 
-/* svm_missing() and all the others of the table. */
-#define SVM_DECLARE(f) HV_TYPE(f) svm_##f;
-HV_EACH(SVM_DECLARE)
+/* The members of svm_ops. */
+const char *svm_missing(void);
+void svm_cpu_start(void);
+void svm_cpu_stop(void);
+const struct pt_format *svm_stage2_format(void);
+#define X(result, name, parameters, arguments) result svm_##name parameters;
+HV_FORWARDED(X)
+#undef X
 
 uint8_t *svm_map_alloc(struct quota *quota, unsigned order, hpa_t *hpa); /* msr.c */
 void svm_mode_changed(struct vcpu *vcpu);       /* control.c: after writes of CR0, CR3, CR4, EFER */

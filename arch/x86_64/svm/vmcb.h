@@ -21,12 +21,12 @@ struct vmcb {
 	uint64_t tsc_offset;
 	uint32_t asid;
 	uint32_t tlb_control;
-	uint32_t vintr;        /* VINTR_* */
+	uint32_t vintr; /* VINTR_* */
 	uint32_t vintr_vector;
-	uint64_t shadow;       /* bit 0: interrupt shadow */
+	uint64_t shadow; /* bit 0: interrupt shadow */
 	uint64_t exit_code, exit_info1, exit_info2;
 	uint32_t exit_event, exit_event_error; /* EXITINTINFO */
-	uint64_t nested;       /* bit 0: nested paging */
+	uint64_t nested;                       /* bit 0: nested paging */
 	uint8_t reserved_098[0xa8 - 0x98];
 	uint32_t event, event_error; /* EVENTINJ */
 	uint64_t nested_cr3;
@@ -104,10 +104,10 @@ enum svm_code {
 
 #define INTERCEPT_CR8_WRITE (1u << 24) /* of intercept_cr */
 
-#define VINTR_TPR         0x0fu
-#define VINTR_IRQ         (1u << 8)
-#define VINTR_IGNORE_TPR  (1u << 20)
-#define VINTR_MASKING     (1u << 24)
+#define VINTR_TPR        0x0fu
+#define VINTR_IRQ        (1u << 8)
+#define VINTR_IGNORE_TPR (1u << 20)
+#define VINTR_MASKING    (1u << 24)
 
 #define EVENT_ERROR      (1u << 11)
 #define EVENT_VALID      (1u << 31)

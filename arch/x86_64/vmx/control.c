@@ -32,9 +32,10 @@ static int bitmap_init(void)
 
 /* A VMCS starts with nothing known in it: what we use and is 0 nearly always. */
 static const uint16_t zero_fields[] = {
-	VMCS_PAGE_FAULT_MASK,	VMCS_PAGE_FAULT_MATCH,	VMCS_CR3_TARGET_COUNT,	VMCS_EXIT_STORE_COUNT,
-	VMCS_EXIT_LOAD_COUNT,	VMCS_ENTRY_LOAD_COUNT,	VMCS_ENTRY_EVENT,	VMCS_TPR_THRESHOLD,
-	VMCS_TSC_OFFSET,	VMCS_GUEST_DEBUGCTL,	VMCS_GUEST_ACTIVITY,	VMCS_GUEST_SHADOW,
+	VMCS_PAGE_FAULT_MASK,   VMCS_PAGE_FAULT_MATCH,   VMCS_CR3_TARGET_COUNT,
+	VMCS_EXIT_STORE_COUNT,  VMCS_EXIT_LOAD_COUNT,    VMCS_ENTRY_LOAD_COUNT,
+	VMCS_ENTRY_EVENT,       VMCS_TPR_THRESHOLD,      VMCS_TSC_OFFSET,
+	VMCS_GUEST_DEBUGCTL,    VMCS_GUEST_ACTIVITY,     VMCS_GUEST_SHADOW,
 	VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
 };
 
@@ -104,7 +105,8 @@ void vmx_vcpu_exit(struct vcpu *vcpu)
 	if (core->current == vcpu)
 		core->current = NULL;
 	if (arch->vmcs) {
-		vmclear(kpage_hpa(arch->vmcs).value); /* the CPU may cache it, and write it back later */
+		vmclear(kpage_hpa(arch->vmcs)
+				.value); /* the CPU may cache it, and write it back later */
 		kpage_free_charged(quota, arch->vmcs);
 	}
 	fpu_area_free(quota, arch->fpu);
@@ -116,11 +118,15 @@ void vmx_use_slow(struct vcpu *vcpu)
 {
 	struct vmx_core *core = vmx_core();
 
-	if (core->owner && core->owner != vcpu) /* whose registers the core holds is always current, too */
+	if (core->owner &&
+	    core->owner != vcpu) /* whose registers the core holds is always current, too */
 		vmx_regs_take(core->owner);
 	if (!vmptrld(kpage_hpa(vcpu->arch->vmcs).value))
 		panic("VMPTRLD failed");
+	if (core->current)
+		core->current->arch->is_current = false;
 	core->current = vcpu;
+	vcpu->arch->is_current = true;
 }
 
 static uint64_t table_base(const char *table)
@@ -169,27 +175,31 @@ void vmx_sync_rsp(struct vcpu *vcpu)
 	vcpu->page->gpr[ABI_RSP] = vcpu->arch->rsp;
 }
 
+static __attribute__((noinline)) uint64_t cr_slow(struct vcpu *vcpu, unsigned nr)
+{
+	vmx_use(vcpu);
+	return vmx_vcpu_cr(vcpu, nr);
+}
+
+/* CPUID asks for CR4. */
 uint64_t vmx_vcpu_cr(struct vcpu *vcpu, unsigned nr)
 {
-	uint64_t mask = vcpu->arch->cr4_mask;
+	struct arch_vcpu *arch = vcpu->arch;
 
-	vmx_use(vcpu);
-	switch (nr) {
-	case 0:
-		return (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | (vmread(VMCS_CR0_SHADOW) & CR0_MASK);
-	case 2:
-		return vcpu->arch->cr2;
-	case 3:
-		return vmread(VMCS_GUEST_CR3);
-	default:
-		return (vmread(VMCS_GUEST_CR4) & ~mask) | (vmread(VMCS_CR4_SHADOW) & mask);
-	}
+	if (!arch->is_current)
+		return cr_slow(vcpu, nr);
+	if (nr == 4)
+		return (vmread(VMCS_GUEST_CR4) & ~arch->cr4_mask) | arch->cr4_shadow;
+	if (nr == 0)
+		return (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | arch->cr0_shadow;
+	return nr == 3 ? vmread(VMCS_GUEST_CR3) : arch->cr2;
 }
 
 static void write_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 {
 	switch (nr) {
 	case 0:
+		vcpu->arch->cr0_shadow = value & CR0_MASK;
 		vmwrite(VMCS_CR0_SHADOW, value);
 		vmwrite(VMCS_GUEST_CR0, (value & ~(CR0_NW | CR0_CD)) | CR0_ET | CR0_NE);
 		break;
@@ -200,6 +210,7 @@ static void write_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 		vmwrite(VMCS_GUEST_CR3, value);
 		break;
 	default: /* MCE: a machine check that hits the guest is the host's */
+		vcpu->arch->cr4_shadow = value & vcpu->arch->cr4_mask;
 		vmwrite(VMCS_CR4_SHADOW, value);
 		vmwrite(VMCS_GUEST_CR4, value | CR4_MCE | vmx_caps.cr4_fixed);
 	}
@@ -213,7 +224,8 @@ void vmx_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 		vmx_mode_changed(vcpu);
 }
 
-/* SDM vol 3, "PDPTE Registers": an entry that the CPU would refuse becomes one that is not present. */
+/* SDM vol 3, "PDPTE Registers": an entry that the CPU would refuse becomes one that is not present.
+ */
 static void load_pdptes(struct vcpu *vcpu)
 {
 	uint64_t cr3 = vmread(VMCS_GUEST_CR3);
@@ -238,13 +250,14 @@ void vmx_mode_changed(struct vcpu *vcpu)
 	uint64_t efer = vmread(VMCS_GUEST_EFER);
 	bool is_paged = vmread(VMCS_GUEST_CR0) & CR0_PG;
 	bool is_long = is_paged && efer & EFER_LME;
-	uint32_t entry = is_long ? arch->controls_entry | ENTRY_IA32E
-				 : arch->controls_entry & ~ENTRY_IA32E;
+	uint32_t entry =
+		is_long ? arch->controls_entry | ENTRY_IA32E : arch->controls_entry & ~ENTRY_IA32E;
 
 	if (entry != arch->controls_entry) {
 		arch->controls_entry = entry;
 		vmwrite(VMCS_ENTRY, entry);
-		if (is_long) /* a 16-bit TSS becomes one of the new mode; SDM asks for it at the entry */
+		if (is_long) /* a 16-bit TSS becomes one of the new mode; SDM asks for it at the
+				entry */
 			vmwrite(VMCS_GUEST_RIGHTS + 2 * ABI_TR,
 				vmread(VMCS_GUEST_RIGHTS + 2 * ABI_TR) | 8);
 	}

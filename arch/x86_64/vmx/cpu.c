@@ -4,8 +4,8 @@
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/frames.h"
 #include "kernel/object.h"
-#include "kernel/panic.h"
 #include "kernel/pagetable.h"
+#include "kernel/panic.h"
 
 #define FEATURE_CONTROL_LOCK  (1ull << 0)
 #define FEATURE_CONTROL_VMXON (1ull << 2) /* outside SMX */
@@ -47,7 +47,8 @@ static const struct requirement {
 	uint32_t msr, bits;
 	const char *missing;
 } required[] = {
-	{IA32_VMX_TRUE_PINBASED_CTLS, PIN_INTERRUPT, "this CPU's VT-x lacks external-interrupt exiting"},
+	{IA32_VMX_TRUE_PINBASED_CTLS, PIN_INTERRUPT,
+	 "this CPU's VT-x lacks external-interrupt exiting"},
 	{IA32_VMX_TRUE_PINBASED_CTLS, PIN_NMI, "this CPU's VT-x lacks NMI exiting"},
 	{IA32_VMX_TRUE_PINBASED_CTLS, PIN_VIRTUAL_NMIS, "this CPU's VT-x lacks virtual NMIs"},
 	{IA32_VMX_TRUE_PROCBASED_CTLS, PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW,
@@ -64,7 +65,8 @@ static const struct requirement {
 	{IA32_VMX_PROCBASED_CTLS2, PROC2_UNRESTRICTED, "this CPU's VT-x lacks unrestricted guests"},
 	{IA32_VMX_TRUE_EXIT_CTLS, EXIT_SAVE_DEBUG | EXIT_HOST_64,
 	 "this CPU's VT-x lacks 64-bit hosts or saving of debug controls"},
-	{IA32_VMX_TRUE_EXIT_CTLS, EXIT_SAVE_PAT | EXIT_LOAD_PAT, "this CPU's VT-x does not switch PAT"},
+	{IA32_VMX_TRUE_EXIT_CTLS, EXIT_SAVE_PAT | EXIT_LOAD_PAT,
+	 "this CPU's VT-x does not switch PAT"},
 	{IA32_VMX_TRUE_EXIT_CTLS, EXIT_SAVE_EFER | EXIT_LOAD_EFER,
 	 "this CPU's VT-x does not switch EFER"},
 	{IA32_VMX_TRUE_ENTRY_CTLS, ENTRY_LOAD_DEBUG | ENTRY_LOAD_PAT | ENTRY_LOAD_EFER,
@@ -94,7 +96,8 @@ const char *vmx_missing(void)
 			return required[i].missing;
 	if (!ept_has(EPT_WALK_4 | EPT_WRITE_BACK | EPT_2M))
 		return "this CPU's EPT lacks 4 levels, write-back or 2 MiB pages";
-	if (!ept_has(EPT_INVEPT | EPT_INVVPID) || !(ept_has(EPT_INVEPT_ONE) || ept_has(EPT_INVEPT_ALL)) ||
+	if (!ept_has(EPT_INVEPT | EPT_INVVPID) ||
+	    !(ept_has(EPT_INVEPT_ONE) || ept_has(EPT_INVEPT_ALL)) ||
 	    !(ept_has(EPT_INVVPID_ONE) || ept_has(EPT_INVVPID_ALL)))
 		return "this CPU's VT-x lacks INVEPT or INVVPID";
 	return NULL;

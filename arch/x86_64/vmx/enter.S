@@ -2,6 +2,17 @@
 /* The way into a guest and out again: save the host, load the guest, enter; the reverse on an exit. */
 #include "asm_offsets.h"
 
+	/* The host's registers again, and struct vcpu and vm_exit for the next function. */
+	.macro leave_to next
+	.irp reg, ecx, edx, r8d, r9d, r10d, r11d
+	xor	%\reg, %\reg
+	.endr
+	.irp reg, rsi, rdi, r15, r14, r13, r12, rbx, rbp
+	pop	%\reg
+	.endr
+	jmp	\next
+	.endm
+
 /* RDI = struct vcpu, RSI = struct vm_exit: enter.h. */
 	.text
 	.globl vmx_vcpu_enter
@@ -30,9 +41,8 @@ vmx_vcpu_enter:
 	vmwrite	%rsp, %rcx
 	jmp	1b
 
-4:	lea	vmx_failed(%rip), %rax	/* nothing but the general registers was the guest's */
-	add	$8, %rsp
-	jmp	5f
+4:	pop	%rax			/* nothing but the general registers was the guest's */
+	leave_to vmx_failed
 
 	/* The stack is as at the entry: struct vmx_entry, RSI, RDI, R15 .. RBP, return address. */
 	.globl vmx_exit_landing
@@ -47,14 +57,7 @@ vmx_exit_landing:
 	pop	GPR_rdi(%rdi)
 	pop	%rax
 	lgdt	ENTRY_GDTR(%rax)	/* ring 3 must not find descriptors behind the table */
-	lea	vmx_after(%rip), %rax
-5:	.irp reg, ecx, edx, r8d, r9d, r10d, r11d
-	xor	%\reg, %\reg
-	.endr
-	.irp reg, rsi, rdi, r15, r14, r13, r12, rbx, rbp
-	pop	%\reg
-	.endr
-	jmp	*%rax
+	leave_to vmx_after
 	.size vmx_vcpu_enter, . - vmx_vcpu_enter
 
 	.section .note.GNU-stack, "", @progbits

@@ -18,8 +18,8 @@ struct vmx_entry {
 };
 
 /*
- * vmx_vcpu_enter of enter.S is vmx_before, the guest until its exit, and vmx_after, or vmx_failed if
- * the VMCS was refused (VMfail). No value of the guest stays in a register.
+ * vmx_vcpu_enter of enter.S is vmx_before, the guest until its exit, and vmx_after, or vmx_failed
+ * if the VMCS was refused (VMfail). No value of the guest stays in a register.
  */
 struct vmx_entry *vmx_before(struct vcpu *vcpu); /* the core and the VMCS are ready: what to load */
 void vmx_after(struct vcpu *vcpu, struct vm_exit *exit);

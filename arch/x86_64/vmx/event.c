@@ -30,14 +30,15 @@ static __attribute__((noinline)) void skip_slow(struct vcpu *vcpu, unsigned leng
 
 void vmx_vcpu_skip(struct vcpu *vcpu, unsigned length)
 {
+	bool is_current = vcpu->arch->is_current;
 	uint64_t rip = 0, next = 0;
-	bool is_current = vmx_core()->current == vcpu;
 
 	if (__builtin_expect(is_current, 1)) {
 		rip = vmread(VMCS_GUEST_RIP);
 		next = rip + length;
 	}
-	if (__builtin_expect(!is_current || (rip ^ next) >> 32, 0)) { /* or does RIP have so many bits? */
+	if (__builtin_expect(!is_current || (rip ^ next) >> 32,
+			     0)) { /* or does RIP have so many bits? */
 		skip_slow(vcpu, length);
 		return;
 	}
@@ -84,21 +85,25 @@ void vmx_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
 		if (shadow & SHADOW_NMI)
 			vmwrite(VMCS_GUEST_SHADOW, shadow & ~SHADOW_NMI);
 	}
-	vmwrite(VMCS_ENTRY_EVENT, info);
-	vcpu->arch->has_injected = true;
+	vmwrite(VMCS_ENTRY_EVENT, info); /* an exit takes VALID away */
+}
+
+static bool has_injected(void)
+{
+	return vmread(VMCS_ENTRY_EVENT) & EVENT_VALID;
 }
 
 bool vmx_vcpu_can_interrupt(struct vcpu *vcpu)
 {
 	vmx_use(vcpu);
-	return !vcpu->arch->has_injected && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF &&
+	return !has_injected() && vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF &&
 	       !(vmread(VMCS_GUEST_SHADOW) & (SHADOW_STI | SHADOW_MOV_SS));
 }
 
 bool vmx_vcpu_can_nmi(struct vcpu *vcpu)
 {
 	vmx_use(vcpu);
-	return !vcpu->arch->has_injected &&
+	return !has_injected() &&
 	       !(vmread(VMCS_GUEST_SHADOW) & (SHADOW_STI | SHADOW_MOV_SS | SHADOW_NMI));
 }
 
@@ -115,7 +120,7 @@ void vmx_set_proc(struct arch_vcpu *arch, uint32_t clear, uint32_t set)
 void vmx_set_tpr_threshold(struct arch_vcpu *arch, unsigned class)
 {
 	if (class != arch->tpr_threshold) {
-		arch->tpr_threshold = (uint8_t)class;
+		arch->tpr_threshold = (uint8_t) class;
 		vmwrite(VMCS_TPR_THRESHOLD, class);
 	}
 }

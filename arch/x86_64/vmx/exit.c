@@ -16,10 +16,22 @@ enum form { PLAIN, EVENT, CR, DR, PORT, EPT, GP, TEXT };
 #define R VMX_NEEDS_RSP
 #define V VMX_NEEDS_VECTORING
 
-#define INSTRUCTION(k) {ABI_EXIT_##k, PLAIN, L, 0}
-#define UNDEFINED      {ABI_EXIT_UNDEFINED, PLAIN, 0, 0}
-#define OTHER(k)       {ABI_EXIT_##k, PLAIN, R, 0}
-#define STOPS(sentence) {ABI_EXIT_ERROR, TEXT, R, sentence}
+#define INSTRUCTION(k)                                                                             \
+	{                                                                                          \
+		ABI_EXIT_##k, PLAIN, L, 0                                                          \
+	}
+#define UNDEFINED                                                                                  \
+	{                                                                                          \
+		ABI_EXIT_UNDEFINED, PLAIN, 0, 0                                                    \
+	}
+#define OTHER(k)                                                                                   \
+	{                                                                                          \
+		ABI_EXIT_##k, PLAIN, R, 0                                                          \
+	}
+#define STOPS(sentence)                                                                            \
+	{                                                                                          \
+		ABI_EXIT_ERROR, TEXT, R, sentence                                                  \
+	}
 
 const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
 	[0] = {ABI_EXIT_EXCEPTION, EVENT, VMX_NEEDS_EVENT | L | Q | R | V, 0},
@@ -33,7 +45,7 @@ const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
 	[10] = INSTRUCTION(CPUID),
 	[11] = UNDEFINED, /* GETSEC */
 	[12] = {ABI_EXIT_HLT, PLAIN, L | R, 0},
-	[13] = INSTRUCTION(INVALIDATE), /* INVD */
+	[13] = INSTRUCTION(INVALIDATE),        /* INVD */
 	[15] = {ABI_EXIT_EXCEPTION, GP, R, 0}, /* RDPMC: there are no counters */
 	[17] = UNDEFINED,                      /* RSM */
 	[18] = INSTRUCTION(HYPERCALL),
@@ -56,15 +68,16 @@ const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
 	[53] = UNDEFINED,               /* INVVPID */
 	[54] = INSTRUCTION(INVALIDATE), /* WBINVD, WBNOINVD */
 	[55] = INSTRUCTION(XSETBV),
-	[59] = UNDEFINED, /* VMFUNC */
-	[60] = UNDEFINED, /* ENCLS */
+	[59] = UNDEFINED,        /* VMFUNC */
+	[60] = UNDEFINED,        /* ENCLS */
 	[67 ... 68] = UNDEFINED, /* UMWAIT, TPAUSE */
-	[70] = UNDEFINED, /* ENCLV */
+	[70] = UNDEFINED,        /* ENCLV */
 };
 
 static const struct vmx_reason *reason_of(uint32_t reason)
 {
-	static const struct vmx_reason unknown = STOPS("the CPU left the guest for a reason not known");
+	static const struct vmx_reason unknown =
+		STOPS("the CPU left the guest for a reason not known");
 	static const struct vmx_reason failed = STOPS("VM entry failed");
 	uint32_t basic = reason & 0xffff;
 

@@ -6,8 +6,9 @@
 /* Which fields besides the reason an exit needs; the others of struct vmx_raw are not looked at. */
 #define VMX_NEEDS_LENGTH        1u
 #define VMX_NEEDS_QUALIFICATION 2u
-#define VMX_NEEDS_EVENT         4u  /* VM-exit interruption information and error code */
-#define VMX_NEEDS_VECTORING     8u  /* IDT-vectoring information; if valid, error code and length too */
+#define VMX_NEEDS_EVENT         4u /* VM-exit interruption information and error code */
+#define VMX_NEEDS_VECTORING     8u /* IDT-vectoring information; if valid, error code and length too \
+				    */
 #define VMX_NEEDS_GPA           16u
 #define VMX_NEEDS_RSP           32u /* the guest's RSP must be in the page: vmm or a handler may want it */
 
@@ -28,12 +29,14 @@ struct vmx_reason {
 #define VMX_REASON_COUNT 71u
 extern const struct vmx_reason vmx_reasons[VMX_REASON_COUNT];
 
-/* The kind of an exit for which the record is complete with the instruction's length; else NONE. */
-static inline uint32_t vmx_exit_plain(uint32_t reason)
+/* If an exit's record is complete with the instruction's length: fills all but that. */
+static inline bool vmx_exit_plain(uint32_t reason, struct vm_exit *exit)
 {
-	if (__builtin_expect(reason < VMX_REASON_COUNT && vmx_reasons[reason].needs == VMX_NEEDS_LENGTH, 1))
-		return vmx_reasons[reason].kind;
-	return ABI_EXIT_NONE;
+	if (reason >= VMX_REASON_COUNT || vmx_reasons[reason].needs != VMX_NEEDS_LENGTH)
+		return false;
+	exit->kind = vmx_reasons[reason].kind;
+	exit->reinject.is_valid = 0;
+	return true;
 }
 
 unsigned vmx_exit_needs(uint32_t reason);

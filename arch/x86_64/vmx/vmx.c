@@ -4,11 +4,11 @@
 
 #include "kernel/frames.h"
 
-#define VECTOR_DB 1u
-#define VECTOR_MC 18u
+#define VECTOR_DB            1u
+#define VECTOR_MC            18u
 #define DR6_OF_QUALIFICATION 0x600full /* B0 to B3, BD, BS */
-#define DR6_BD (1ull << 13)
-#define DR7_GD (1ull << 13)
+#define DR6_BD               (1ull << 13)
+#define DR7_GD               (1ull << 13)
 
 /* Another guest ran on this core last, or none, or this one on another core. */
 static void take_core(struct vmx_core *core, struct vcpu *vcpu)
@@ -59,6 +59,7 @@ void vmx_vcpu_put(struct vcpu *vcpu)
 		vmx_sync_rsp(vcpu);
 		vmclear(kpage_hpa(arch->vmcs).value);
 		core->current = NULL;
+		arch->is_current = false;
 		arch->entry.is_launched = 0;
 	}
 }
@@ -112,7 +113,9 @@ static void settle(struct vcpu *vcpu, const struct vmx_raw *raw, const struct vm
 		if (exit->exception.vector == VECTOR_DB)
 			settle_debug(raw);
 		else if (exit->exception.vector == VECTOR_MC)
-			__asm__ volatile("int %0" : : "i"(VECTOR_MC)); /* the host's: does not return */
+			__asm__ volatile("int %0"
+					 :
+					 : "i"(VECTOR_MC)); /* the host's: does not return */
 		break;
 	case ABI_EXIT_STAGE2: /* SDM vol 3, "Resuming Guest Software after Handling an Exception" */
 		if (raw->qualification & QUALIFICATION_NMI_UNBLOCKED && !exit->reinject.is_valid)
@@ -165,9 +168,10 @@ struct vmx_entry *vmx_before(struct vcpu *vcpu)
 	struct arch_vcpu *arch = vcpu->arch;
 
 	if (__builtin_expect(((struct vmx_core *)core->hv)->owner != vcpu ||
-			     arch->host_cr3 != read_cr3() ||
-			     arch->rsp != vcpu->page->gpr[ABI_RSP] || arch->tpr_threshold ||
-			     arch->cr2 != read_cr2() || core->fpu_owner != arch->fpu, 0))
+				     arch->host_cr3 != read_cr3() ||
+				     arch->rsp != vcpu->page->gpr[ABI_RSP] || arch->tpr_threshold ||
+				     arch->cr2 != read_cr2() || core->fpu_owner != arch->fpu,
+			     0))
 		return before_slow(vcpu);
 	return &arch->entry;
 }
@@ -186,18 +190,14 @@ void vmx_after(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct arch_vcpu *arch = vcpu->arch;
 	uint32_t reason = (uint32_t)vmread(VMCS_REASON);
-	uint32_t kind = vmx_exit_plain(reason);
 
 	arch->cr2 = read_cr2();
-	arch->has_injected = false;
 	arch->entry.is_launched = 1;
-	if (__builtin_expect(kind == ABI_EXIT_NONE, 0)) {
+	if (__builtin_expect(!vmx_exit_plain(reason, exit), 0)) {
 		after_slow(vcpu, exit, reason);
 		return;
 	}
-	exit->kind = kind;
 	exit->length = (uint32_t)vmread(VMCS_LENGTH);
-	exit->reinject.is_valid = 0;
 }
 
 void vmx_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
@@ -206,10 +206,16 @@ void vmx_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 	vmwrite(VMCS_TSC_OFFSET, offset);
 }
 
-struct fpu_area *vmx_vcpu_fpu(struct vcpu *vcpu)
+static struct fpu_area *vcpu_fpu(struct vcpu *vcpu)
 {
 	return vcpu->arch->fpu;
 }
 
-#define ENTRY(f) .f = vmx_##f,
-const struct hv_ops vmx_ops = {.name = "vmx", HV_EACH(ENTRY)};
+#define X(result, member, parameters, arguments) .member = vmx_##member,
+const struct hv_ops vmx_ops = {.name = "vmx",
+			       .missing = vmx_missing,
+			       .cpu_start = vmx_cpu_start,
+			       .cpu_stop = vmx_cpu_stop,
+			       .stage2_format = vmx_stage2_format,
+			       .vcpu_fpu = vcpu_fpu,
+			       HV_FORWARDED(X)};

@@ -4,7 +4,7 @@
 #include "arch/x86_64/core.h"
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/guest_regs.h"
-#include "arch/x86_64/hv_each.h"
+#include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/vmx/enter.h"
@@ -26,14 +26,15 @@ struct arch_vcpu {
 	uint32_t proc;     /* what the VMCS's controls hold */
 	uint32_t controls_entry;
 	uint8_t tpr_threshold;
-	bool has_injected; /* an event goes in at the next entry */
+	bool is_current; /* its VMCS is the current one of its core */
 	uint16_t vpid;
 	uint32_t vpid_generation; /* 0 = none */
 	struct vmx_core *core;    /* whose fields HOST_* hold */
 	uint64_t eptp;
-	uint64_t cr4_mask; /* bits of CR4 that exit when they would change (set once) */
-	struct guest_regs regs; /* valid while the vCPU is not its core's owner */
-	void *vmcs; /* a page */
+	uint64_t cr4_mask; /* bits of CR4 that exit when they would change (set once), and */
+	uint64_t cr0_shadow, cr4_shadow; /* what the guest reads of such bits */
+	struct guest_regs regs;          /* valid while the vCPU is not its core's owner */
+	void *vmcs;                      /* a page */
 };
 
 struct vmx_core {
@@ -62,7 +63,7 @@ static inline struct vmx_core *vmx_core(void)
 void vmx_use_slow(struct vcpu *vcpu);
 static inline void vmx_use(struct vcpu *vcpu)
 {
-	if (__builtin_expect(vmx_core()->current != vcpu, 0))
+	if (__builtin_expect(!vcpu->arch->is_current, 0))
 		vmx_use_slow(vcpu);
 }
 
@@ -77,9 +78,14 @@ static inline void vmx_regs_take(struct vcpu *vcpu)
 	core->owner = NULL;
 }
 
-/* vmx_missing() and all the others of the table. */
-#define VMX_DECLARE(f) HV_TYPE(f) vmx_##f;
-HV_EACH(VMX_DECLARE)
+/* The members of vmx_ops. */
+const char *vmx_missing(void);
+void vmx_cpu_start(void);
+void vmx_cpu_stop(void);
+const struct pt_format *vmx_stage2_format(void);
+#define X(result, name, parameters, arguments) result vmx_##name parameters;
+HV_FORWARDED(X)
+#undef X
 
 /* control.c */
 void vmx_host_fields(struct vcpu *vcpu);  /* of this core into the current VMCS */
