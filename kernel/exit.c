@@ -303,8 +303,8 @@ void exit_take_page(struct vcpu *vcpu)
 		uint8_t vector = page->exception_vector & 31;
 
 		raise_exception(vcpu, vector, page->exception_error);
-		vcpu->event_address = page->exception_address;
-		vcpu->event_sets_cr2 = vector == VECTOR_PF;
+		if (vector == VECTOR_PF)
+			arch_vcpu_set_cr(vcpu, 2, page->exception_address);
 	} else if (page->inject_vector) {
 		vcpu->event = (struct vm_event){
 			.is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = page->inject_vector};

@@ -134,11 +134,8 @@ static bool has_extint(struct vcpu *vcpu)
 
 static void inject_event(struct vcpu *vcpu)
 {
-	if (vcpu->event_sets_cr2)
-		arch_vcpu_set_cr(vcpu, 2, vcpu->event_address);
 	arch_vcpu_inject(vcpu, &vcpu->event);
 	vcpu->event.is_valid = 0;
-	vcpu->event_sets_cr2 = false;
 	vcpu->is_halted = false;
 }
 

@@ -69,10 +69,8 @@ struct vcpu {
 	bool nmi_pending;
 	bool is_halted;
 	struct vm_event event;        /* to be injected at the next entry: exception or re-injection */
-	bool event_sets_cr2;          /* and its address: */
-	uint64_t event_address;
 	uint64_t tsc_offset;
-	uint64_t xcr0;
+	uint64_t xcr0;                /* at reset; then the CPU holds it */
 	uint32_t stage2_generation;   /* of vm->stage2 when this vCPU's tag was last flushed */
 	struct memory *page_memory;   /* the page as something that MEMORY_MAP takes */
 	struct kvmclock clock;

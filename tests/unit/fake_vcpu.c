@@ -95,7 +95,7 @@ int arch_vcpu_init(struct vcpu *vcpu)
 	vcpu->arch = kpage_alloc_charged(vcpu->object.quota);
 	if (!vcpu->arch)
 		return -ABI_ENOMEM;
-	vcpu->arch->xcr0 = vcpu->xcr0;
+	vcpu->arch->xcr0 = 1;
 	return 0;
 }
 

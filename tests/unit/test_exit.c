@@ -554,12 +554,13 @@ TEST(vmm_raises_an_exception_with_the_error_code_that_its_vector_has)
 		page->exception_vector = (uint8_t)vector;
 		page->exception_has_error = !wants;
 		page->exception_error = 0x1111;
+		page->exception_address = vector == VECTOR_PF ? 0xabc000 : 0x666;
 		exit_take_page(vcpu);
 		CHECK(vcpu->event.is_valid && vcpu->needs_look);
 		CHECK_EQ(vcpu->event.type, VM_EVENT_EXCEPTION);
 		CHECK_EQ(vcpu->event.vector, vector);
 		CHECK_EQ(vcpu->event.has_error, wants);
-		CHECK_EQ(vcpu->event_sets_cr2, vector == VECTOR_PF);
+		CHECK_EQ(vcpu->arch->cpu.cr2, vector < VECTOR_PF ? 0 : 0xabc000);
 		CHECK_EQ(page->inject_exception, 0);
 	}
 }
