@@ -28,8 +28,9 @@ static void remove(struct vm *vm, unsigned i)
 }
 
 /*
- * Sets the event of a doorbell, or removes it (event NULL). Only ports: for a write to memory ring 0 would
- * have to decode the instruction. -ABI_EINVAL; -ABI_EEXIST; -ABI_ENOENT; -ABI_ENOSPC: 64 are there already.
+ * Sets a doorbell's event, or removes it (event NULL). Only ports: for a write to memory ring 0
+ * would have to decode the instruction. -ABI_EINVAL; -ABI_EEXIST; -ABI_ENOENT; -ABI_ENOSPC: 64 are
+ * there already.
  */
 int vm_doorbell_set(struct vm *vm, const struct abi_doorbell *key, struct event *event)
 {
@@ -57,9 +58,9 @@ int vm_doorbell_set(struct vm *vm, const struct abi_doorbell *key, struct event 
 			return -ABI_ENOMEM;
 	}
 	object_ref(event_object(event));
-	vm->doorbells[vm->doorbell_count++] = (struct doorbell){
-		.port = (uint16_t)key->address, .size = (uint8_t)key->size,
-		.has_value = (uint8_t)key->has_value, .value = (uint32_t)key->value, .event = event };
+	vm->doorbells[vm->doorbell_count++] =
+		(struct doorbell){(uint16_t)key->address, (uint8_t)key->size,
+				  (uint8_t)key->has_value, (uint32_t)key->value, event};
 	return 0;
 }
 

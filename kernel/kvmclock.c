@@ -4,7 +4,7 @@
 
 #include "kernel/vm.h"
 
-#define ENABLE 1ull
+#define ENABLE          1ull
 #define FLAG_TSC_STABLE 1u
 
 /* Linux, "KVM-specific MSRs": struct pvclock_vcpu_time_info and pvclock_wall_clock. */
@@ -24,12 +24,12 @@ struct wall_clock {
 };
 
 /*
- * The guest reads the page only while it does not run here (one vCPU writes its own page), so that the
- * version need not be odd in between. It is written once: a stable TSC makes it good for ever.
+ * The guest reads the page only while it does not run here (one vCPU writes its own page), so that
+ * the version need not be odd in between. It is written once: a stable TSC makes it good for ever.
  */
 void kvmclock_update(struct vcpu *vcpu)
 {
-	struct time_info info = { .version = 2, .flags = FLAG_TSC_STABLE };
+	struct time_info info = {.version = 2, .flags = FLAG_TSC_STABLE};
 	uint64_t msr = vcpu->clock.system_time_msr;
 	uint64_t tsc = arch_tsc();
 	uint32_t mul;
@@ -42,7 +42,7 @@ void kvmclock_update(struct vcpu *vcpu)
 	info.tsc_shift = shift;
 	info.tsc_timestamp = tsc + vcpu->tsc_offset;
 	info.system_time = arch_tsc_to_ns(tsc) - vcpu->vm->clock_zero_ns;
-	vm_write(vcpu->vm, msr & ~ENABLE, &info, sizeof(info)); /* no RAM there: the guest's own loss */
+	vm_write(vcpu->vm, msr & ~ENABLE, &info, sizeof(info)); /* no RAM: the guest's own loss */
 }
 
 bool kvmclock_set_system_time(struct vcpu *vcpu, uint64_t value)
@@ -57,7 +57,7 @@ bool kvmclock_set_system_time(struct vcpu *vcpu, uint64_t value)
 bool kvmclock_set_wall_clock(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t wall_ns = arch_boot_wall_ns() + vcpu->vm->clock_zero_ns;
-	struct wall_clock wall = { .version = 2 };
+	struct wall_clock wall = {.version = 2};
 
 	if (value & 3)
 		return false;

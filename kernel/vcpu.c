@@ -12,7 +12,7 @@
 #include "kernel/vm.h"
 #include "kernel/vm_syscalls.h"
 
-#define RESET_DR6 0xffff0ff0ull
+#define RESET_DR6    0xffff0ff0ull
 #define RESET_RFLAGS 0x2ull
 
 static uint64_t first_entry_tsc;
@@ -32,9 +32,9 @@ static void reset_state(struct abi_cpu *cpu)
 	cpu->dr6 = RESET_DR6;
 	cpu->dr7 = 0x400;
 	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
-		cpu->segment[i] = (struct abi_segment_state){ .limit = 0xffff, .attributes = 0x93 };
-	cpu->segment[ABI_CS] = (struct abi_segment_state){ .base = 0xffff0000, .limit = 0xffff,
-							   .selector = 0xf000, .attributes = 0x9b };
+		cpu->segment[i] = (struct abi_segment_state){.limit = 0xffff, .attributes = 0x93};
+	cpu->segment[ABI_CS] = (struct abi_segment_state){
+		.base = 0xffff0000, .limit = 0xffff, .selector = 0xf000, .attributes = 0x9b};
 	cpu->segment[ABI_LDTR].attributes = 0x82;
 	cpu->segment[ABI_TR].attributes = 0x8b;
 	cpu->gdtr.limit = 0xffff;
@@ -99,7 +99,7 @@ bool vcpu_destroy(struct object *object)
 		arch_vcpu_exit(vcpu);
 	vlapic_exit(vcpu);
 	if (vcpu->page_memory)
-		object_unref(memory_object(vcpu->page_memory)); /* frees the page with its last mapping */
+		object_unref(memory_object(vcpu->page_memory)); /* and the page with it */
 	else if (vcpu->page)
 		kpage_free_charged(object->quota, vcpu->page);
 	if (vm->vcpus[vcpu->index] == vcpu)
@@ -132,22 +132,20 @@ static bool has_extint(struct vcpu *vcpu)
 	return *(volatile uint32_t *)&vcpu->page->extint && vlapic_takes_extint(vcpu);
 }
 
-static void inject_event(struct vcpu *vcpu)
+static void inject(struct vcpu *vcpu, const struct vm_event *event)
 {
-	arch_vcpu_inject(vcpu, &vcpu->event);
-	vcpu->event.is_valid = 0;
+	arch_vcpu_inject(vcpu, event);
 	vcpu->is_halted = false;
 }
 
-/* The NMI goes in first, then the 8259 pair, then the local APIC. Returns true if vmm must acknowledge. */
+/* The NMI first, then the 8259 pair, then the local APIC. True: vmm must acknowledge. */
 static bool inject_interrupts(struct vcpu *vcpu)
 {
 	int vector = vlapic_pending(vcpu);
 
 	if (vcpu->nmi_pending && arch_vcpu_can_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
-		vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_NMI, .vector = 2 };
-		inject_event(vcpu);
+		inject(vcpu, &(struct vm_event){.is_valid = 1, .type = VM_EVENT_NMI, .vector = 2});
 	} else if (vcpu->nmi_pending) {
 		arch_vcpu_want_nmi(vcpu);
 	}
@@ -158,11 +156,12 @@ static bool inject_interrupts(struct vcpu *vcpu)
 		}
 		arch_vcpu_want_interrupt(vcpu, 0);
 	} else if (vector >= 0) {
-		if ((unsigned)vector >> 4 > vlapic_tpr(vcpu) >> 4 && arch_vcpu_can_interrupt(vcpu)) {
+		if ((unsigned)vector >> 4 > vlapic_tpr(vcpu) >> 4 &&
+		    arch_vcpu_can_interrupt(vcpu)) {
 			vlapic_accept(vcpu, (unsigned)vector);
-			vcpu->event = (struct vm_event){ .is_valid = 1, .type = VM_EVENT_INTERRUPT,
-							 .vector = (uint8_t)vector };
-			inject_event(vcpu);
+			inject(vcpu, &(struct vm_event){.is_valid = 1,
+							.type = VM_EVENT_INTERRUPT,
+							.vector = (uint8_t)vector});
 		} else {
 			arch_vcpu_want_interrupt(vcpu, (unsigned)vector >> 4);
 		}
@@ -192,7 +191,8 @@ static int prepare(struct vcpu *vcpu)
 		}
 		vcpu->needs_look = false;
 		if (vcpu->event.is_valid)
-			inject_event(vcpu);
+			inject(vcpu, &vcpu->event);
+		vcpu->event.is_valid = 0;
 		if (inject_interrupts(vcpu)) {
 			vcpu->needs_look = true;
 			return for_vmm(vcpu, ABI_EXIT_INTA);

@@ -19,28 +19,28 @@ struct vm {
 	struct object object;
 	struct space stage2;
 	struct arch_vm *arch;
-	struct cpuid_table *cpuid;    /* what CPUID answers (set once) */
-	bool has_stage2;              /* stage2 is initialised */
-	struct vm *next;              /* chain of all VMs */
+	struct cpuid_table *cpuid; /* what CPUID answers (set once) */
+	bool has_stage2;           /* stage2 is initialised */
+	struct vm *next;           /* chain of all VMs */
 	struct doorbell *doorbells;
 	uint32_t doorbell_count;
-	uint32_t vcpu_count;          /* (set once) */
-	struct vcpu *vcpus[1];        /* by index; grows with SMP */
+	uint32_t vcpu_count;   /* (set once) */
+	struct vcpu *vcpus[1]; /* by index; grows with SMP */
 	uint64_t exits[ABI_EXIT_COUNT];
 	uint64_t to_vmm;
-	uint64_t clock_zero_ns;       /* kvmclock's zero in host clock (set once) */
+	uint64_t clock_zero_ns; /* kvmclock's zero in host clock (set once) */
 	char name[32];
 };
 
 struct vlapic {
-	uint8_t *page;            /* registers in the APIC's own layout; VT-x reads and writes TPR there */
-	uint64_t base_msr;        /* IA32_APIC_BASE */
-	uint64_t tsc_deadline;    /* guest TSC; 0 = not armed */
+	uint8_t *page;     /* registers in the APIC's own layout; VT-x reads and writes TPR there */
+	uint64_t base_msr; /* IA32_APIC_BASE */
+	uint64_t tsc_deadline; /* guest TSC; 0 = not armed */
 	struct timer timer;
 	uint64_t timer_start_ns;  /* when the count began, clock */
 	uint64_t timer_period_ns; /* of one count-down; 0 = stopped */
 	uint32_t esr_pending;     /* errors since the last write to ESR */
-	uint8_t eoi_vector;       /* level-triggered vector that the guest just ended: for vmm's IOAPIC */
+	uint8_t eoi_vector; /* level-triggered vector that the guest just ended: for vmm's IOAPIC */
 };
 
 struct kvmclock {
@@ -49,7 +49,7 @@ struct kvmclock {
 };
 
 #define MSR_MTRR_VARIABLE 8u
-#define MSR_MTRR_FIXED 11u
+#define MSR_MTRR_FIXED    11u
 
 struct msr_store {
 	uint64_t misc_enable, tsc_adjust, mcg_status, hwcr, microcode;
@@ -58,21 +58,21 @@ struct msr_store {
 
 struct vcpu {
 	struct object object;
-	struct vm *vm;                /* (set once) */
-	uint32_t index;               /* = APIC id (set once) */
-	struct abi_vcpu_page *page;   /* shared with vmm, not to be trusted; general registers live there */
+	struct vm *vm;              /* (set once) */
+	uint32_t index;             /* = APIC id (set once) */
+	struct abi_vcpu_page *page; /* shared with vmm, not to be trusted; with the registers */
 	struct arch_vcpu *arch;
 	struct vlapic lapic;
-	struct thread *runner;        /* in vcpu_run now; NULL = none */
-	bool kicked;                  /* vcpu_run returns -ABI_EINTR next */
-	bool needs_look;              /* something below or in lapic wants the slow way in; [the core] */
+	struct thread *runner; /* in vcpu_run now; NULL = none */
+	bool kicked;           /* vcpu_run returns -ABI_EINTR next */
+	bool needs_look;       /* something below or in lapic wants the slow way in; [the core] */
 	bool nmi_pending;
 	bool is_halted;
-	struct vm_event event;        /* to be injected at the next entry: exception or re-injection */
+	struct vm_event event; /* to be injected at the next entry: exception or re-injection */
 	uint64_t tsc_offset;
-	uint64_t xcr0;                /* at reset; then the CPU holds it */
-	uint32_t stage2_generation;   /* of vm->stage2 when this vCPU's tag was last flushed */
-	struct memory *page_memory;   /* the page as something that MEMORY_MAP takes */
+	uint64_t xcr0;              /* at reset; then the CPU holds it */
+	uint32_t stage2_generation; /* of vm->stage2 when this vCPU's tag was last flushed */
+	struct memory *page_memory; /* the page as something that MEMORY_MAP takes */
 	struct kvmclock clock;
-	struct msr_store msrs;        /* values that only the guest itself looks at */
+	struct msr_store msrs; /* values that only the guest itself looks at */
 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest's local APIC, in software: SDM vol 3, "Advanced Programmable Interrupt Controller
- * (APIC)". */
+/* The guest's local APIC, in software: SDM vol 3, "Advanced Programmable Interrupt Controller". */
 #include "kernel/vlapic.h"
 
 #include "kernel/lib.h"
@@ -242,8 +241,7 @@ static bool is_addressed(const struct vcpu *vcpu, uint32_t destination, bool is_
 	return ldr >> 4 == destination >> 4 && ldr & destination & 0xf;
 }
 
-/* SMI, INIT and start-up do nothing yet; ExtINT comes from the 8259 pair's line, never as a
- * message. */
+/* SMI, INIT and start-up do nothing yet; ExtINT comes by the 8259 pair's line alone. */
 static void deliver(struct vcpu *vcpu, uint32_t icr_low)
 {
 	unsigned mode = icr_low >> 8 & 7;
@@ -399,8 +397,7 @@ bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value, bool is_x2
 	return true;
 }
 
-/* SDM vol 3, "x2APIC State Transitions". The page stays where it is: no guest has a use for moving
- * it. */
+/* SDM vol 3, "x2APIC State Transitions". The page stays where it is: nobody moves it. */
 bool vlapic_set_base(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t old = vcpu->lapic.base_msr;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest's local APIC, in software: SDM vol 3, "Advanced Programmable Interrupt Controller (APIC)". */
+/* The guest's local APIC, in software: SDM vol 3, "Advanced Programmable Interrupt Controller". */
 #pragma once
 #include "kernel/vcpu.h"
 
@@ -37,7 +37,7 @@ enum vlapic_register {
 int vlapic_init(struct vcpu *vcpu);
 void vlapic_exit(struct vcpu *vcpu);
 
-/* Registers by xAPIC offset. false = the guest gets #GP (x2APIC) or the access is ignored (xAPIC, reads 0). */
+/* Registers by xAPIC offset, below 0x1000. false = #GP (x2APIC), or ignored and read as 0. */
 bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value, bool is_x2apic);
 bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value, bool is_x2apic);
 /* IA32_APIC_BASE: false = #GP. */
@@ -55,7 +55,7 @@ uint32_t vlapic_tpr(const struct vcpu *vcpu);
 int vlapic_pending(const struct vcpu *vcpu);
 /* The CPU takes that vector: IRR to ISR. */
 void vlapic_accept(struct vcpu *vcpu, unsigned vector);
-/* Whether the 8259 pair's INTR reaches this CPU: LINT0 is ExtINT and unmasked, or the APIC is off. */
+/* Whether the 8259 pair's INTR reaches this CPU: by LINT0 as ExtINT, or as the APIC is off. */
 bool vlapic_takes_extint(const struct vcpu *vcpu);
 /* What an entry of the local vector table raises: a register's offset. */
 void vlapic_interrupt(struct vcpu *vcpu, uint32_t lvt);

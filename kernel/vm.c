@@ -13,7 +13,7 @@
 #include "kernel/vm_syscalls.h"
 
 #define VCPU_COUNT_NOW 1u /* until cores and their scheduler are there */
-#define GPA_LIMIT (1ull << 46)
+#define GPA_LIMIT      (1ull << 46)
 
 static struct vm *all_vms; /* [the core] for the stage-2 sum */
 
@@ -32,8 +32,8 @@ int64_t vm_create(struct process *process, const struct abi_vm_config *config, s
 	struct vm *vm;
 	int error;
 
-	if (config->version != ABI_VERSION || config->flags || config->reserved || config->vcpu_count < 1 ||
-	    config->vcpu_count > VCPU_COUNT_NOW)
+	if (config->version != ABI_VERSION || config->flags || config->reserved ||
+	    config->vcpu_count < 1 || config->vcpu_count > VCPU_COUNT_NOW)
 		return -ABI_EINVAL;
 	vm = object_alloc(OBJECT_VM, sizeof(*vm), quota);
 	if (!vm)
@@ -64,6 +64,7 @@ fail:
 bool vm_destroy(struct object *object)
 {
 	struct vm *vm = CONTAINER_OF(object, struct vm, object);
+	struct vm **link = &all_vms;
 
 	doorbell_exit(vm);
 	if (vm->has_stage2 && !space_exit(&vm->stage2))
@@ -71,19 +72,17 @@ bool vm_destroy(struct object *object)
 	if (vm->arch)
 		arch_vm_exit(vm);
 	cpuid_exit(vm);
-	for (struct vm **link = &all_vms; *link; link = &(*link)->next) {
-		if (*link == vm) {
-			*link = vm->next;
-			break;
-		}
-	}
+	while (*link != vm)
+		link = &(*link)->next;
+	*link = vm->next;
 	return true;
 }
 
-int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size, unsigned prot)
+int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size,
+	   unsigned prot)
 {
-	if (!IS_ALIGNED(gpa.value | offset | size, PAGE_SIZE) || size == 0 || gpa.value >= GPA_LIMIT ||
-	    size > GPA_LIMIT - gpa.value)
+	if (!IS_ALIGNED(gpa.value | offset | size, PAGE_SIZE) || size == 0 ||
+	    gpa.value >= GPA_LIMIT || size > GPA_LIMIT - gpa.value)
 		return -ABI_EINVAL;
 	if (gpa.value <= VLAPIC_BASE && VLAPIC_BASE < gpa.value + size)
 		return -ABI_EINVAL; /* the local APIC's page is ring 0's */
@@ -99,7 +98,7 @@ int vm_unmap(struct vm *vm, gpa_t gpa, uint64_t size)
 
 int vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 {
-	/* SDM vol 3, "Message Signalled Interrupts": bits 31:20 are 0xfee, 19:12 the destination, 2 its mode. */
+	/* SDM vol 3, "Message Address Register Format": 0xfee, destination, bit 2 its mode. */
 	if (address >> 20 != 0xfee)
 		return -ABI_EINVAL;
 	vlapic_message(vm, (uint32_t)(address >> 12) & 0xff, address & 4, data & 0xc7ff);

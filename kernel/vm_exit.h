@@ -5,7 +5,7 @@
 #include "kernel/arch.h"
 
 struct vm_exit {
-	uint32_t kind;   /* enum abi_exit; for what ring 0 may hand on, the first guess: PORT, STAGE2, ... */
+	uint32_t kind;   /* enum abi_exit; of what ring 0 may hand on, the first guess: STAGE2 */
 	uint32_t length; /* of the instruction, if the exit is one; else 0 */
 	union {
 		struct {
