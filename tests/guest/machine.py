@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Boots images on a rig and takes apart what COM1 said."""
 
+import codecs
+import contextlib
 import json
 import os
 import re
@@ -13,6 +15,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 BUILD = TOP / "build"
 REQUIRED_RIGS = ("bochs-vmx", "bochs-svm", "qemu-svm")
 PLAN = re.compile(r"^1\.\.(\d+)")
+LINE = re.compile(r"^(ok|not ok) ([a-z0-9-]+/[^:]+)(?:: (.*))?$")
 RESULT = re.compile(r"^(ok|not ok) (\d+)(?: - (.*))?$")
 
 
@@ -74,15 +77,39 @@ def image(path, vms, files, efi=BUILD / "corbel.efi", **settings):
         subprocess.run([TOP / "tools/corbel-image", "--efi", efi, "-o", path, config], check=True)
 
 
-def run(rig, disk, names, *options, timeout=300, expect=None, stdin=None):
-    """One run of the rig; returns its Log."""
+def run(rig, disk, names, *options, timeout=300, expect=None, steps=()):
+    """One run of the rig; returns its Log, and leaves what COM1 said in build/tests/logs.
+
+    steps: (regular expression, bytes), each sent to COM1 once the expression was found behind the one before.
+    """
     command = [TOP / "tests/rig/run", "--rig", rig, "--timeout", str(timeout), *options]
     if expect:
         command += ["--expect", expect]
-    done = subprocess.run([*command, disk], stdin=subprocess.DEVNULL if stdin is None else None, input=stdin,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout + 120, check=False)
-    errors = done.stderr.decode(errors="replace").strip().splitlines()
-    return Log(done.stdout.decode(errors="replace"), errors[-1] if errors else "rig: said nothing", names)
+    folder = BUILD / "tests/logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile() as errors, open(folder / f"{rig}-{Path(disk).stem}.log", "w") as file, \
+            subprocess.Popen([*command, disk], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as rig_run:
+        text = talk(rig_run, steps, file)
+        rig_run.wait(timeout=120)
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+    return Log(text, said[-1] if said else "rig: said nothing", names)
+
+
+def talk(rig_run, steps, file):
+    """Reads until the end of the output, and types each step once it was waited for; the runner has the deadline."""
+    text, seen, written, waiting = "", 0, 0, list(steps)
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    while chunk := rig_run.stdout.read1(65536):
+        text += decoder.decode(chunk)
+        print(text[written:], end="", file=file, flush=True)
+        written = len(text)
+        while waiting and (match := re.compile(waiting[0][0], re.M).search(text, seen)):
+            seen = match.end()
+            with contextlib.suppress(BrokenPipeError):
+                rig_run.stdin.write(waiting.pop(0)[1])
+                rig_run.stdin.flush()
+    return text
 
 
 def boot(rig, vms, *options, **settings):
@@ -90,9 +117,10 @@ def boot(rig, vms, *options, **settings):
     keep = {key: settings.pop(key) for key in ("timeout", "expect") if key in settings}
     files = {f"{v['kernel']}.guest": BUILD / "guests" / v["kernel"] for v in vms}
     vms = [{**v, "kernel": f"{v['kernel']}.guest"} for v in vms]
-    with tempfile.NamedTemporaryFile(suffix=".img") as disk:
-        image(disk.name, vms, files, **settings)
-        return run(rig, disk.name, [v["name"] for v in vms], *options, **keep)
+    with tempfile.TemporaryDirectory() as folder:
+        disk = f"{folder}/{vms[0]['name']}.img"
+        image(disk, vms, files, **settings)
+        return run(rig, disk, [v["name"] for v in vms], *options, **keep)
 
 
 def tap(rig, log, name, ended="test-device 1"):
@@ -115,3 +143,21 @@ def tap(rig, log, name, ended="test-device 1"):
     found.append((log.ended(name) == ended, f"{rig}/{name}.ends as it should",
                   f"{log.ended(name)}, not {ended}; {log.tail()}"))
     return found
+
+
+def host_program(command, where="unit"):
+    """A program on the host that prints result lines; what it does not say, its exit status does."""
+    name = Path(command[0]).name
+    run = subprocess.run(command, cwd=TOP, env={**os.environ, "RIG": where}, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, errors="replace", timeout=1800, check=False)
+    results = []
+    for line in run.stdout.splitlines():
+        match = LINE.match(line)
+        if match:
+            results.append((match[1] == "ok", match[2], match[3] or ""))
+    if run.returncode and all(good for good, _, _ in results):
+        tail = " / ".join(run.stdout.strip().splitlines()[-3:])
+        results.append((False, f"{where}/{name}", f"exit status {run.returncode}: {tail}"))
+    if not run.returncode and not results:
+        results.append((not os.environ.get("TEST", "*") == "*", f"{where}/{name}", "it ran no test"))
+    return results
