@@ -7,10 +7,11 @@
 #define VMX_NEEDS_LENGTH        1u
 #define VMX_NEEDS_QUALIFICATION 2u
 #define VMX_NEEDS_EVENT         4u /* VM-exit interruption information and error code */
-#define VMX_NEEDS_VECTORING     8u /* IDT-vectoring information; if valid, error code and length too \
-				    */
-#define VMX_NEEDS_GPA           16u
-#define VMX_NEEDS_RSP           32u /* the guest's RSP must be in the page: vmm or a handler may want it */
+#define VMX_NEEDS_VECTORING                                                                        \
+	8u /* IDT-vectoring information; if valid, error code and length too                       \
+	    */
+#define VMX_NEEDS_GPA 16u
+#define VMX_NEEDS_RSP 32u /* the guest's RSP must be in the page: vmm or a handler may want it */
 
 struct vmx_raw {
 	uint32_t reason, length;
