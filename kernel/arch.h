@@ -134,7 +134,8 @@ uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr);
 void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value);
 uint64_t arch_vcpu_dr(struct vcpu *vcpu, unsigned nr);
 void arch_vcpu_set_dr(struct vcpu *vcpu, unsigned nr, uint64_t value);
-/* MSRs that the control block or the CPU holds for the guest. false = not one of these. */
+/* MSRs that the control block or the CPU holds for the guest. false = not one of these; or the CPU would
+   refuse the value. */
 bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value);
 bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value);
 /* Whether reads and writes of an MSR exit; for kernel/msr.c's table, at vm creation. */

@@ -151,12 +151,7 @@ static void fix_features(struct cpuid_table *table)
 	}
 }
 
-bool cpuid_has(const struct vm *vm, uint32_t leaf, unsigned reg, unsigned bit)
-{
-	return value_of(vm->cpuid, leaf, 0)[reg] >> bit & 1;
-}
-
-static uint64_t cr4_bits(const struct vm *vm)
+static uint64_t cr4_bits(struct cpuid_table *table)
 {
 	static const struct {
 		uint32_t leaf;
@@ -169,7 +164,7 @@ static uint64_t cr4_bits(const struct vm *vm)
 	uint64_t bits = 0x7fc;
 
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
-		if (cpuid_has(vm, rows[i].leaf, rows[i].reg, rows[i].bit))
+		if (value_of(table, rows[i].leaf, 0)[rows[i].reg] >> rows[i].bit & 1)
 			bits |= 1ull << rows[i].cr4_bit;
 	return bits;
 }
@@ -190,7 +185,7 @@ int cpuid_init(struct vm *vm)
 	table->xcr0_allowed = arch_xcr0_host() & 0xe7; /* x87 SSE AVX AVX-512 */
 	fix_xsave(table);
 	fix_features(table);
-	table->cr4_allowed = cr4_bits(vm);
+	table->cr4_allowed = cr4_bits(table);
 	return 0;
 }
 

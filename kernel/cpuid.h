@@ -11,7 +11,5 @@ void cpuid_answer(struct vcpu *vcpu);
 /* SDM vol 3, "Control Registers": false = the write gets #GP. nr: 0, 3, 4, 8. */
 bool cpuid_cr_is_valid(struct vcpu *vcpu, unsigned nr, uint64_t value);
 bool cpuid_xcr0_is_valid(const struct vcpu *vcpu, uint64_t value);
-/* Bit `bit` of the answer's register (0 = EAX .. 3 = EDX). */
-bool cpuid_has(const struct vm *vm, uint32_t leaf, unsigned reg, unsigned bit);
 /* Bits that the guest may set in CR4. */
 uint64_t cpuid_cr4_allowed(const struct vm *vm);

@@ -2,7 +2,6 @@
 /* Which MSRs a guest has: one table, sorted by index; what is not in it is #GP. */
 #include "kernel/msr.h"
 
-#include "kernel/cpuid.h"
 #include "kernel/kvmclock.h"
 #include "kernel/lib.h"
 #include "kernel/vlapic.h"
@@ -16,8 +15,6 @@
 #define MTRR_DEF_TYPE_WB 0xc06ull /* on, fixed ranges on, write-back */
 #define EFER_LME         (1ull << 8)
 #define EFER_LMA         (1ull << 10)
-#define EFER_FFXSR       (1ull << 14)
-#define EFER_BITS        (1ull | EFER_LME | EFER_LMA | 1ull << 11 | EFER_FFXSR) /* SCE, NXE */
 
 enum how {
 	DIRECT,   /* the CPU holds it; the guest reaches it without an exit */
@@ -82,12 +79,9 @@ static bool mtrr_is_valid(uint32_t index, uint64_t value)
 /* SDM vol 3, "Initializing IA-32e Mode": LME cannot change while paging is on; LMA is the CPU's. */
 static bool write_efer(struct vcpu *vcpu, uint64_t value)
 {
-	uint64_t old;
+	uint64_t old = 0;
 
-	if (!arch_vcpu_msr_get(vcpu, EFER, &old) || value & ~EFER_BITS)
-		return false;
-	if (value & EFER_FFXSR && !cpuid_has(vcpu->vm, 0x80000001, 3, 25))
-		return false;
+	arch_vcpu_msr_get(vcpu, EFER, &old);
 	if ((value ^ old) & EFER_LME && arch_vcpu_cr(vcpu, 0) >> 31 & 1)
 		return false;
 	return arch_vcpu_msr_set(vcpu, EFER, (value & ~EFER_LMA) | (old & EFER_LMA));

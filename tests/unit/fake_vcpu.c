@@ -235,9 +235,10 @@ bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	uint64_t *slot = msr(vcpu, index);
 
-	if (slot)
-		*slot = value;
-	return slot;
+	if (!slot || (index == msrs[0] && value & ~FAKE_EFER_BITS))
+		return false;
+	*slot = value;
+	return true;
 }
 
 void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)

@@ -10,6 +10,7 @@
 #include "fake_arch.h"
 
 #define FAKE_TSC_PER_NS 3ull
+#define FAKE_EFER_BITS  0xd01ull /* SCE, LME, LMA, NXE */
 #define FAKE_DELIVERED  64u
 
 struct arch_vcpu {
