@@ -6,14 +6,14 @@
 
 enum { DATA, IER, FCR, LCR, MCR, LSR }; /* IIR reads where FCR writes */
 
-#define FIFO_SIZE 16u
-#define IER_RECEIVE 1u
-#define IER_TRANSMIT 2u
-#define IIR_NONE 1u
-#define LSR_DATA 0x01u
+#define FIFO_SIZE     16u
+#define IER_RECEIVE   1u
+#define IER_TRANSMIT  2u
+#define IIR_NONE      1u
+#define LSR_DATA      0x01u
 #define LSR_THR_EMPTY 0x20u
-#define LSR_IDLE 0x40u
-#define READ_MAX 256u /* bytes taken in one go, whatever the chip says */
+#define LSR_IDLE      0x40u
+#define READ_MAX      256u /* bytes taken in one go, whatever the chip says */
 
 static uint8_t in(struct uart *uart, unsigned reg)
 {

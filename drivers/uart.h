@@ -15,13 +15,15 @@ struct uart {
 
 /* 115200 8N1, FIFOs on, receive interrupt on. The device's interrupt is the caller's to bind. */
 void uart_init(struct uart *uart, handle_t device, uint16_t base);
-/* Puts as many bytes as the transmit FIFO takes now, and asks for an interrupt if that was not all. */
+/* Puts as many bytes as the transmit FIFO takes now, and asks for an interrupt if that was not all.
+ */
 size_t uart_write(struct uart *uart, const uint8_t *bytes, size_t size);
 /* Takes what has been received; returns the count. */
 size_t uart_read(struct uart *uart, uint8_t *bytes, size_t capacity);
 /*
- * Whether the chip holds its interrupt line up. The line is edge-triggered: serve the chip until this says no,
- * or the next edge never comes. The look itself takes back the transmitter's interrupt.
+ * Whether the chip holds its interrupt line up. The line is edge-triggered: serve the chip until
+ * this says no, or the next edge never comes. The look itself takes back the transmitter's
+ * interrupt.
  */
 bool uart_has_interrupt(struct uart *uart);
 /* All bytes have left the FIFO. */

@@ -14,59 +14,60 @@
 #define ABI_VERSION 1u
 
 /* errno values as newlib and Linux have them, so that ring 3 needs no table. */
-#define ABI_EPERM 1
-#define ABI_ENOENT 2
-#define ABI_EINTR 4
-#define ABI_EIO 5
-#define ABI_E2BIG 7
-#define ABI_EBADF 9
-#define ABI_EAGAIN 11
-#define ABI_ENOMEM 12
-#define ABI_EFAULT 14
-#define ABI_EBUSY 16
-#define ABI_EEXIST 17
-#define ABI_ENODEV 19
-#define ABI_EINVAL 22
-#define ABI_ENOSPC 28
-#define ABI_EPIPE 32
-#define ABI_ERANGE 34
-#define ABI_ENOSYS 38      /* newlib says 88; the call stubs translate nothing, ours is 38 */
-#define ABI_EBADTYPE 95
+#define ABI_EPERM     1
+#define ABI_ENOENT    2
+#define ABI_EINTR     4
+#define ABI_EIO       5
+#define ABI_E2BIG     7
+#define ABI_EBADF     9
+#define ABI_EAGAIN    11
+#define ABI_ENOMEM    12
+#define ABI_EFAULT    14
+#define ABI_EBUSY     16
+#define ABI_EEXIST    17
+#define ABI_ENODEV    19
+#define ABI_EINVAL    22
+#define ABI_ENOSPC    28
+#define ABI_EPIPE     32
+#define ABI_ERANGE    34
+#define ABI_ENOSYS    38 /* newlib says 88; the call stubs translate nothing, ours is 38 */
+#define ABI_EBADTYPE  95
 #define ABI_ETIMEDOUT 110
 
 typedef int32_t handle_t; /* index in the caller's table, 0 and above */
 
 enum abi_syscall {
 	/* handles */
-	SYS_HANDLE_CLOSE = 0,  /* (h) */
-	SYS_HANDLE_DUP = 1,    /* (h, rights) -> handle; rights must be a subset */
+	SYS_HANDLE_CLOSE = 0, /* (h) */
+	SYS_HANDLE_DUP = 1,   /* (h, rights) -> handle; rights must be a subset */
 	/* processes and threads */
-	SYS_PROCESS_CREATE = 2,/* (const char name[32], quota_bytes) -> handle; the quota is taken
-				  from the caller's own and comes back when the process is dead */
-	SYS_PROCESS_GIVE = 3,  /* (process, h, rights) -> number of the new handle in that process;
-				  needs MANAGE on process, TRANSFER on h; lowest free number */
-	SYS_PROCESS_EXIT = 4,  /* (status); ends all threads of the caller */
-	SYS_PROCESS_KILL = 5,  /* (process); needs MANAGE */
-	SYS_PROCESS_INFO = 6,  /* (process, struct abi_process_info *) */
-	SYS_THREAD_CREATE = 7, /* (process, entry, stack_top, arg) -> handle; starts at once with
-				  RDI = arg, RSP = stack_top - 8 (as after a call) */
-	SYS_THREAD_EXIT = 8,   /* () */
-	SYS_THREAD_YIELD = 9,  /* () */
+	SYS_PROCESS_CREATE = 2, /* (const char name[32], quota_bytes) -> handle; the quota is taken
+				   from the caller's own and comes back when the process is dead */
+	SYS_PROCESS_GIVE = 3,   /* (process, h, rights) -> number of the new handle in that process;
+				   needs MANAGE on process, TRANSFER on h; lowest free number */
+	SYS_PROCESS_EXIT = 4,   /* (status); ends all threads of the caller */
+	SYS_PROCESS_KILL = 5,   /* (process); needs MANAGE */
+	SYS_PROCESS_INFO = 6,   /* (process, struct abi_process_info *) */
+	SYS_THREAD_CREATE = 7,  /* (process, entry, stack_top, arg) -> handle; starts at once with
+				   RDI = arg, RSP = stack_top - 8 (as after a call) */
+	SYS_THREAD_EXIT = 8,    /* () */
+	SYS_THREAD_YIELD = 9,   /* () */
 	/* memory */
-	SYS_MEMORY_CREATE = 10,/* (size, flags ABI_MEMORY_*) -> handle; size multiple of 4096 */
-	SYS_MEMORY_COW = 11,   /* (dst, dst_offset, src, src_offset, size): pages of dst, untouched so
-				  far, become copy-on-write of src's; needs WRITE on dst, READ on src;
-				  multiples of 4096; -EBUSY: a page of dst was touched already */
-	SYS_MEMORY_MAP = 12,   /* (process, memory, offset, size, va or 0, prot ABI_PROT_*) -> va;
-				  process -1 = the caller; needs MAP on memory and its READ/WRITE/EXEC
-				  for prot; va 0 = the kernel chooses; -EEXIST: range in use */
+	SYS_MEMORY_CREATE = 10, /* (size, flags ABI_MEMORY_*) -> handle; size multiple of 4096 */
+	SYS_MEMORY_COW = 11, /* (dst, dst_offset, src, src_offset, size): pages of dst, untouched so
+				far, become copy-on-write of src's; needs WRITE on dst, READ on src;
+				multiples of 4096; -EBUSY: a page of dst was touched already */
+	SYS_MEMORY_MAP = 12, /* (process, memory, offset, size, va or 0, prot ABI_PROT_*) -> va;
+				process -1 = the caller; needs MAP on memory and its READ/WRITE/EXEC
+				for prot; va 0 = the kernel chooses; -EEXIST: range in use */
 	SYS_MEMORY_UNMAP = 13, /* (process, va, size): whole mappings only */
 	SYS_MEMORY_INFO = 14,  /* (memory, struct abi_memory_info *) */
 	/* channels */
-	SYS_CHANNEL_CREATE = 15, /* (handle_t out[2]) two ends; a message sent on one arrives on the other */
-	SYS_CHANNEL_SEND = 16, /* (ch, bytes, size <= 4096, const handle_t *, count <= 16); handles move
-				  (need TRANSFER); -EAGAIN: 64 messages wait already; -EPIPE: the other
-				  end is closed; nothing moved on error */
+	SYS_CHANNEL_CREATE =
+		15, /* (handle_t out[2]) two ends; a message sent on one arrives on the other */
+	SYS_CHANNEL_SEND = 16, /* (ch, bytes, size <= 4096, const handle_t *, count <= 16); handles
+				  move (need TRANSFER); -EAGAIN: 64 messages wait already; -EPIPE:
+				  the other end is closed; nothing moved on error */
 	SYS_CHANNEL_RECV = 17, /* (ch, bytes, capacity, handle_t *, capacity) -> size | count << 16;
 				  -EAGAIN: none waits; -E2BIG: does not fit, stays; -EPIPE */
 	/* events */
@@ -75,96 +76,108 @@ enum abi_syscall {
 	SYS_EVENT_TAKE = 20,   /* (event) -> count, which becomes 0 */
 	/* wait sets */
 	SYS_WAITSET_CREATE = 21, /* () -> handle */
-	SYS_WAITSET_ADD = 22,  /* (ws, h, uint64_t key): event, channel, process or thread; needs WAIT;
-				  -EEXIST: is in it already */
+	SYS_WAITSET_ADD = 22,    /* (ws, h, uint64_t key): event, channel, process or thread; needs
+				    WAIT;    -EEXIST: is in it already */
 	SYS_WAITSET_REMOVE = 23, /* (ws, h) */
-	SYS_WAITSET_WAIT = 24, /* (ws, uint64_t keys[], capacity 1..64, deadline_ns) -> number of keys of
-				  objects that are ready (level-triggered: event count > 0, message or
-				  closed end, process or thread dead); 0 = deadline reached; deadline in
-				  clock ns since boot, 0 = do not wait, UINT64_MAX = for ever */
+	SYS_WAITSET_WAIT =
+		24, /* (ws, uint64_t keys[], capacity 1..64, deadline_ns) -> number of keys of
+		       objects that are ready (level-triggered: event count > 0, message or
+		       closed end, process or thread dead); 0 = deadline reached; deadline in
+		       clock ns since boot, 0 = do not wait, UINT64_MAX = for ever */
 	/* time */
-	SYS_CLOCK_GET = 25,    /* () -> ns since boot, monotonic */
+	SYS_CLOCK_GET = 25, /* () -> ns since boot, monotonic */
 	/* devices: ports and interrupt lines now, PCI functions with BARs and MSI later */
-	SYS_DEVICE_CREATE = 26,/* (system, const struct abi_device_desc *) -> handle; needs MANAGE;
-				  -EBUSY: part of it belongs to another device */
+	SYS_DEVICE_CREATE = 26, /* (system, const struct abi_device_desc *) -> handle; needs MANAGE;
+				   -EBUSY: part of it belongs to another device */
 	SYS_DEVICE_PORT_IN = 27,  /* (device, port, size 1|2|4) -> value */
 	SYS_DEVICE_PORT_OUT = 28, /* (device, port, size, value) */
-	SYS_DEVICE_IRQ_BIND = 29, /* (device, index, event): each interrupt masks the line and signals */
-	SYS_DEVICE_IRQ_ACK = 30,  /* (device, index): unmasks */
-	SYS_DEVICE_DMA_MAP = 31,  /* (device, memory, offset, size) -> I/O address; needs DMA on memory;
-				     contiguous memory objects only until there is an IOMMU */
-	SYS_DEVICE_DMA_UNMAP = 32,/* (device, I/O address) */
+	SYS_DEVICE_IRQ_BIND =
+		29, /* (device, index, event): each interrupt masks the line and signals */
+	SYS_DEVICE_IRQ_ACK = 30, /* (device, index): unmasks */
+	SYS_DEVICE_DMA_MAP =
+		31, /* (device, memory, offset, size) -> I/O address; needs DMA on memory;
+		       contiguous memory objects only until there is an IOMMU */
+	SYS_DEVICE_DMA_UNMAP = 32, /* (device, I/O address) */
 	/* virtual machines */
-	SYS_VM_CREATE = 33,    /* (const struct abi_vm_config *) -> handle */
-	SYS_VM_MAP = 34,       /* (vm, gpa, memory, offset, size, prot); needs MAP; -EEXIST */
-	SYS_VM_UNMAP = 35,     /* (vm, gpa, size): whole mappings only */
-	SYS_VM_DOORBELL = 36,  /* (vm, const struct abi_doorbell *, event): a matching guest write
-				  signals the event in ring 0 and goes on; event -1 removes it */
-	SYS_VM_MSI = 37,       /* (vm, address, data): as a device's write of a message-signalled
-				  interrupt (SDM vol 3, "Message Signalled Interrupts") */
-	SYS_VM_STATS = 38,     /* (vm, struct abi_vm_stats *) */
-	SYS_VCPU_CREATE = 39,  /* (vm, index) -> handle; index = APIC id; the vcpu page is then mapped
-				  with MEMORY_MAP(…, vcpu handle, 0, 4096, …, READ|WRITE) */
-	SYS_VCPU_RUN = 40,     /* (vcpu): runs the guest on the calling thread until an exit for vmm;
-				  0 = see page->exit; -EINTR: kicked; -EBUSY: runs on another thread */
-	SYS_VCPU_KICK = 41,    /* (vcpu): a VCPU_RUN under way, or else the next, returns -EINTR */
-	SYS_VCPU_GET = 42,     /* (vcpu, what ABI_STATE_*, buffer, size) */
-	SYS_VCPU_SET = 43,     /* (vcpu, what, buffer, size): checked whole, then applied; but MSRs
-				  one after the other, up to the first that is refused */
+	SYS_VM_CREATE = 33,   /* (const struct abi_vm_config *) -> handle */
+	SYS_VM_MAP = 34,      /* (vm, gpa, memory, offset, size, prot); needs MAP; -EEXIST */
+	SYS_VM_UNMAP = 35,    /* (vm, gpa, size): whole mappings only */
+	SYS_VM_DOORBELL = 36, /* (vm, const struct abi_doorbell *, event): a matching guest write
+				 signals the event in ring 0 and goes on; event -1 removes it */
+	SYS_VM_MSI = 37,      /* (vm, address, data): as a device's write of a message-signalled
+				 interrupt (SDM vol 3, "Message Signalled Interrupts") */
+	SYS_VM_STATS = 38,    /* (vm, struct abi_vm_stats *) */
+	SYS_VCPU_CREATE = 39, /* (vm, index) -> handle; index = APIC id; the vcpu page is then
+				 mapped with MEMORY_MAP(…, vcpu handle, 0, 4096, …, READ|WRITE) */
+	SYS_VCPU_RUN = 40,    /* (vcpu): runs the guest on the calling thread until an exit for vmm;
+				 0 = see page->exit; -EINTR: kicked; -EBUSY: runs on another thread */
+	SYS_VCPU_KICK = 41,   /* (vcpu): a VCPU_RUN under way, or else the next, returns -EINTR */
+	SYS_VCPU_GET = 42,    /* (vcpu, what ABI_STATE_*, buffer, size) */
+	SYS_VCPU_SET = 43,    /* (vcpu, what, buffer, size): checked whole, then applied; but MSRs
+				 one after the other, up to the first that is refused */
 	SYS_VCPU_APIC_ACCESS = 44, /* (vcpu, offset 0..0xff0, is_write, value) -> value read */
 	/* the machine */
-	SYS_SYSTEM_INFO = 45,  /* (system, struct abi_system_info *) */
-	SYS_SYSTEM_MODULE = 46,/* (system, index, struct abi_module_info *) -> memory handle
-				  (READ|EXEC|MAP|TRANSFER); -ENOENT: no module of that index */
-	SYS_SYSTEM_POWER = 47, /* (system, ABI_POWER_*): does not come back; needs MANAGE */
+	SYS_SYSTEM_INFO = 45,   /* (system, struct abi_system_info *) */
+	SYS_SYSTEM_MODULE = 46, /* (system, index, struct abi_module_info *) -> memory handle
+				   (READ|EXEC|MAP|TRANSFER); -ENOENT: no module of that index */
+	SYS_SYSTEM_POWER = 47,  /* (system, ABI_POWER_*): does not come back; needs MANAGE */
 	SYS_COUNT
 };
 
 /* Instructions whose cost a tick count hides; the counting build (COUNT_OPS=1) counts them. */
-enum abi_op { ABI_OP_VMREAD, ABI_OP_VMWRITE, ABI_OP_WRMSR, ABI_OP_RDMSR, ABI_OP_CR_WRITE, ABI_OP_LOCKED,
-	      ABI_OP_INVALIDATE, ABI_OP_XSAVE, ABI_OP_COUNT };
+enum abi_op {
+	ABI_OP_VMREAD,
+	ABI_OP_VMWRITE,
+	ABI_OP_WRMSR,
+	ABI_OP_RDMSR,
+	ABI_OP_CR_WRITE,
+	ABI_OP_LOCKED,
+	ABI_OP_INVALIDATE,
+	ABI_OP_XSAVE,
+	ABI_OP_COUNT
+};
 
 /* Rights of a handle. */
-#define ABI_RIGHT_READ 0x001u
-#define ABI_RIGHT_WRITE 0x002u   /* also: send, signal */
-#define ABI_RIGHT_EXEC 0x004u
-#define ABI_RIGHT_MAP 0x008u
-#define ABI_RIGHT_DMA 0x010u
+#define ABI_RIGHT_READ     0x001u
+#define ABI_RIGHT_WRITE    0x002u /* also: send, signal */
+#define ABI_RIGHT_EXEC     0x004u
+#define ABI_RIGHT_MAP      0x008u
+#define ABI_RIGHT_DMA      0x010u
 #define ABI_RIGHT_TRANSFER 0x020u /* may be given away and duplicated */
-#define ABI_RIGHT_MANAGE 0x040u
-#define ABI_RIGHT_WAIT 0x080u
-#define ABI_RIGHT_ALL 0x0ffu
+#define ABI_RIGHT_MANAGE   0x040u
+#define ABI_RIGHT_WAIT     0x080u
+#define ABI_RIGHT_ALL      0x0ffu
 
 /* SYS_MEMORY_CREATE flags. Pages are zeroed and mapped at first touch unless contiguous. */
 #define ABI_MEMORY_CONTIGUOUS 1u /* allocated at once, physically contiguous, at most 4 MiB */
-#define ABI_MEMORY_LARGE 2u      /* use 2 MiB pages where alignment lets them (guest RAM) */
+#define ABI_MEMORY_LARGE      2u /* use 2 MiB pages where alignment lets them (guest RAM) */
 
-#define ABI_PROT_READ 1u
+#define ABI_PROT_READ  1u
 #define ABI_PROT_WRITE 2u
-#define ABI_PROT_EXEC 4u /* never together with WRITE in a process */
+#define ABI_PROT_EXEC  4u /* never together with WRITE in a process */
 
 /* Handles that a process has from its start; init's are made by the kernel. */
-#define ABI_HANDLE_PROCESS 0  /* itself */
+#define ABI_HANDLE_PROCESS   0 /* itself */
 #define ABI_HANDLE_BOOTSTRAP 1 /* init: the system object; others: channel to their creator */
 
 /* User addresses: 0x10000 .. 0x00007fffffff0000. */
 #define ABI_USER_BASE 0x10000ull
-#define ABI_USER_END 0x00007fffffff0000ull
+#define ABI_USER_END  0x00007fffffff0000ull
 
 struct abi_process_info {
-	uint32_t state;  /* ABI_PROCESS_* */
-	uint32_t reason; /* ABI_END_*; of a dead process */
-	uint64_t status; /* ABI_END_EXIT: its status; ABI_END_FAULT: trap vector */
+	uint32_t state;        /* ABI_PROCESS_* */
+	uint32_t reason;       /* ABI_END_*; of a dead process */
+	uint64_t status;       /* ABI_END_EXIT: its status; ABI_END_FAULT: trap vector */
 	uint64_t address, rip; /* ABI_END_FAULT */
 	uint64_t quota_bytes, used_bytes;
 	uint32_t handle_count, thread_count;
 	uint64_t run_ns; /* CPU time that its threads have had */
 };
 #define ABI_PROCESS_ALIVE 0u
-#define ABI_PROCESS_DEAD 1u /* everything of it has been freed */
-#define ABI_END_EXIT 1u
-#define ABI_END_FAULT 2u
-#define ABI_END_KILLED 3u
+#define ABI_PROCESS_DEAD  1u /* everything of it has been freed */
+#define ABI_END_EXIT      1u
+#define ABI_END_FAULT     2u
+#define ABI_END_KILLED    3u
 
 struct abi_memory_info {
 	uint64_t size;
@@ -182,18 +195,18 @@ struct abi_device_desc {
 };
 
 struct abi_system_info {
-	char version[32];       /* "0.1.0" */
-	char vendor[8];         /* "vmx" or "svm" */
+	char version[32]; /* "0.1.0" */
+	char vendor[8];   /* "vmx" or "svm" */
 	uint32_t core_count;
 	uint32_t module_count;
 	uint64_t frames_total, frames_free; /* of 4 KiB; total: given to the allocator at boot */
-	uint64_t usable_bytes;  /* see struct boot_info */
-	uint64_t file_bytes;    /* RAM that files and services from the loader take */
-	uint64_t stage2_bytes;  /* all VMs' stage-2 tables */
+	uint64_t usable_bytes;              /* see struct boot_info */
+	uint64_t file_bytes;                /* RAM that files and services from the loader take */
+	uint64_t stage2_bytes;              /* all VMs' stage-2 tables */
 	uint64_t tsc_khz;
 	uint64_t tsc_entry, tsc_files, tsc_exit; /* see struct boot_info */
-	uint64_t tsc_first_guest; /* TSC before the first guest entry of all; 0 = none yet */
-	uint64_t boot_wall_ns;  /* Unix time at clock 0, from the RTC */
+	uint64_t tsc_first_guest;   /* TSC before the first guest entry of all; 0 = none yet */
+	uint64_t boot_wall_ns;      /* Unix time at clock 0, from the RTC */
 	uint64_t ops[ABI_OP_COUNT]; /* all 0 but in the counting build */
 };
 
@@ -204,7 +217,7 @@ struct abi_module_info {
 	char path[256];
 };
 
-#define ABI_POWER_OFF 1u
+#define ABI_POWER_OFF    1u
 #define ABI_POWER_REBOOT 2u
 
 /* ---- virtual machines ---- */
@@ -243,42 +256,71 @@ enum abi_exit {
 	ABI_EXIT_INVALIDATE, /* INVD, WBINVD */
 	ABI_EXIT_UNDEFINED,  /* an instruction that this guest does not have: #UD */
 	ABI_EXIT_EXCEPTION,
-	ABI_EXIT_INTERRUPT,  /* of the host */
+	ABI_EXIT_INTERRUPT, /* of the host */
 	ABI_EXIT_NMI,
-	ABI_EXIT_WINDOW,     /* interrupt or NMI window */
-	ABI_EXIT_STAGE2,     /* lazy or copy-on-write memory */
+	ABI_EXIT_WINDOW, /* interrupt or NMI window */
+	ABI_EXIT_STAGE2, /* lazy or copy-on-write memory */
 	ABI_EXIT_DOORBELL,
 	/* and these go to vmm */
-	ABI_EXIT_PORT,       /* u.port */
-	ABI_EXIT_MMIO,       /* u.mmio; page->cpu is valid */
-	ABI_EXIT_INTA,       /* the guest takes an external interrupt: set page->inject_vector */
-	ABI_EXIT_EOI,        /* u.eoi: end of a level-triggered interrupt */
+	ABI_EXIT_PORT, /* u.port */
+	ABI_EXIT_MMIO, /* u.mmio; page->cpu is valid */
+	ABI_EXIT_INTA, /* the guest takes an external interrupt: set page->inject_vector */
+	ABI_EXIT_EOI,  /* u.eoi: end of a level-triggered interrupt */
 	ABI_EXIT_TRIPLE_FAULT,
-	ABI_EXIT_ERROR,      /* u.error: this VM cannot go on */
+	ABI_EXIT_ERROR, /* u.error: this VM cannot go on */
 	ABI_EXIT_COUNT
 };
 
-#define ABI_EXIT_NAMES { "none", "CPUID", "HYPERCALL", "RDMSR", "WRMSR", "CR", "DR", "XSETBV", "HLT", \
-	"PAUSE", "INVALIDATE", "UNDEFINED", "EXCEPTION", "INTERRUPT", "NMI", "WINDOW", "STAGE2", \
-	"DOORBELL", "PORT", "MMIO", "INTA", "EOI", "TRIPLE_FAULT", "ERROR" }
+#define ABI_EXIT_NAMES                                                                             \
+	{                                                                                          \
+		"none", "CPUID", "HYPERCALL", "RDMSR", "WRMSR", "CR", "DR", "XSETBV", "HLT",       \
+			"PAUSE", "INVALIDATE", "UNDEFINED", "EXCEPTION", "INTERRUPT", "NMI",       \
+			"WINDOW", "STAGE2", "DOORBELL", "PORT", "MMIO", "INTA", "EOI",             \
+			"TRIPLE_FAULT", "ERROR"                                                    \
+	}
 
 struct abi_vm_stats {
-	uint64_t exits[32];  /* by enum abi_exit */
-	uint64_t to_vmm;     /* returns of SYS_VCPU_RUN with an exit */
+	uint64_t exits[32]; /* by enum abi_exit */
+	uint64_t to_vmm;    /* returns of SYS_VCPU_RUN with an exit */
 	uint64_t stage2_bytes;
 	uint64_t run_ns;
 };
 
 enum abi_gpr { /* the order in which instructions encode them */
-	ABI_RAX, ABI_RCX, ABI_RDX, ABI_RBX, ABI_RSP, ABI_RBP, ABI_RSI, ABI_RDI,
-	ABI_R8, ABI_R9, ABI_R10, ABI_R11, ABI_R12, ABI_R13, ABI_R14, ABI_R15, ABI_GPR_COUNT
+	       ABI_RAX,
+	       ABI_RCX,
+	       ABI_RDX,
+	       ABI_RBX,
+	       ABI_RSP,
+	       ABI_RBP,
+	       ABI_RSI,
+	       ABI_RDI,
+	       ABI_R8,
+	       ABI_R9,
+	       ABI_R10,
+	       ABI_R11,
+	       ABI_R12,
+	       ABI_R13,
+	       ABI_R14,
+	       ABI_R15,
+	       ABI_GPR_COUNT
 };
 
-enum abi_segment { ABI_ES, ABI_CS, ABI_SS, ABI_DS, ABI_FS, ABI_GS, ABI_LDTR, ABI_TR, ABI_SEGMENT_COUNT };
+enum abi_segment {
+	ABI_ES,
+	ABI_CS,
+	ABI_SS,
+	ABI_DS,
+	ABI_FS,
+	ABI_GS,
+	ABI_LDTR,
+	ABI_TR,
+	ABI_SEGMENT_COUNT
+};
 
 struct abi_segment_state {
 	uint64_t base;
-	uint32_t limit;      /* in bytes */
+	uint32_t limit; /* in bytes */
 	uint16_t selector;
 	uint16_t attributes; /* as in a VMCB: type 0-3, S 4, DPL 5-6, P 7, AVL 8, L 9, D/B 10, G 11;
 				unusable = P clear */
@@ -290,7 +332,10 @@ struct abi_cpu {
 	uint64_t cr0, cr2, cr3, cr4, efer;
 	uint64_t dr6, dr7;
 	struct abi_segment_state segment[ABI_SEGMENT_COUNT];
-	struct { uint64_t base; uint32_t limit, reserved; } gdtr, idtr;
+	struct {
+		uint64_t base;
+		uint32_t limit, reserved;
+	} gdtr, idtr;
 };
 
 /*
@@ -308,22 +353,25 @@ struct abi_vcpu_page {
 		union {
 			struct {
 				uint16_t port;
-				uint8_t size;      /* 1, 2, 4 */
+				uint8_t size; /* 1, 2, 4 */
 				uint8_t is_write;
-				uint8_t is_string; /* INS or OUTS, perhaps with REP: page->cpu is valid, RIP
-						      stands at the instruction, vmm decodes it */
+				uint8_t is_string; /* INS or OUTS, perhaps with REP: page->cpu is
+						      valid, RIP stands at the instruction, vmm
+						      decodes it */
 				uint8_t reserved[3];
-				uint32_t value;    /* of a write; a read's answer goes to gpr[RAX] by the
-						      rules of its size: vmm writes it */
+				uint32_t value; /* of a write; a read's answer goes to gpr[RAX] by
+						   the rules of its size: vmm writes it */
 			} port;
 			struct {
-				uint64_t gpa;      /* the byte that faulted */
+				uint64_t gpa; /* the byte that faulted */
 				uint8_t is_write, reserved[7];
 			} mmio;
-			struct { uint8_t vector; } eoi;
 			struct {
-				uint32_t code;     /* the vendor's raw exit reason */
-				char text[120];    /* one sentence */
+				uint8_t vector;
+			} eoi;
+			struct {
+				uint32_t code;  /* the vendor's raw exit reason */
+				char text[120]; /* one sentence */
 			} error;
 		};
 	} exit;
@@ -331,24 +379,25 @@ struct abi_vcpu_page {
 	struct abi_cpu cpu; /* valid if the exit says so, or after a string PORT */
 
 	/* From vmm to ring 0, read and cleared at the next SYS_VCPU_RUN: */
-	uint32_t set;           /* ABI_SET_*: which fields of cpu to take over */
-	uint8_t inject_vector;  /* 0 = none. After INTA: the vector that the 8259 pair gave */
+	uint32_t set;             /* ABI_SET_*: which fields of cpu to take over */
+	uint8_t inject_vector;    /* 0 = none. After INTA: the vector that the 8259 pair gave */
 	uint8_t inject_exception; /* 1 = raise exception_vector */
 	uint8_t exception_vector, exception_has_error;
 	uint32_t exception_error;
 	uint64_t exception_address; /* CR2 of a page fault */
 
-	/* From any thread of vmm at any time; then SYS_VCPU_KICK, but from the one that runs the vCPU: */
+	/* From any thread of vmm at any time; then SYS_VCPU_KICK, but from the one that runs the
+	 * vCPU: */
 	uint32_t extint; /* level of the 8259 pair's INTR line */
 };
-#define ABI_SET_RIP 1u    /* cpu.rip; also ends the interrupt shadow, as any completed instruction */
+#define ABI_SET_RIP    1u /* cpu.rip; also ends the interrupt shadow, as any completed instruction */
 #define ABI_SET_RFLAGS 2u /* cpu.rflags: the status flags and DF only */
 
 /* SYS_VCPU_GET and SYS_VCPU_SET. */
-#define ABI_STATE_CPU 1u   /* struct abi_cpu, all of it; general registers are in the page */
-#define ABI_STATE_MSRS 2u  /* struct abi_msr[]: GET fills the index given in each */
+#define ABI_STATE_CPU   1u /* struct abi_cpu, all of it; general registers are in the page */
+#define ABI_STATE_MSRS  2u /* struct abi_msr[]: GET fills the index given in each */
 #define ABI_STATE_LAPIC 3u /* struct abi_lapic */
-#define ABI_STATE_FPU 4u   /* XSAVE area, standard form */
+#define ABI_STATE_FPU   4u /* XSAVE area, standard form */
 
 struct abi_msr {
 	uint32_t index, reserved;

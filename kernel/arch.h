@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* All that the portable kernel asks of the CPU; arch/x86_64 answers, tests/unit/fake_arch.c pretends. */
+/* All that the portable kernel asks of the CPU; arch/x86_64 answers, tests/unit/fake_arch.c
+ * pretends. */
 #pragma once
 #include "kernel/abi.h"
 #include "kernel/pagetable.h"
@@ -39,35 +40,40 @@ uint64_t arch_random_seed(void); /* for stack protector and the like */
 
 /* ---- the machine ---- */
 
-void arch_early_init(const struct boot_info *info);  /* COM1 for panics, IDT, CPU features */
-void arch_init(void);                                /* APIC, IOAPIC, timer; needs memory */
-_Noreturn void arch_power(unsigned what);            /* ABI_POWER_* */
+void arch_early_init(const struct boot_info *info); /* COM1 for panics, IDT, CPU features */
+void arch_init(void);                               /* APIC, IOAPIC, timer; needs memory */
+_Noreturn void arch_power(unsigned what);           /* ABI_POWER_* */
 uint32_t arch_port_in(uint16_t port, unsigned size);
 void arch_port_out(uint16_t port, unsigned size, uint32_t value);
-/* ISA interrupt lines: on an interrupt device_interrupt(irq) is called; a level-triggered line is masked. */
-int arch_irq_enable(unsigned isa_irq);               /* -ABI_ENODEV */
+/* ISA interrupt lines: on an interrupt device_interrupt(irq) is called; a level-triggered line is
+ * masked. */
+int arch_irq_enable(unsigned isa_irq); /* -ABI_ENODEV */
 void arch_irq_unmask(unsigned isa_irq);
 void arch_irq_disable(unsigned isa_irq);
-void device_interrupt(unsigned isa_irq);             /* kernel/device.c */
-void arch_console_write(const char *bytes, size_t size); /* COM1, polled: before init runs, and in panic */
-extern uint64_t arch_ops[ABI_OP_COUNT];              /* all 0 but in the counting build */
+void device_interrupt(unsigned isa_irq); /* kernel/device.c */
+void arch_console_write(const char *bytes,
+			size_t size);   /* COM1, polled: before init runs, and in panic */
+extern uint64_t arch_ops[ABI_OP_COUNT]; /* all 0 but in the counting build */
 
 /* ---- address spaces ---- */
 
 /* The upper half, by PML4 slot: FRAMES_WINDOW has 0xffff800000000000 .. 0xffffbfffffffffff. */
-#define ARCH_PIN_BASE 0xffffc00000000000ull   /* window_pin: 512 GiB */
-#define ARCH_SLOT_BASE 0xffffc08000000000ull  /* window_map: 512 GiB */
-#define ARCH_STACK_BASE 0xffffc10000000000ull /* kernel stacks, with an unmapped page below each */
+#define ARCH_PIN_BASE   0xffffc00000000000ull /* window_pin: 512 GiB */
+#define ARCH_SLOT_BASE  0xffffc08000000000ull /* window_map: 512 GiB */
+#define ARCH_STACK_BASE 0xffffc10000000000ull /* kernel stacks, with an unmapped page below each   \
+					       */
 
 /*
- * Builds ring 0's tables in the first pages of `block` (2 MiB of free RAM that the loader's tables map
- * one to one), maps the block at FRAMES_WINDOW + block, and switches to them. Returns how many pages of
- * the block that took. The loader's one-to-one mapping stays in the lower half until arch_init is done.
+ * Builds ring 0's tables in the first pages of `block` (2 MiB of free RAM that the loader's tables
+ * map one to one), maps the block at FRAMES_WINDOW + block, and switches to them. Returns how many
+ * pages of the block that took. The loader's one-to-one mapping stays in the lower half until
+ * arch_init is done.
  */
 unsigned arch_paging_init(const struct boot_info *info, hpa_t block);
 extern const struct pt_format *const arch_host_format;
-struct pagetable *arch_kernel_table(void);           /* ring 0's own; its upper half is in every process's root */
-void arch_space_init_root(void *root);               /* copies ring 0's upper half into a new root page */
+struct pagetable *
+arch_kernel_table(void);               /* ring 0's own; its upper half is in every process's root */
+void arch_space_init_root(void *root); /* copies ring 0's upper half into a new root page */
 void arch_space_activate(hpa_t root);
 void arch_tlb_flush_page(uint64_t address);
 void arch_tlb_flush_all(void);
@@ -81,36 +87,45 @@ int arch_copy_to_user(uint64_t to, const void *from, size_t size);
 /* ---- threads ---- */
 
 struct arch_thread {
-	uint64_t rsp;      /* saved kernel stack pointer while not running */
-	uint64_t stack_top;/* of the guarded kernel stack (set once) */
-	void *fpu;         /* XSAVE area of the thread's own ring-3 state, a kernel page; NULL until used */
+	uint64_t rsp;       /* saved kernel stack pointer while not running */
+	uint64_t stack_top; /* of the guarded kernel stack (set once) */
+	void *fpu; /* XSAVE area of the thread's own ring-3 state, a kernel page; NULL until used */
 };
 
-/* Gives the thread a kernel stack that ends in ring 3 at entry (user) or calls fn (kernel). -ABI_ENOMEM. */
+/* Gives the thread a kernel stack that ends in ring 3 at entry (user) or calls fn (kernel).
+ * -ABI_ENOMEM. */
 int arch_thread_init_user(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg);
 int arch_thread_init_kernel(struct thread *thread, void (*fn)(void));
 void arch_thread_exit(struct thread *thread);
-/* Saves `from`, continues `to`; sets the stack for entries from ring 3; address spaces are the caller's. */
+/* Saves `from`, continues `to`; sets the stack for entries from ring 3; address spaces are the
+ * caller's. */
 void arch_thread_switch(struct thread *from, struct thread *to);
 /* Arch calls these: kernel/syscall.c and kernel/thread.c. */
 int64_t syscall_dispatch(uint64_t number, const uint64_t args[6]);
-void thread_user_fault(unsigned vector, uint64_t error, uint64_t address, uint64_t rip); /* ends the process, or returns if the page fault was served */
-int thread_page_fault(uint64_t address, unsigned access); /* of arch_copy_*: 0 = served, try again; else -ABI_EFAULT */
-void thread_return_to_user(void); /* before each return to ring 3: yields if due, ends dying threads */
+void thread_user_fault(
+	unsigned vector, uint64_t error, uint64_t address,
+	uint64_t rip); /* ends the process, or returns if the page fault was served */
+int thread_page_fault(
+	uint64_t address,
+	unsigned access); /* of arch_copy_*: 0 = served, try again; else -ABI_EFAULT */
+void thread_return_to_user(
+	void); /* before each return to ring 3: yields if due, ends dying threads */
 _Noreturn void kernel_main(const struct boot_info *info); /* from start.S, on the boot stack */
 
 /* ---- virtual machines: vmx/ or svm/ behind hv_ops; see kernel/vcpu.h and kernel/vm_exit.h ---- */
 
-const char *arch_hv_name(void);                       /* "vmx" or "svm" */
+const char *arch_hv_name(void); /* "vmx" or "svm" */
 const struct pt_format *arch_stage2_format(void);
-int arch_vm_init(struct vm *vm);                      /* MSR and I/O bitmaps, ... -ABI_ENOMEM */
+int arch_vm_init(struct vm *vm); /* MSR and I/O bitmaps, ... -ABI_ENOMEM */
 void arch_vm_exit(struct vm *vm);
-int arch_vcpu_init(struct vcpu *vcpu);                /* control block in the state of a CPU after reset. -ABI_ENOMEM */
+int arch_vcpu_init(
+	struct vcpu *vcpu); /* control block in the state of a CPU after reset. -ABI_ENOMEM */
 void arch_vcpu_exit(struct vcpu *vcpu);
 
 /*
- * Runs the guest until its next exit and fills the neutral record: raw fields are translated, nothing
- * is decided. Loads lazily what the last guest on this core left in the registers (FPU, MSRs).
+ * Runs the guest until its next exit and fills the neutral record: raw fields are translated,
+ * nothing is decided. Loads lazily what the last guest on this core left in the registers (FPU,
+ * MSRs).
  */
 void arch_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit);
 /* The thread leaves the core, or goes to another vCPU: puts what is lazily held into memory. */
@@ -118,33 +133,37 @@ void arch_vcpu_put(struct vcpu *vcpu);
 
 /* Registers. Only kernel/exit.c calls the two that move RIP. */
 uint64_t arch_vcpu_rip(struct vcpu *vcpu);
-void arch_vcpu_skip(struct vcpu *vcpu, unsigned length); /* RIP += length (mode's width), ends the STI/MOV SS
-							   shadow, raises the single-step trap if TF is set */
-void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip);  /* the same to an absolute value */
+void arch_vcpu_skip(struct vcpu *vcpu,
+		    unsigned length); /* RIP += length (mode's width), ends the STI/MOV SS
+					shadow, raises the single-step trap if TF is set */
+void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip); /* the same to an absolute value */
 void arch_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags);
 void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu);
-/* Only what an instruction emulator needs: RIP, flags, control registers, ES to GS; the rest stays as it was. */
+/* Only what an instruction emulator needs: RIP, flags, control registers, ES to GS; the rest stays
+ * as it was. */
 void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu);
-/* Checked whole first (SDM vol 3, "Checks on the Guest State Area"): -ABI_EINVAL changes nothing. */
+/* Checked whole first (SDM vol 3, "Checks on the Guest State Area"): -ABI_EINVAL changes nothing.
+ */
 int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu);
 unsigned arch_vcpu_cpl(struct vcpu *vcpu);
-bool arch_vcpu_is_long(struct vcpu *vcpu);            /* runs 64-bit code now: CS.L in long mode */
+bool arch_vcpu_is_long(struct vcpu *vcpu); /* runs 64-bit code now: CS.L in long mode */
 /* Control registers as the guest sees them; the caller has checked the value. nr 0, 2, 3, 4. */
 uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr);
 void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value);
 uint64_t arch_vcpu_dr(struct vcpu *vcpu, unsigned nr);
 void arch_vcpu_set_dr(struct vcpu *vcpu, unsigned nr, uint64_t value);
-/* MSRs that the control block or the CPU holds for the guest. false = not one of these; or the CPU would
-   refuse the value. */
+/* MSRs that the control block or the CPU holds for the guest. false = not one of these; or the CPU
+   would refuse the value. */
 bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value);
 bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value);
 /* Whether reads and writes of an MSR exit; for kernel/msr.c's table, at vm creation. */
 void arch_vm_msr_direct(struct vm *vm, uint32_t index, bool read, bool write);
 void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset);
 void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0); /* checked by the caller */
-uint64_t arch_vcpu_xcr0(struct vcpu *vcpu); /* as it is now; only while an exit of this vCPU is handled */
-size_t arch_fpu_size(uint64_t xcr0);                  /* bytes of a standard XSAVE area */
-uint64_t arch_xcr0_host(void);                        /* components that the host can switch */
+uint64_t
+arch_vcpu_xcr0(struct vcpu *vcpu);   /* as it is now; only while an exit of this vCPU is handled */
+size_t arch_fpu_size(uint64_t xcr0); /* bytes of a standard XSAVE area */
+uint64_t arch_xcr0_host(void);       /* components that the host can switch */
 int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size);
 int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size);
 
@@ -155,16 +174,17 @@ struct vm_event {
 	uint32_t error;
 	uint32_t length; /* of the instruction, for software interrupts and exceptions */
 };
-#define VM_EVENT_INTERRUPT 0u /* numbered as SDM vol 3, "Event Injection" and APM vol 2, "EVENTINJ" */
-#define VM_EVENT_NMI 2u
-#define VM_EVENT_EXCEPTION 3u
+#define VM_EVENT_INTERRUPT                                                                         \
+	0u /* numbered as SDM vol 3, "Event Injection" and APM vol 2, "EVENTINJ" */
+#define VM_EVENT_NMI                2u
+#define VM_EVENT_EXCEPTION          3u
 #define VM_EVENT_SOFTWARE_INTERRUPT 4u
 #define VM_EVENT_SOFTWARE_EXCEPTION 6u
 void arch_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event);
 bool arch_vcpu_can_interrupt(struct vcpu *vcpu); /* RFLAGS.IF, no shadow, nothing injected */
 bool arch_vcpu_can_nmi(struct vcpu *vcpu);
-/* Asks for an exit (ABI_EXIT_WINDOW) as soon as an interrupt of priority class `class` (vector >> 4;
-   0 = any), or an NMI, can be taken. Withdrawn by the exit itself. */
+/* Asks for an exit (ABI_EXIT_WINDOW) as soon as an interrupt of priority class `class` (vector >>
+   4; 0 = any), or an NMI, can be taken. Withdrawn by the exit itself. */
 void arch_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class);
 void arch_vcpu_want_nmi(struct vcpu *vcpu);
-void arch_vcpu_flush_tlb(struct vcpu *vcpu);          /* this vCPU's tag, before the next entry */
+void arch_vcpu_flush_tlb(struct vcpu *vcpu); /* this vCPU's tag, before the next entry */

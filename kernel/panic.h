@@ -4,7 +4,8 @@
 
 struct arch_frame;
 
-/* Prints "corbel: panic: SENTENCE", file, line, core, registers and a symbolized backtrace on COM1. */
+/* Prints "corbel: panic: SENTENCE", file, line, core, registers and a symbolized backtrace on COM1.
+ */
 _Noreturn void panic_at(const char *file, int line, const char *sentence);
 /* The same for a trap that ring 0 took itself. */
 _Noreturn void panic_trap(const struct arch_frame *frame, const char *sentence);

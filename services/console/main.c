@@ -8,15 +8,15 @@
 #include "services/lib/syscall.h"
 #include "services/proto/console.h"
 
-#define COM1 0x3f8u
-#define TX_SIZE 4096u
-#define CLIENTS_MAX 4200u
-#define MESSAGES_A_TURN 8u /* of one client, so that none starves another */
-#define INTERRUPT_TURNS 16u /* of serving the chip in one go */
-#define RETRY_NS 1000000ull  /* while bytes wait for the chip: 12 characters at 115200 */
-#define KEY_INIT 0u
-#define KEY_IRQ 1u
-#define KEY_CLIENT 2u /* and above: address of the client */
+#define COM1            0x3f8u
+#define TX_SIZE         4096u
+#define CLIENTS_MAX     4200u
+#define MESSAGES_A_TURN 8u         /* of one client, so that none starves another */
+#define INTERRUPT_TURNS 16u        /* of serving the chip in one go */
+#define RETRY_NS        1000000ull /* while bytes wait for the chip: 12 characters at 115200 */
+#define KEY_INIT        0u
+#define KEY_IRQ         1u
+#define KEY_CLIENT      2u /* and above: address of the client */
 
 struct client {
 	handle_t channel;
@@ -77,7 +77,7 @@ static void set_waiting(struct client *client, bool on)
 static void attach(handle_t channel, const char *name, size_t size)
 {
 	struct client *client = client_count < CLIENTS_MAX ? calloc(1, sizeof(*client)) : NULL;
-	char text[MUX_NAME_SIZE] = { 0 };
+	char text[MUX_NAME_SIZE] = {0};
 
 	if (!client) {
 		handle_close(channel);
@@ -106,7 +106,8 @@ static bool serve_client(struct client *client)
 	size = channel_receive(client->channel, &message, sizeof(message), NULL, NULL);
 	if (size == -ABI_EAGAIN)
 		return false;
-	if (size < (int64_t)CONSOLE_HEADER_SIZE || message.size > size - (int64_t)CONSOLE_HEADER_SIZE) {
+	if (size < (int64_t)CONSOLE_HEADER_SIZE ||
+	    message.size > size - (int64_t)CONSOLE_HEADER_SIZE) {
 		client->is_closed = true; /* gone, or not a client of ours */
 		set_waiting(client, false);
 		return false;
@@ -126,7 +127,7 @@ static bool serve_client(struct client *client)
 /* What a client sent is on its way: what others send from now on comes behind it. */
 static void answer_clients(void)
 {
-	struct console_message message = { .type = CONSOLE_DRAINED };
+	struct console_message message = {.type = CONSOLE_DRAINED};
 
 	for (struct client *client = clients; client; client = client->next) {
 		if (!client->wants_drain || client->source.pending_size || client->source.matched)
@@ -174,7 +175,7 @@ static bool serve_clients(void)
 /* The keyboard is the guest's that was attached first. */
 static void serve_input(void)
 {
-	struct console_message message = { .type = CONSOLE_INPUT };
+	struct console_message message = {.type = CONSOLE_INPUT};
 	struct client *first = NULL;
 
 	for (struct client *client = clients; client; client = client->next)
@@ -185,7 +186,8 @@ static void serve_input(void)
 		channel_send(first->channel, &message, CONSOLE_HEADER_SIZE + message.size, NULL, 0);
 }
 
-/* Unmasks the line before it serves the chip: an edge that came while it was masked would be lost. */
+/* Unmasks the line before it serves the chip: an edge that came while it was masked would be lost.
+ */
 static void serve_interrupt(void)
 {
 	unsigned turns = 0;
@@ -205,11 +207,13 @@ static void serve_init(void)
 	handle_t handle = -1;
 	size_t count = 1;
 	uint32_t guests;
-	int64_t size = channel_receive(ABI_HANDLE_BOOTSTRAP, &message, sizeof(message), &handle, &count);
+	int64_t size =
+		channel_receive(ABI_HANDLE_BOOTSTRAP, &message, sizeof(message), &handle, &count);
 
 	if (size == -ABI_EAGAIN)
 		return;
-	if (size < (int64_t)CONSOLE_HEADER_SIZE || message.size > size - (int64_t)CONSOLE_HEADER_SIZE)
+	if (size < (int64_t)CONSOLE_HEADER_SIZE ||
+	    message.size > size - (int64_t)CONSOLE_HEADER_SIZE)
 		process_exit(1); /* without init there is nobody to speak for */
 	switch (message.type) {
 	case CONSOLE_DEVICE:
@@ -235,7 +239,7 @@ static void serve_init(void)
 
 static void answer_drain(void)
 {
-	struct console_message message = { .type = CONSOLE_DRAINED };
+	struct console_message message = {.type = CONSOLE_DRAINED};
 
 	if (!wants_drain || tx_size || !mux_is_empty(&mux) || !uart_is_idle(&uart))
 		return;

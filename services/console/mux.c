@@ -172,7 +172,8 @@ static uint64_t release_held(struct mux *mux, uint64_t now_ns)
 
 			again = due < again ? due : again;
 		} else if (!mux->owner && mux->room(mux) >= ESCAPE_ROOM) {
-			/* With a space in front: what follows could still make a line of Corbel's of it. */
+			/* With a space in front: what follows could still make a line of Corbel's
+			 * of it. */
 			begin_line(mux, s);
 			mux->emit(mux, " ", 1);
 			release_matched(mux, s);

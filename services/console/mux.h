@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who may write on the one console now: whole lines of many sources become one stream. No I/O here. */
+/* Who may write on the one console now: whole lines of many sources become one stream. No I/O here.
+ */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define MUX_NAME_SIZE 36u
-#define MUX_PENDING_MAX 4096u /* bytes that a source may have waiting */
-#define MUX_LINE_WAIT_NS 200000000ull
-#define MUX_LOG_PREFIX "corbel: "
+#define MUX_NAME_SIZE       36u
+#define MUX_PENDING_MAX     4096u /* bytes that a source may have waiting */
+#define MUX_LINE_WAIT_NS    200000000ull
+#define MUX_LOG_PREFIX      "corbel: "
 #define MUX_LOG_PREFIX_SIZE 8u
 
 /* Bytes that one source has not got out yet. */
@@ -17,16 +18,16 @@ struct mux_source {
 	bool is_log;              /* whole lines of Corbel */
 	uint8_t pending[MUX_PENDING_MAX];
 	size_t pending_size;
-	uint64_t waits_since_ns;  /* when it found the line taken; 0 = it does not wait */
-	size_t matched;           /* how much of "corbel: " its line began with and is held back */
-	bool is_at_start;         /* its next byte begins a line */
+	uint64_t waits_since_ns; /* when it found the line taken; 0 = it does not wait */
+	size_t matched;          /* how much of "corbel: " its line began with and is held back */
+	bool is_at_start;        /* its next byte begins a line */
 	struct mux_source *next;
 };
 
 struct mux {
 	struct mux_source *sources;
-	struct mux_source *owner;  /* whose unfinished line stands on the console; NULL = column 0 */
-	bool shows_names;          /* two or more VMs */
+	struct mux_source *owner; /* whose unfinished line stands on the console; NULL = column 0 */
+	bool shows_names;         /* two or more VMs */
 	void (*emit)(struct mux *mux, const char *bytes, size_t size);
 	size_t (*room)(struct mux *mux); /* bytes that emit takes now */
 	void *context;
@@ -39,6 +40,7 @@ void mux_remove(struct mux *mux, struct mux_source *source);
 bool mux_put(struct mux_source *source, const uint8_t *bytes, size_t size);
 /* One line of Corbel: its prefix and end are added. */
 bool mux_put_log(struct mux_source *source, const uint8_t *bytes, size_t size);
-/* Moves on what can move. Returns when to call again at the latest; UINT64_MAX = when something comes. */
+/* Moves on what can move. Returns when to call again at the latest; UINT64_MAX = when something
+ * comes. */
 uint64_t mux_run(struct mux *mux, uint64_t now_ns);
 bool mux_is_empty(const struct mux *mux);

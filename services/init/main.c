@@ -12,27 +12,29 @@
 #include "services/proto/console.h"
 
 #define CONSOLE_QUOTA (64ull << 20)
-#define COM1 0x3f8u
-#define COM1_IRQ 4u
-#define KEY_CONSOLE UINT64_MAX
-#define DRAIN_NS 2000000000ull /* what the last lines may take to get out */
+#define COM1          0x3f8u
+#define COM1_IRQ      4u
+#define KEY_CONSOLE   UINT64_MAX
+#define DRAIN_NS      2000000000ull /* what the last lines may take to get out */
 
 static struct service_process console;
 static handle_t set;
 
 static int tell_console(unsigned type, const void *bytes, size_t size, handle_t handle)
 {
-	struct console_message message = { .type = (uint16_t)type, .size = (uint16_t)size };
+	struct console_message message = {.type = (uint16_t)type, .size = (uint16_t)size};
 
 	memcpy(message.bytes, bytes, size);
-	return (int)channel_send(console.channel, &message, CONSOLE_HEADER_SIZE + size, &handle, handle >= 0);
+	return (int)channel_send(console.channel, &message, CONSOLE_HEADER_SIZE + size, &handle,
+				 handle >= 0);
 }
 
-/* Starts the console service with COM1 and a channel for our own lines. Without it there is nobody to tell. */
+/* Starts the console service with COM1 and a channel for our own lines. Without it there is nobody
+ * to tell. */
 static void start_console(handle_t system)
 {
-	const struct abi_device_desc com1 = { .port_range_count = 1, .irq_count = 1, .ports = { { COM1, 8 } },
-					      .irqs = { COM1_IRQ } };
+	const struct abi_device_desc com1 = {
+		.port_range_count = 1, .irq_count = 1, .ports = {{COM1, 8}}, .irqs = {COM1_IRQ}};
 	const struct module *service = modules_find("console", true);
 	int64_t device = device_create(system, &com1);
 	handle_t ends[2];
@@ -69,12 +71,13 @@ static bool read_config(struct config *config)
 	int error;
 
 	if (!file) {
-		log_line("config: \\corbel\\corbel.json: is not there; make an image with tools/corbel-image");
+		log_line("config: \\corbel\\corbel.json: is not there; make an image with "
+			 "tools/corbel-image");
 		return false;
 	}
 	if (file->size == 0 || file->size > CONFIG_SIZE_MAX) {
-		log_line("config: \\corbel\\corbel.json: is %lu bytes long; 1 to %u are read", file->size,
-			 CONFIG_SIZE_MAX);
+		log_line("config: \\corbel\\corbel.json: is %lu bytes long; 1 to %u are read",
+			 file->size, CONFIG_SIZE_MAX);
 		return false;
 	}
 	size = (file->size + 4095) / 4096 * 4096;
@@ -106,7 +109,7 @@ static void drain_console(void)
 
 static void all_ended(handle_t system, enum config_stop what)
 {
-	static const char *const words[] = { "poweroff", "reboot", "stay" };
+	static const char *const words[] = {"poweroff", "reboot", "stay"};
 
 	log_line("all vms ended: %s", words[what]);
 	if (what == CONFIG_STAY)
@@ -146,7 +149,8 @@ int main(int system)
 		count = waitset_wait(set, keys, 64, UINT64_MAX);
 		for (int64_t i = 0; i < count; i++) {
 			if (keys[i] == KEY_CONSOLE)
-				process_exit(4); /* the console died: nothing can be said any more */
+				process_exit(
+					4); /* the console died: nothing can be said any more */
 			vms_serve(keys[i]);
 		}
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The list of VMs: starts a vmm for each, says what becomes of it, and knows when all have ended. */
+/* The list of VMs: starts a vmm for each, says what becomes of it, and knows when all have ended.
+ */
 #include "services/init/vms.h"
 
 #include <stdio.h>
@@ -13,9 +14,10 @@
 #include "services/proto/console.h"
 #include "services/proto/vmm.h"
 
-#define PAGE 4096ul
+#define PAGE           4096ul
 #define QUOTA_OVERHEAD (8ull << 20) /* of a vmm besides the guest's RAM: its data, heap, tables */
-#define QUOTA_PER_GIB (4ull << 20)  /* stage-2 and process tables for a GiB of 4 KiB pages, and their like */
+#define QUOTA_PER_GIB                                                                              \
+	(4ull << 20) /* stage-2 and process tables for a GiB of 4 KiB pages, and their like */
 #define FILES_A_MESSAGE 16u
 
 struct vm {
@@ -80,7 +82,8 @@ static void fill_start(struct vmm_start *start, const struct vm_config *config, 
 	start->cmdline = add_string((char *)start, &offset, config->cmdline);
 	for (size_t i = 0; i < config->module_count; i++) {
 		start->modules[i].size = modules_find(config->modules[i].file, false)->size;
-		start->modules[i].cmdline = add_string((char *)start, &offset, config->modules[i].cmdline);
+		start->modules[i].cmdline =
+			add_string((char *)start, &offset, config->modules[i].cmdline);
 	}
 }
 
@@ -111,7 +114,8 @@ static int send_handles(handle_t channel, uint32_t type, const handle_t *handles
 	size_t made = 0;
 
 	for (; made < count && result >= 0; made++) {
-		result = handle_dup(handles[made], ABI_RIGHT_READ | ABI_RIGHT_MAP | ABI_RIGHT_TRANSFER);
+		result = handle_dup(handles[made],
+				    ABI_RIGHT_READ | ABI_RIGHT_MAP | ABI_RIGHT_TRANSFER);
 		copies[made] = (handle_t)result;
 	}
 	if (result >= 0)
@@ -147,14 +151,15 @@ static int send_files(const struct vm *vm)
 /* A console channel for the VM: one end to the console service, the other to the vmm. */
 static int64_t make_console(const char *name)
 {
-	struct console_message message = { .type = CONSOLE_ATTACH, .size = (uint16_t)strlen(name) };
+	struct console_message message = {.type = CONSOLE_ATTACH, .size = (uint16_t)strlen(name)};
 	handle_t ends[2];
 	int64_t result = channel_create(ends);
 
 	if (result < 0)
 		return result;
 	memcpy(message.bytes, name, message.size);
-	result = channel_send(console_channel, &message, CONSOLE_HEADER_SIZE + message.size, &ends[0], 1);
+	result = channel_send(console_channel, &message, CONSOLE_HEADER_SIZE + message.size,
+			      &ends[0], 1);
 	if (result < 0) {
 		handle_close(ends[0]);
 		handle_close(ends[1]);
@@ -256,8 +261,8 @@ static void log_stats(const struct vm *vm)
 /* What `make bench` computes its boot and memory rows from. */
 static void log_machine(const struct vm *vm)
 {
-	static const char *const ops[] = { "vmread", "vmwrite", "wrmsr", "rdmsr", "cr_write", "locked",
-					   "invalidate", "xsave" };
+	static const char *const ops[] = {"vmread",   "vmwrite", "wrmsr",      "rdmsr",
+					  "cr_write", "locked",  "invalidate", "xsave"};
 	static struct abi_system_info info;
 	char line[400];
 	size_t at = 0;
@@ -265,28 +270,31 @@ static void log_machine(const struct vm *vm)
 	if (system_info(system_handle, &info) < 0)
 		return;
 	for (unsigned i = 0; i < ABI_OP_COUNT; i++)
-		at += (size_t)snprintf(line + at, sizeof(line) - at, " %s=%lu", ops[i], info.ops[i]);
+		at += (size_t)snprintf(line + at, sizeof(line) - at, " %s=%lu", ops[i],
+				       info.ops[i]);
 	log_line("vm %s: machine tsc_khz=%lu entry=%lu files=%lu exit=%lu"
 		 " first_guest=%lu usable=%lu file_bytes=%lu stage2=%lu"
 		 " free=%lu ram=%lu vm_stage2=%lu%s",
 		 vm->config->name, info.tsc_khz, info.tsc_entry, info.tsc_files, info.tsc_exit,
 		 info.tsc_first_guest, info.usable_bytes, info.file_bytes, info.stage2_bytes,
-		 info.frames_free * PAGE, vm->report.ram_bytes, vm->report.stats.stage2_bytes, line);
+		 info.frames_free * PAGE, vm->report.ram_bytes, vm->report.stats.stage2_bytes,
+		 line);
 }
 
 /* Everything of the process is freed by now: say how it went. */
 static void log_end(struct vm *vm)
 {
-	static const char *const ends[] = { "poweroff", "reboot", "triple-fault", "test-device", "error" };
+	static const char *const ends[] = {"poweroff", "reboot", "triple-fault", "test-device",
+					   "error"};
 	const char *name = vm->config->name;
-	struct abi_process_info info = { 0 };
+	struct abi_process_info info = {0};
 
 	process_info(vm->vmm.process, &info);
 	if (vm->has_report && vm->report.type == VMM_REFUSED) {
 		log_line("vm %s: refused: %s", name, vm->report.text);
 	} else if (!vm->has_report && info.reason == ABI_END_FAULT) {
-		log_line("vm %s: ended: error its vmm died of trap %lu at %#lx, address %#lx",
-			 name, info.status, info.rip, info.address);
+		log_line("vm %s: ended: error its vmm died of trap %lu at %#lx, address %#lx", name,
+			 info.status, info.rip, info.address);
 	} else if (!vm->has_report && info.reason == ABI_END_KILLED) {
 		log_line("vm %s: ended: killed", name);
 	} else if (!vm->has_report) {
@@ -312,7 +320,8 @@ static void serve_channel(struct vm *vm)
 
 	if (size == -ABI_EAGAIN)
 		return;
-	if (size != sizeof(report)) { /* closed, or a vmm gone mad: its process's end tells the rest */
+	if (size !=
+	    sizeof(report)) { /* closed, or a vmm gone mad: its process's end tells the rest */
 		waitset_remove(set, vm->vmm.channel);
 		if (size != -ABI_EPIPE)
 			process_kill(vm->vmm.process);
@@ -331,7 +340,8 @@ static void serve_process(struct vm *vm)
 {
 	struct abi_process_info info;
 
-	if (!vm->is_running || process_info(vm->vmm.process, &info) < 0 || info.state != ABI_PROCESS_DEAD)
+	if (!vm->is_running || process_info(vm->vmm.process, &info) < 0 ||
+	    info.state != ABI_PROCESS_DEAD)
 		return;
 	serve_channel(vm);
 	if (!vm->has_report)

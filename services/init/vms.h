@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The list of VMs: starts a vmm for each, says what becomes of it, and knows when all have ended. */
+/* The list of VMs: starts a vmm for each, says what becomes of it, and knows when all have ended.
+ */
 #pragma once
 #include <stdbool.h>
 

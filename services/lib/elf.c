@@ -6,11 +6,11 @@
 
 #include "services/lib/syscall.h"
 
-#define PAGE 4096ull
-#define STACK_TOP 0x00007fff00000000ull
-#define STACK_SIZE (64ull * 1024)
+#define PAGE         4096ull
+#define STACK_TOP    0x00007fff00000000ull
+#define STACK_SIZE   (64ull * 1024)
 #define SEGMENTS_MAX 8u
-#define HEADER_MAX PAGE
+#define HEADER_MAX   PAGE
 
 struct elf_header {
 	uint8_t ident[16];
@@ -26,25 +26,28 @@ struct elf_segment {
 	uint64_t offset, vaddr, paddr, filesz, memsz, align;
 };
 
-#define PT_LOAD 1u
-#define PF_X 1u
-#define PF_W 2u
-#define ET_EXEC 2u
+#define PT_LOAD   1u
+#define PF_X      1u
+#define PF_W      2u
+#define ET_EXEC   2u
 #define EM_X86_64 62u
 
 static bool is_loadable(const struct elf_header *elf, uint64_t file_size)
 {
-	return file_size >= sizeof(*elf) && memcmp(elf->ident, "\177ELF\2\1\1", 7) == 0 && elf->type == ET_EXEC &&
-	       elf->machine == EM_X86_64 && elf->phentsize == sizeof(struct elf_segment) && elf->phnum > 0 &&
+	return file_size >= sizeof(*elf) && memcmp(elf->ident, "\177ELF\2\1\1", 7) == 0 &&
+	       elf->type == ET_EXEC && elf->machine == EM_X86_64 &&
+	       elf->phentsize == sizeof(struct elf_segment) && elf->phnum > 0 &&
 	       elf->phnum <= SEGMENTS_MAX && elf->phoff >= sizeof(*elf) &&
 	       elf->phoff <= HEADER_MAX - SEGMENTS_MAX * sizeof(struct elf_segment);
 }
 
 static bool is_segment_fine(const struct elf_segment *s, uint64_t file_size)
 {
-	return s->offset <= file_size && s->filesz <= file_size - s->offset && s->filesz <= s->memsz &&
-	       s->offset % PAGE == s->vaddr % PAGE && s->vaddr >= ABI_USER_BASE && s->memsz < ABI_USER_END &&
-	       s->vaddr < STACK_TOP - STACK_SIZE - s->memsz && !(s->flags & PF_X && s->flags & PF_W);
+	return s->offset <= file_size && s->filesz <= file_size - s->offset &&
+	       s->filesz <= s->memsz && s->offset % PAGE == s->vaddr % PAGE &&
+	       s->vaddr >= ABI_USER_BASE && s->memsz < ABI_USER_END &&
+	       s->vaddr < STACK_TOP - STACK_SIZE - s->memsz &&
+	       !(s->flags & PF_X && s->flags & PF_W);
 }
 
 /* Writes zeros behind the file's part of a data segment, through a mapping of our own. */
@@ -62,7 +65,8 @@ static int clear_tail(handle_t memory, uint64_t from, uint64_t size)
 	return (int)memory_unmap(PROCESS_SELF, (uint64_t)va, PAGE);
 }
 
-/* The memory lives as long as somebody has a handle to it: from now on that is the process itself. */
+/* The memory lives as long as somebody has a handle to it: from now on that is the process itself.
+ */
 static int64_t hand_over(handle_t process, int64_t memory, int64_t result)
 {
 	if (result >= 0)
@@ -102,8 +106,8 @@ static int map_segment(handle_t process, handle_t file, const struct elf_segment
 		return 0;
 	if (s->flags & PF_W)
 		return map_data(process, file, s);
-	result = memory_map(process, file, s->offset - lead, (lead + s->filesz + PAGE - 1) / PAGE * PAGE,
-			    s->vaddr - lead, prot);
+	result = memory_map(process, file, s->offset - lead,
+			    (lead + s->filesz + PAGE - 1) / PAGE * PAGE, s->vaddr - lead, prot);
 	return result < 0 ? (int)result : 0;
 }
 
@@ -137,8 +141,9 @@ static int map_all(handle_t process, handle_t file, uint64_t file_size, uint64_t
 	for (unsigned i = 0; i < elf->phnum; i++) {
 		if (segments[i].type != PT_LOAD)
 			continue;
-		error = is_segment_fine(&segments[i], file_size) ? map_segment(process, file, &segments[i])
-								  : -ABI_EINVAL;
+		error = is_segment_fine(&segments[i], file_size)
+				? map_segment(process, file, &segments[i])
+				: -ABI_EINVAL;
 		if (error)
 			goto out;
 	}
@@ -151,8 +156,8 @@ out:
 int elf_start(const char *name, handle_t file, uint64_t file_size, uint64_t quota_bytes,
 	      struct service_process *out)
 {
-	char padded[32] = { 0 };
-	handle_t ends[2] = { -1, -1 };
+	char padded[32] = {0};
+	handle_t ends[2] = {-1, -1};
 	uint64_t entry = 0;
 	int64_t process, result;
 

@@ -9,9 +9,10 @@ struct service_process {
 };
 
 /*
- * Maps the ELF file's segments into a new process (text and constants shared, data copy-on-write), gives it
- * a stack and the bootstrap channel, and starts it. quota_bytes is what it may use, its stack and data
- * included. 0, or a negative errno; then nothing is left. -ABI_EINVAL: not such an ELF file.
+ * Maps the ELF file's segments into a new process (text and constants shared, data copy-on-write),
+ * gives it a stack and the bootstrap channel, and starts it. quota_bytes is what it may use, its
+ * stack and data included. 0, or a negative errno; then nothing is left. -ABI_EINVAL: not such an
+ * ELF file.
  */
 int elf_start(const char *name, handle_t file, uint64_t file_size, uint64_t quota_bytes,
 	      struct service_process *out);

@@ -24,7 +24,7 @@ int open(const char *name, int flags, int mode);
 
 #define HEAP_BASE 0x10000000ull /* up to where the kernel places what is mapped anywhere: 4 GiB */
 #define HEAP_STEP (64ull * 1024)
-#define HEAP_MAX (256ull << 20)
+#define HEAP_MAX  (256ull << 20)
 
 static uint64_t heap_top = HEAP_BASE;    /* what sbrk gave out */
 static uint64_t heap_mapped = HEAP_BASE; /* what is mapped */

@@ -7,8 +7,8 @@
 
 #include "kernel/abi.h"
 
-static inline int64_t syscall6(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
-			       uint64_t f)
+static inline int64_t syscall6(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+			       uint64_t e, uint64_t f)
 {
 	register uint64_t r10 __asm__("r10") = d;
 	register uint64_t r8 __asm__("r8") = e;
@@ -59,7 +59,8 @@ static inline int64_t process_info(handle_t process, struct abi_process_info *in
 {
 	return syscall3(SYS_PROCESS_INFO, (uint64_t)process, (uint64_t)info, 0);
 }
-static inline int64_t thread_create(handle_t process, uint64_t entry, uint64_t stack_top, uint64_t arg)
+static inline int64_t thread_create(handle_t process, uint64_t entry, uint64_t stack_top,
+				    uint64_t arg)
 {
 	return syscall6(SYS_THREAD_CREATE, (uint64_t)process, entry, stack_top, arg, 0, 0);
 }
@@ -79,15 +80,17 @@ static inline int64_t memory_create(uint64_t size, uint32_t flags)
 {
 	return syscall3(SYS_MEMORY_CREATE, size, flags, 0);
 }
-static inline int64_t memory_cow(handle_t to, uint64_t to_offset, handle_t from, uint64_t from_offset,
-				 uint64_t size)
+static inline int64_t memory_cow(handle_t to, uint64_t to_offset, handle_t from,
+				 uint64_t from_offset, uint64_t size)
 {
-	return syscall6(SYS_MEMORY_COW, (uint64_t)to, to_offset, (uint64_t)from, from_offset, size, 0);
+	return syscall6(SYS_MEMORY_COW, (uint64_t)to, to_offset, (uint64_t)from, from_offset, size,
+			0);
 }
-static inline int64_t memory_map(handle_t process, handle_t memory, uint64_t offset, uint64_t size, uint64_t va,
-				 uint32_t prot)
+static inline int64_t memory_map(handle_t process, handle_t memory, uint64_t offset, uint64_t size,
+				 uint64_t va, uint32_t prot)
 {
-	return syscall6(SYS_MEMORY_MAP, (uint64_t)process, (uint64_t)memory, offset, size, va, prot);
+	return syscall6(SYS_MEMORY_MAP, (uint64_t)process, (uint64_t)memory, offset, size, va,
+			prot);
 }
 static inline int64_t memory_unmap(handle_t process, uint64_t va, uint64_t size)
 {
@@ -103,14 +106,15 @@ static inline int64_t channel_create(handle_t out[2])
 {
 	return syscall3(SYS_CHANNEL_CREATE, (uint64_t)out, 0, 0);
 }
-static inline int64_t channel_send(handle_t channel, const void *bytes, size_t size, const handle_t *handles,
-				   size_t count)
+static inline int64_t channel_send(handle_t channel, const void *bytes, size_t size,
+				   const handle_t *handles, size_t count)
 {
-	return syscall6(SYS_CHANNEL_SEND, (uint64_t)channel, (uint64_t)bytes, size, (uint64_t)handles, count, 0);
+	return syscall6(SYS_CHANNEL_SEND, (uint64_t)channel, (uint64_t)bytes, size,
+			(uint64_t)handles, count, 0);
 }
 /* Size of the message; *count: handles in, handles got out. */
-static inline int64_t channel_receive(handle_t channel, void *bytes, size_t capacity, handle_t *handles,
-				      size_t *count)
+static inline int64_t channel_receive(handle_t channel, void *bytes, size_t capacity,
+				      handle_t *handles, size_t *count)
 {
 	int64_t result = syscall6(SYS_CHANNEL_RECV, (uint64_t)channel, (uint64_t)bytes, capacity,
 				  (uint64_t)handles, count ? *count : 0, 0);
@@ -145,9 +149,11 @@ static inline int64_t waitset_remove(handle_t set, handle_t h)
 {
 	return syscall3(SYS_WAITSET_REMOVE, (uint64_t)set, (uint64_t)h, 0);
 }
-static inline int64_t waitset_wait(handle_t set, uint64_t keys[], size_t capacity, uint64_t deadline_ns)
+static inline int64_t waitset_wait(handle_t set, uint64_t keys[], size_t capacity,
+				   uint64_t deadline_ns)
 {
-	return syscall6(SYS_WAITSET_WAIT, (uint64_t)set, (uint64_t)keys, capacity, deadline_ns, 0, 0);
+	return syscall6(SYS_WAITSET_WAIT, (uint64_t)set, (uint64_t)keys, capacity, deadline_ns, 0,
+			0);
 }
 static inline uint64_t clock_ns(void)
 {
@@ -181,8 +187,8 @@ static inline int64_t vm_create(const struct abi_vm_config *config)
 {
 	return syscall3(SYS_VM_CREATE, (uint64_t)config, 0, 0);
 }
-static inline int64_t vm_map(handle_t vm, uint64_t gpa, handle_t memory, uint64_t offset, uint64_t size,
-			     uint32_t prot)
+static inline int64_t vm_map(handle_t vm, uint64_t gpa, handle_t memory, uint64_t offset,
+			     uint64_t size, uint32_t prot)
 {
 	return syscall6(SYS_VM_MAP, (uint64_t)vm, gpa, (uint64_t)memory, offset, size, prot);
 }
@@ -222,7 +228,8 @@ static inline int64_t vcpu_state_set(handle_t vcpu, uint32_t what, const void *b
 {
 	return syscall6(SYS_VCPU_SET, (uint64_t)vcpu, what, (uint64_t)buffer, size, 0, 0);
 }
-static inline int64_t vcpu_apic_access(handle_t vcpu, uint32_t offset, bool is_write, uint32_t value)
+static inline int64_t vcpu_apic_access(handle_t vcpu, uint32_t offset, bool is_write,
+				       uint32_t value)
 {
 	return syscall6(SYS_VCPU_APIC_ACCESS, (uint64_t)vcpu, offset, is_write, value, 0, 0);
 }

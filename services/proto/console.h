@@ -6,10 +6,13 @@
 enum console_type {
 	/* from init, over the bootstrap channel */
 	CONSOLE_DEVICE = 1, /* handle: the device of COM1. The first message */
-	CONSOLE_ATTACH = 2, /* handle: channel of a client; bytes: its name, none = a service that only logs */
-	CONSOLE_GUESTS = 3, /* bytes: uint32_t, how many VMs there are: two or more get their names shown */
-	CONSOLE_DRAIN = 4,  /* answered with CONSOLE_DRAINED when all that was sent before is out; also
-			       from clients: when what all others send from then on comes behind it */
+	CONSOLE_ATTACH = 2, /* handle: channel of a client; bytes: its name, none = a service that
+			       only logs */
+	CONSOLE_GUESTS =
+		3, /* bytes: uint32_t, how many VMs there are: two or more get their names shown */
+	CONSOLE_DRAIN =
+		4, /* answered with CONSOLE_DRAINED when all that was sent before is out; also
+		      from clients: when what all others send from then on comes behind it */
 	CONSOLE_DRAINED = 5,
 	/* from clients */
 	CONSOLE_LOG = 6,    /* bytes: a line without "corbel: " and without its end */
@@ -19,7 +22,7 @@ enum console_type {
 };
 
 #define CONSOLE_HEADER_SIZE 4u
-#define CONSOLE_BYTES_MAX 1024u
+#define CONSOLE_BYTES_MAX   1024u
 
 struct console_message {
 	uint16_t type; /* enum console_type */

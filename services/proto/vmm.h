@@ -7,17 +7,24 @@
 
 enum vmm_type {
 	/* to vmm, in this order */
-	VMM_START = 1,  /* handles: console channel, start memory (struct vmm_start, read-only) */
-	VMM_FILES = 2,  /* handles of the next files: kernel, initrd if there is one, modules; at most 16 a message */
+	VMM_START = 1, /* handles: console channel, start memory (struct vmm_start, read-only) */
+	VMM_FILES = 2, /* handles of the next files: kernel, initrd if there is one, modules; at
+			  most 16 a message */
 	/* to init */
 	VMM_STARTED = 3, /* the first vCPU is about to run */
 	VMM_REFUSED = 4, /* text: one sentence; the process ends */
 	VMM_ENDED = 5    /* end, status, text; stats; the process ends */
 };
 
-enum vmm_end { VMM_END_POWEROFF, VMM_END_REBOOT, VMM_END_TRIPLE_FAULT, VMM_END_TEST_DEVICE, VMM_END_ERROR };
+enum vmm_end {
+	VMM_END_POWEROFF,
+	VMM_END_REBOOT,
+	VMM_END_TRIPLE_FAULT,
+	VMM_END_TEST_DEVICE,
+	VMM_END_ERROR
+};
 
-#define VMM_MODULES_MAX 64u
+#define VMM_MODULES_MAX    64u
 #define VMM_STRINGS_OFFSET 4096u /* NUL-terminated strings from here on in the start memory */
 
 /* The start memory's first page. */
@@ -26,12 +33,12 @@ struct vmm_start {
 	uint32_t size;    /* of the whole start memory */
 	char name[36];
 	uint32_t vcpu_count;
-	uint64_t memory;  /* bytes */
+	uint64_t memory;       /* bytes */
 	uint64_t boot_wall_ns; /* Unix time at clock 0 */
 	uint32_t has_test_device;
 	uint32_t has_initrd;
 	uint32_t module_count;
-	uint32_t cmdline;      /* offset of the string in the start memory */
+	uint32_t cmdline; /* offset of the string in the start memory */
 	uint64_t kernel_size, initrd_size;
 	struct {
 		uint64_t size;

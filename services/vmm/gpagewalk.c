@@ -87,7 +87,8 @@ static enum gpagewalk descend_pae(struct walk *walk, uint32_t *error)
 	if (!(entry & PTE_P))
 		return GPAGEWALK_FAULT;
 	walk->reserved |= 0x7ff0000000000000;
-	if (entry & (walk->reserved | PTE_NX | 0x1c6)) /* QEMU's TCG sets the accessed bit here too */
+	if (entry &
+	    (walk->reserved | PTE_NX | 0x1c6)) /* QEMU's TCG sets the accessed bit here too */
 		return reserved_fault(error);
 	return descend(walk, entry & PTE_FRAME, 21, error);
 }

@@ -20,7 +20,8 @@
 	0x500000000000ull /* below are things of AddressSanitizer, not the program's */
 
 uint64_t fake_window, fake_meta;
-uint64_t fake_now_ns = 1000, fake_deadline_ns = UINT64_MAX, fake_flush_count, fake_bad_user, fake_wall_ns;
+uint64_t fake_now_ns = 1000, fake_deadline_ns = UINT64_MAX, fake_flush_count, fake_bad_user,
+	 fake_wall_ns;
 uint32_t fake_ports[16];
 uint16_t fake_irq_enabled;
 void (*fake_irq)(void);

@@ -24,7 +24,7 @@ static size_t room(struct mux *m)
 static void start(bool shows_names)
 {
 	out_room = sizeof(out) - 1;
-	mux = (struct mux){ .emit = emit, .room = room, .shows_names = shows_names };
+	mux = (struct mux){.emit = emit, .room = room, .shows_names = shows_names};
 	mux_source_init(&log_source, "", true);
 	mux_source_init(&web, "web", false);
 	mux_source_init(&db, "db", false);
