@@ -9,11 +9,11 @@ from test_boot import boot
 from test_linux import cloud_12, cloud_13, generic_12
 
 # Guests whose TAP lines are the test; one boot runs them all.
-TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "debug", "shadow", "lapic", "pic", "ioapic", "rtc",
+TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "debug", "shadow", "pic", "ioapic", "rtc",
         "pci", "fwcfg", "acpi", "multiboot", "mmio", "fpu", "modes", "ram", "halt", "smc"]
 
 # Guests that compare clocks read one after the other: alone, since a turn of others would lie between.
-CLOCKS = ["pit", "pmtimer", "kvmclock"]
+CLOCKS = ["pit", "pmtimer", "kvmclock", "lapic"]
 
 # How the guest `reset` ends its VM, and what Corbel must say of it.
 ENDS = {"i8042": "reboot", "cf9": "reboot", "port92": "reboot", "triple": "triple-fault", "acpi-reset": "reboot",
