@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define ESCAPE_ROOM 64u /* what a prefix, an end of line and one byte take at the most */
+#define MIN_NS(a, b) ((a) < (b) ? (a) : (b))
+#define ESCAPE_ROOM  64u /* what a prefix, an end of line and one byte take at the most */
 
 void mux_source_init(struct mux_source *source, const char *name, bool is_log)
 {
@@ -64,6 +65,7 @@ bool mux_put_log(struct mux_source *source, const uint8_t *bytes, size_t size)
 static void begin_line(struct mux *mux, struct mux_source *source)
 {
 	mux->owner = source;
+	mux->line_size = 0;
 	if (mux->shows_names && !source->is_log) {
 		mux->emit(mux, source->name, strlen(source->name));
 		mux->emit(mux, "| ", 2);
@@ -106,6 +108,7 @@ static void put_byte(struct mux *mux, struct mux_source *source, uint8_t byte)
 	if (!mux->owner)
 		begin_line(mux, source);
 	mux->emit(mux, (const char *)&byte, 1);
+	mux->line_size++;
 	source->is_at_start = byte == '\n';
 	if (byte == '\n')
 		mux->owner = NULL;
@@ -136,9 +139,19 @@ static void cut_line(struct mux *mux)
 	mux->owner = NULL;
 }
 
-static bool has_work(const struct mux_source *source)
+/*
+ * Whether the source can go on now. With several VMs a guest begins a line when it has the whole of
+ * it, or after a while: so that what comes in pieces is not torn by the others' lines.
+ */
+static bool has_work(const struct mux *mux, const struct mux_source *source, uint64_t now_ns)
 {
-	return source->pending_size;
+	if (!source->pending_size)
+		return false;
+	if (!mux->shows_names || source->is_log || source == mux->owner ||
+	    source->pending_size >= MUX_LINE_MAX ||
+	    memchr(source->pending, '\n', source->pending_size))
+		return true;
+	return source->waits_since_ns && now_ns - source->waits_since_ns >= MUX_PARTIAL_WAIT_NS;
 }
 
 /* The source that waits longest for the line which `owner` holds. */
@@ -147,10 +160,12 @@ static struct mux_source *longest_waiter(struct mux *mux, uint64_t now_ns)
 	struct mux_source *first = NULL;
 
 	for (struct mux_source *s = mux->sources; s; s = s->next) {
-		if (s == mux->owner || !has_work(s))
+		if (s == mux->owner || !s->pending_size)
 			continue;
 		if (!s->waits_since_ns)
 			s->waits_since_ns = now_ns ? now_ns : 1;
+		if (!has_work(mux, s, now_ns))
+			continue;
 		if (!first || s->waits_since_ns < first->waits_since_ns)
 			first = s;
 	}
@@ -183,12 +198,24 @@ static uint64_t release_held(struct mux *mux, uint64_t now_ns)
 	return again;
 }
 
+/* When the first unfinished line is due. */
+static uint64_t first_partial(const struct mux *mux)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (const struct mux_source *s = mux->sources; s; s = s->next)
+		if (s != mux->owner && s->pending_size)
+			due = MIN_NS(due, s->waits_since_ns + MUX_PARTIAL_WAIT_NS);
+	return due;
+}
+
 uint64_t mux_run(struct mux *mux, uint64_t now_ns)
 {
 	struct mux_source *waiter;
 
 	for (;;) {
-		struct mux_source *next = mux->owner && has_work(mux->owner) ? mux->owner : NULL;
+		struct mux_source *next =
+			mux->owner && mux->owner->pending_size ? mux->owner : NULL;
 
 		if (mux->room(mux) < ESCAPE_ROOM)
 			return UINT64_MAX;
@@ -205,7 +232,7 @@ uint64_t mux_run(struct mux *mux, uint64_t now_ns)
 	}
 	if (waiter)
 		return waiter->waits_since_ns + MUX_LINE_WAIT_NS;
-	return release_held(mux, now_ns);
+	return MIN_NS(release_held(mux, now_ns), first_partial(mux));
 }
 
 bool mux_is_empty(const struct mux *mux)

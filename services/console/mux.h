@@ -7,7 +7,10 @@
 #include <stdint.h>
 
 #define MUX_NAME_SIZE       36u
-#define MUX_PENDING_MAX     4096u /* bytes that a source may have waiting */
+#define MUX_PENDING_MAX     4096u        /* bytes that a source may have waiting */
+#define MUX_LINE_MAX        512u         /* bytes after which a line that has no end may be cut */
+#define MUX_PARTIAL_WAIT_NS 500000000ull /* with several VMs: before an unfinished line comes out  \
+					  */
 #define MUX_LINE_WAIT_NS    200000000ull
 #define MUX_LOG_PREFIX      "corbel: "
 #define MUX_LOG_PREFIX_SIZE 8u
@@ -27,6 +30,7 @@ struct mux_source {
 struct mux {
 	struct mux_source *sources;
 	struct mux_source *owner; /* whose unfinished line stands on the console; NULL = column 0 */
+	size_t line_size;         /* bytes of that line so far */
 	bool shows_names;         /* two or more VMs */
 	void (*emit)(struct mux *mux, const char *bytes, size_t size);
 	size_t (*room)(struct mux *mux); /* bytes that emit takes now */

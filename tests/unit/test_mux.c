@@ -140,20 +140,63 @@ TEST(two_guests_get_their_names_and_whole_lines)
 	mux_run(&mux, 2);
 	put(&web, " two\nthree\n");
 	mux_run(&mux, 3);
-	check_out("web| one two\ndb| uno\nweb| three\n");
+	check_out("db| uno\nweb| one two\nweb| three\n");
 }
 
-TEST(a_guest_that_does_not_end_its_line_is_cut)
+TEST(an_unfinished_line_of_one_of_two_guests_comes_out_after_a_while_and_is_cut)
 {
+	uint64_t due;
+
 	start(true);
 	put(&web, "prompt");
+	due = mux_run(&mux, 1);
+	CHECK_EQ(due, 1 + MUX_PARTIAL_WAIT_NS);
+	check_out("");
+	mux_run(&mux, due);
+	check_out("web| prompt");
+	put(&db, "uno\n");
+	CHECK_EQ(mux_run(&mux, due + 1), due + 1 + MUX_LINE_WAIT_NS);
+	mux_run(&mux, due + 1 + MUX_LINE_WAIT_NS);
+	put(&web, "more\n");
+	mux_run(&mux, due + 2 + MUX_LINE_WAIT_NS);
+	check_out("web| prompt\r\ndb| uno\nweb| more\n");
+}
+
+TEST(a_line_that_is_on_its_way_out_is_not_torn)
+{
+	char line[400];
+
+	start(true);
+	memset(line, 'x', sizeof(line) - 2);
+	line[sizeof(line) - 2] = '\n';
+	line[sizeof(line) - 1] = 0;
+	put(&web, line);
+	out_room = 200;
 	mux_run(&mux, 1);
 	put(&db, "uno\n");
 	mux_run(&mux, 2);
-	mux_run(&mux, 2 + MUX_LINE_WAIT_NS);
-	put(&web, "more\n");
+	out_room = sizeof(out) - 1;
 	mux_run(&mux, 3 + MUX_LINE_WAIT_NS);
-	check_out("web| prompt\r\ndb| uno\nweb| more\n");
+	out[out_size] = 0;
+	CHECK(strstr(out, "x\ndb| uno\n"));
+}
+
+TEST(a_line_without_end_is_cut)
+{
+	char piece[101];
+
+	start(false);
+	memset(piece, 'x', 100);
+	piece[100] = 0;
+	put_log("late");
+	for (uint64_t now = 0; now < 2 * MUX_LINE_WAIT_NS; now += MUX_LINE_WAIT_NS / 10) {
+		put(&web, piece);
+		if (now == 0)
+			mux.owner = &web;
+		mux_run(&mux, now + 1);
+	}
+	out[out_size] = 0;
+	CHECK(strstr(out, "\r\ncorbel: late\r\n"));
 }
 
 TEST(control_characters_cannot_forge_a_log_line)
@@ -201,7 +244,9 @@ int main(void)
 	RUN(a_held_prefix_comes_out_after_a_while);
 	RUN(a_log_line_waits_for_the_end_of_a_guests_line);
 	RUN(two_guests_get_their_names_and_whole_lines);
-	RUN(a_guest_that_does_not_end_its_line_is_cut);
+	RUN(an_unfinished_line_of_one_of_two_guests_comes_out_after_a_while_and_is_cut);
+	RUN(a_line_that_is_on_its_way_out_is_not_torn);
+	RUN(a_line_without_end_is_cut);
 	RUN(control_characters_cannot_forge_a_log_line);
 	RUN(a_full_line_takes_nothing_and_loses_nothing);
 	RUN(a_removed_owner_leaves_column_0);
