@@ -3,6 +3,7 @@
 """Tests of `make bench` without a machine, from canned logs: "ok unit/bench.NAME" or "not ok unit/bench.NAME: REASON"."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -221,6 +222,14 @@ def test_each_run_is_booted_only_if_a_row_wants_it():
             equal(booted, expected)
     finally:
         runs.boot = real
+
+
+def test_a_run_is_not_over_in_the_middle_of_a_line():
+    line = f"corbel: vm last: ended: test-device 1\ncorbel: vm last: machine {words(MACHINE)}"
+    ends = [at for at in range(len(line)) if re.search(runs.LAST_OVER, line[:at].split("\n")[-1])]
+    equal(line[:ends[0]][-6:], "xsave=")
+    for end in ("ended: triple-fault", "ended: error a sentence", "ended: killed", "refused: a sentence"):
+        equal(bool(re.search(runs.LAST_OVER, f"corbel: vm last: {end}")), True)
 
 
 def test_json_is_as_the_interface_has_it():
