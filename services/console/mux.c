@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MIN_NS(a, b) ((a) < (b) ? (a) : (b))
+#define MAX_NS(a, b) ((a) > (b) ? (a) : (b))
 #define ESCAPE_ROOM  64u /* what a prefix, an end of line and one byte take at the most */
 
 void mux_source_init(struct mux_source *source, const char *name, bool is_log)
@@ -139,6 +140,15 @@ static void cut_line(struct mux *mux)
 	mux->owner = NULL;
 }
 
+/* When the unfinished line of a source that waits comes out. */
+static uint64_t partial_due(const struct mux *mux, const struct mux_source *source)
+{
+	uint64_t since = source->waits_since_ns;
+	uint64_t quiet = MAX_NS(since, mux->last_ns) + MUX_PARTIAL_WAIT_NS;
+
+	return MIN_NS(quiet, since + MUX_PARTIAL_MAX_NS);
+}
+
 /*
  * Whether the source can go on now. With several VMs a guest begins a line when it has the whole of
  * it, or after a while: so that what comes in pieces is not torn by the others' lines.
@@ -151,7 +161,7 @@ static bool has_work(const struct mux *mux, const struct mux_source *source, uin
 	    source->pending_size >= MUX_LINE_MAX ||
 	    memchr(source->pending, '\n', source->pending_size))
 		return true;
-	return source->waits_since_ns && now_ns - source->waits_since_ns >= MUX_PARTIAL_WAIT_NS;
+	return source->waits_since_ns && now_ns >= partial_due(mux, source);
 }
 
 /* The source that waits longest for the line which `owner` holds. */
@@ -205,7 +215,7 @@ static uint64_t first_partial(const struct mux *mux)
 
 	for (const struct mux_source *s = mux->sources; s; s = s->next)
 		if (s != mux->owner && s->pending_size)
-			due = MIN_NS(due, s->waits_since_ns + MUX_PARTIAL_WAIT_NS);
+			due = MIN_NS(due, partial_due(mux, s));
 	return due;
 }
 
@@ -228,6 +238,7 @@ uint64_t mux_run(struct mux *mux, uint64_t now_ns)
 			next = waiter;
 		if (!next)
 			break;
+		mux->last_ns = now_ns;
 		run_source(mux, next);
 	}
 	if (waiter)

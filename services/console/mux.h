@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 #define MUX_NAME_SIZE       36u
-#define MUX_PENDING_MAX     4096u        /* bytes that a source may have waiting */
-#define MUX_LINE_MAX        512u         /* bytes after which a line that has no end may be cut */
-#define MUX_PARTIAL_WAIT_NS 500000000ull /* with several VMs: before an unfinished line comes out  \
-					  */
+#define MUX_PENDING_MAX     4096u /* bytes that a source may have waiting */
+#define MUX_LINE_MAX        512u  /* bytes after which a line that has no end may be cut */
+/* With several VMs an unfinished line comes out when the console was quiet so long, or after all:
+ */
+#define MUX_PARTIAL_WAIT_NS 500000000ull
+#define MUX_PARTIAL_MAX_NS  5000000000ull
 #define MUX_LINE_WAIT_NS    200000000ull
 #define MUX_LOG_PREFIX      "corbel: "
 #define MUX_LOG_PREFIX_SIZE 8u
@@ -31,6 +33,7 @@ struct mux {
 	struct mux_source *sources;
 	struct mux_source *owner; /* whose unfinished line stands on the console; NULL = column 0 */
 	size_t line_size;         /* bytes of that line so far */
+	uint64_t last_ns;         /* when something came out last */
 	bool shows_names;         /* two or more VMs */
 	void (*emit)(struct mux *mux, const char *bytes, size_t size);
 	size_t (*room)(struct mux *mux); /* bytes that emit takes now */
