@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ring 0's memcpy and friends against the host's, at every alignment. */
 #include "kernel/lib.h"
+#include "kernel/list.h"
 
 #include "unit.h"
 
@@ -82,11 +83,35 @@ TEST(string_copy_cuts_and_ends)
 	CHECK(string_equal("", ""));
 }
 
+TEST(list_keeps_its_order)
+{
+	struct list list = {0}, items[4] = {0};
+
+	CHECK(!list_first(&list));
+	list_remove(&items[0]); /* is in no list */
+	list_insert(&list, &items[1]);
+	list_insert(&list, &items[3]);
+	list_insert(&items[1], &items[0]);
+	list_insert(&items[3], &items[2]);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK(list_next(&list, i ? &items[i - 1] : &list) == &items[i]);
+	CHECK(!list_next(&list, &items[3]));
+	list_remove(&items[2]);
+	CHECK(!list_is_linked(&items[2]) && list_is_linked(&items[1]));
+	CHECK(list_next(&list, &items[1]) == &items[3]);
+	list_remove(&items[0]);
+	list_remove(&items[3]);
+	CHECK(list_first(&list) == &items[1]);
+	list_remove(&items[1]);
+	CHECK(!list_first(&list));
+}
+
 int main(void)
 {
 	RUN(memcpy_and_memset_at_every_alignment);
 	RUN(memmove_with_every_overlap);
 	RUN(memcmp_orders_bytes);
 	RUN(string_copy_cuts_and_ends);
+	RUN(list_keeps_its_order);
 	return unit_end();
 }
