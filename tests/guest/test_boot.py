@@ -23,7 +23,7 @@ sys.path.insert(0, str(machine.TOP / "tools"))
 from corbel_image import fat, gpt  # noqa: E402
 
 PROBE = machine.BUILD / "tests/boot_probe.efi"
-LOCKOFF = machine.BUILD / "tests/lockoff.efi"
+LOCKOFF = machine.BUILD / "tests/guest/lockoff.efi"
 MIB = 1024 * 1024
 SLACK = MIB
 MEMORY = 256  # MiB, of the machine
