@@ -31,9 +31,9 @@ flags = $($(firstword $(subst /, ,$<))_FLAGS) $($(word 2,$(subst /, ,$<))_FLAGS)
 kernel_FLAGS := $(BARE) -fno-pic -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-omit-frame-pointer \
 	-fstack-protector-strong -mstack-protector-guard=global
 arch_FLAGS := $(kernel_FLAGS)
-services_FLAGS := $(BARE) -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
+services_FLAGS = $(BARE) -nostdinc -isystem $(shell $(CC) -print-file-name=include) \
 	-isystem $(NEWLIB)/x86_64-elf/include -fno-pic -fno-stack-protector -ffunction-sections
-drivers_FLAGS := $(services_FLAGS)
+drivers_FLAGS = $(services_FLAGS)
 boot_FLAGS := $(BARE) -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DGNU_EFI_USE_MS_ABI -fpic \
 	-fvisibility=hidden -fshort-wchar -mno-red-zone -mgeneral-regs-only -fno-stack-protector
 tests_FLAGS := $(boot_FLAGS) # EFI programs
