@@ -40,7 +40,7 @@ tests_FLAGS := $(boot_FLAGS) # EFI programs
 guests_FLAGS := $(BARE) -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector
 HOST_FLAGS = $(COMMON) -D_GNU_SOURCE -DUNIT_TEST=1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer $(init_FLAGS) $(ZYDIS_FLAGS)
-LINK := $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096
+LINK := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096
 
 # ---- what is built ----
 
