@@ -249,7 +249,6 @@ enum abi_exit {
 	ABI_EXIT_RDMSR,
 	ABI_EXIT_WRMSR,
 	ABI_EXIT_CR,
-	ABI_EXIT_DR,
 	ABI_EXIT_XSETBV,
 	ABI_EXIT_HLT,
 	ABI_EXIT_PAUSE,
@@ -273,10 +272,10 @@ enum abi_exit {
 
 #define ABI_EXIT_NAMES                                                                             \
 	{                                                                                          \
-		"none", "CPUID", "HYPERCALL", "RDMSR", "WRMSR", "CR", "DR", "XSETBV", "HLT",       \
-			"PAUSE", "INVALIDATE", "UNDEFINED", "EXCEPTION", "INTERRUPT", "NMI",       \
-			"WINDOW", "STAGE2", "DOORBELL", "PORT", "MMIO", "INTA", "EOI",             \
-			"TRIPLE_FAULT", "ERROR"                                                    \
+		"none", "CPUID", "HYPERCALL", "RDMSR", "WRMSR", "CR", "XSETBV", "HLT", "PAUSE",    \
+			"INVALIDATE", "UNDEFINED", "EXCEPTION", "INTERRUPT", "NMI", "WINDOW",      \
+			"STAGE2", "DOORBELL", "PORT", "MMIO", "INTA", "EOI", "TRIPLE_FAULT",       \
+			"ERROR"                                                                    \
 	}
 
 struct abi_vm_stats {

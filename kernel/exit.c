@@ -116,19 +116,6 @@ static enum exit_action on_cr(struct vcpu *vcpu, struct vm_exit *exit)
 	return EXIT_NEXT_INSN;
 }
 
-static enum exit_action on_dr(struct vcpu *vcpu, struct vm_exit *exit)
-{
-	uint64_t *gpr = &vcpu->page->gpr[exit->dr.gpr & 15];
-
-	if (!exit->dr.is_write)
-		*gpr = arch_vcpu_dr(vcpu, exit->dr.nr);
-	else if (exit->dr.nr >= 4 && *gpr >> 32)
-		return inject(vcpu, VECTOR_GP);
-	else
-		arch_vcpu_set_dr(vcpu, exit->dr.nr, *gpr);
-	return EXIT_NEXT_INSN;
-}
-
 static enum exit_action on_xsetbv(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	const uint64_t *gpr = vcpu->page->gpr;
@@ -256,7 +243,6 @@ static enum exit_action (*const table[ABI_EXIT_COUNT])(struct vcpu *, struct vm_
 	[ABI_EXIT_RDMSR] = on_rdmsr,
 	[ABI_EXIT_WRMSR] = on_wrmsr,
 	[ABI_EXIT_CR] = on_cr,
-	[ABI_EXIT_DR] = on_dr,
 	[ABI_EXIT_XSETBV] = on_xsetbv,
 	[ABI_EXIT_HLT] = on_hlt,
 	[ABI_EXIT_PAUSE] = on_pause,

@@ -22,12 +22,8 @@ struct vm_exit {
 			uint16_t source;
 		} cr;
 		struct {
-			uint8_t nr, is_write, gpr;
-		} dr;
-		struct {
-			uint8_t vector, has_error;
-			uint32_t error;
-			uint64_t address; /* of a page fault */
+			uint8_t vector;
+			uint32_t error; /* of a vector that has one */
 		} exception;
 		struct {
 			uint32_t code;    /* raw reason: the VM cannot go on */

@@ -110,12 +110,8 @@ static void decode_port(const struct vmcb *vmcb, struct vm_exit *exit)
 
 static void decode_exception(const struct vmcb *vmcb, struct vm_exit *exit)
 {
-	const uint32_t with_error = 0x27d00; /* #DF, #TS to #PF, #AC */
-
 	exit->exception.vector = (uint8_t)(vmcb->exit_code - SVM_EXCEPTION);
-	exit->exception.has_error = with_error >> exit->exception.vector & 1;
-	exit->exception.error = exit->exception.has_error ? (uint32_t)vmcb->exit_info1 : 0;
-	exit->exception.address = vmcb->exit_info2;
+	exit->exception.error = (uint32_t)vmcb->exit_info1;
 }
 
 void svm_exit_decode(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit *exit)
@@ -147,7 +143,6 @@ void svm_exit_decode(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit 
 		break;
 	case GP:
 		exit->exception.vector = VECTOR_GP;
-		exit->exception.has_error = 1;
 		exit->exception.error = 0;
 		break;
 	case TEXT:

@@ -9,7 +9,7 @@
 #define VECTOR_GP    13u
 
 /* How the record's union is filled. */
-enum form { PLAIN, EVENT, CR, DR, PORT, EPT, GP, TEXT };
+enum form { PLAIN, EVENT, CR, PORT, EPT, GP, TEXT };
 
 #define L VMX_NEEDS_LENGTH
 #define Q VMX_NEEDS_QUALIFICATION
@@ -51,7 +51,6 @@ const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
 	[18] = INSTRUCTION(HYPERCALL),
 	[19 ... 27] = UNDEFINED, /* VMCLEAR, VMLAUNCH, VMPTRLD, VMPTRST, VMREAD, VMRESUME, ... */
 	[28] = {ABI_EXIT_CR, CR, L | Q | R, 0},
-	[29] = {ABI_EXIT_DR, DR, L | Q | R, 0},
 	[30] = {ABI_EXIT_PORT, PORT, L | Q | R, 0},
 	[31] = INSTRUCTION(RDMSR),
 	[32] = INSTRUCTION(WRMSR),
@@ -118,9 +117,7 @@ static void decode_event(const struct vmx_raw *raw, struct vm_exit *exit)
 		return;
 	}
 	exit->exception.vector = (uint8_t)raw->event;
-	exit->exception.has_error = !!(raw->event & EVENT_ERROR);
-	exit->exception.error = raw->event & EVENT_ERROR ? raw->event_error : 0;
-	exit->exception.address = raw->qualification;
+	exit->exception.error = raw->event_error;
 }
 
 /* SDM vol 3, table "Exit Qualification for Control-Register Accesses". */
@@ -172,11 +169,6 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit)
 	case CR:
 		decode_cr(raw->qualification, exit);
 		break;
-	case DR:
-		exit->dr.nr = raw->qualification & 7;
-		exit->dr.is_write = !(raw->qualification >> 4 & 1);
-		exit->dr.gpr = raw->qualification >> 8 & 15;
-		break;
 	case PORT:
 		decode_port(raw->qualification, exit);
 		break;
@@ -185,7 +177,6 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit)
 		break;
 	case GP:
 		exit->exception.vector = VECTOR_GP;
-		exit->exception.has_error = 1;
 		exit->exception.error = 0;
 		break;
 	case TEXT:
