@@ -64,7 +64,7 @@ console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,alu.o board.o bus.o calendar.o decode.o emulate.o emulate_string.o gpagewalk.o \
 	guestmem.o pci_function.o state.o vacpi_pm.o vcpu.o vfwcfg.o vi8042.o vioapic.o vpci.o vpic.o vpit.o vrtc.o \
-	vtest.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
+	vtest.o vcpuid.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
 vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
 	loader_pvh.o acpi_tables.o line.o machine.o main.o process.o settings.o) services/lib/lock.o
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
@@ -86,7 +86,7 @@ kernel_FAKES := fake_arch fake_vm
 kernel_PARTS := $(filter-out kernel/main.o kernel/window.o,$(KERNEL_OBJS)) # window.o: fake_arch plays it
 vm_TESTS := cpuid doorbell exit kvmclock msr vcpu vlapic vlapic_timer
 vm_FAKES := fake_arch fake_vcpu
-vm_PARTS := $(kernel_PARTS) $(VIRT_OBJS)
+vm_PARTS := $(kernel_PARTS) $(VIRT_OBJS) services/vmm/vcpuid.o
 arch_TESTS := vmx_exit svm_exit guest_state arch_acpi arch_time
 arch_PARTS := $(addprefix arch/x86_64/,vmx/exit.o svm/exit.o guest_state.o acpi_parse.o rtc.o)
 boot_TESTS := boot_acpi boot_cpu boot_elf boot_paging boot_ranges boot_text

@@ -338,6 +338,22 @@ struct abi_cpu {
 };
 
 /*
+ * What CPUID answers. Ring 0 adds CR4.OSXSAVE (leaf 1), the size of what XCR0 enables (0xd) and, in
+ * leaf 0xb, the subleaf and the APIC id; what the table has not is zero.
+ */
+#define ABI_CPUID_LEAVES    32u
+#define ABI_CPUID_SUBLEAVES 24u
+#define ABI_CPUID_NO_LEAF   0x3fffffe0u /* a leaf with one of these bits is none of the table's */
+struct abi_cpuid {
+	/* EAX to EDX of subleaf 0, by the leaf's upper two bits and its lower five */
+	uint32_t leaf[4][ABI_CPUID_LEAVES][4];
+	uint32_t has_subleaves; /* by leaf, below 32: ECX counts */
+	struct {
+		uint32_t leaf, subleaf, value[4]; /* subleaf 1 and above */
+	} subleaf[ABI_CPUID_SUBLEAVES];
+};
+
+/*
  * The page that ring 0 and vmm share for a vCPU. While SYS_VCPU_RUN is under way the page is ring
  * 0's; only `extint` may be written by other threads of vmm then.
  */
@@ -375,7 +391,9 @@ struct abi_vcpu_page {
 		};
 	} exit;
 
-	struct abi_cpu cpu; /* valid if the exit says so, or after a string PORT */
+	struct abi_cpu cpu;     /* valid if the exit says so, or after a string PORT */
+	uint64_t xcr0_allowed;  /* components that the guest may enable, set by ring 0 */
+	struct abi_cpuid cpuid; /* vmm's: all zero at first */
 
 	/* From vmm to ring 0, read and cleared at the next SYS_VCPU_RUN: */
 	uint32_t set;             /* ABI_SET_*: which fields of cpu to take over */

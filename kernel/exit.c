@@ -122,7 +122,7 @@ static enum exit_action on_xsetbv(struct vcpu *vcpu, UNUSED struct vm_exit *exit
 	uint64_t value = gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX];
 
 	if ((uint32_t)gpr[ABI_RCX] != 0 || arch_vcpu_cpl(vcpu) != 0 ||
-	    !cpuid_xcr0_is_valid(vcpu, value))
+	    !cpuid_xcr0_is_valid(value))
 		return inject(vcpu, VECTOR_GP);
 	arch_vcpu_set_xcr0(vcpu, value);
 	return EXIT_NEXT_INSN;

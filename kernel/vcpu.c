@@ -57,7 +57,6 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 		return -ABI_ENOMEM;
 	vcpu->vm = vm;
 	vcpu->index = index;
-	vcpu->xcr0 = 1;
 	vcpu->needs_look = true;
 	object_ref(&vm->object);
 	error = -ABI_ENOMEM;
@@ -66,6 +65,7 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 		goto fail;
 	vcpu->page->version = ABI_VERSION;
 	vcpu->page->size = sizeof(*vcpu->page);
+	vcpu->page->xcr0_allowed = cpuid_xcr0_allowed();
 	error = memory_wrap_kpage(quota, vcpu->page, &vcpu->page_memory);
 	if (error)
 		goto fail;

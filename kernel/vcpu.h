@@ -19,7 +19,6 @@ struct vm {
 	struct object object;
 	struct space stage2;
 	struct arch_vm *arch;
-	struct cpuid_table *cpuid; /* what CPUID answers (set once) */
 	bool has_stage2;           /* stage2 is initialised */
 	struct vm *next;           /* chain of all VMs */
 	struct doorbell *doorbells;
@@ -70,7 +69,6 @@ struct vcpu {
 	bool is_halted;
 	struct vm_event event; /* to be injected at the next entry: exception or re-injection */
 	uint64_t tsc_offset;
-	uint64_t xcr0;              /* at reset; then the CPU holds it */
 	uint32_t stage2_generation; /* of vm->stage2 when this vCPU's tag was last flushed */
 	struct memory *page_memory; /* the page as something that MEMORY_MAP takes */
 	struct kvmclock clock;

@@ -2,7 +2,6 @@
 /* A virtual machine: its stage-2 address space, its doorbells, and messages to its local APICs. */
 #include "kernel/vm.h"
 
-#include "kernel/cpuid.h"
 #include "kernel/doorbell.h"
 #include "kernel/lib.h"
 #include "kernel/memory.h"
@@ -47,9 +46,6 @@ int64_t vm_create(struct process *process, const struct abi_vm_config *config, s
 	if (error)
 		goto fail;
 	vm->has_stage2 = true;
-	error = cpuid_init(vm);
-	if (error)
-		goto fail;
 	error = arch_vm_init(vm);
 	if (error)
 		goto fail;
@@ -71,7 +67,6 @@ bool vm_destroy(struct object *object)
 		return false;
 	if (vm->arch)
 		arch_vm_exit(vm);
-	cpuid_exit(vm);
 	while (*link != vm)
 		link = &(*link)->next;
 	*link = vm->next;

@@ -7,6 +7,7 @@
 
 #include "services/lib/syscall.h"
 #include "services/vmm/acpi_tables.h"
+#include "services/vmm/vcpuid.h"
 #include "services/vmm/vtest.h"
 
 #define PAGE       4096ull
@@ -101,6 +102,13 @@ static bool load(struct machine *machine, const struct settings *settings,
 	return loader_load(&boot, entry, why);
 }
 
+static void host_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+			 : "a"(leaf), "c"(subleaf));
+}
+
 static bool create_vcpu(struct machine *machine, const struct loader_entry *entry, char *why)
 {
 	int64_t result = vcpu_create(machine->vm, 0);
@@ -116,6 +124,7 @@ static bool create_vcpu(struct machine *machine, const struct loader_entry *entr
 	machine->page = (struct abi_vcpu_page *)va;
 	if (machine->page->version != ABI_VERSION || machine->page->size != sizeof(*machine->page))
 		return refuse(why, "ring 0 is of another version than the vmm", 0);
+	vcpuid_init(&machine->page->cpuid, host_cpuid, machine->page->xcr0_allowed, 0);
 	loader_cpu(entry, &cpu, machine->page->gpr);
 	result = vcpu_state_set(machine->vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu));
 	return result >= 0 || refuse(why, "its CPU cannot start as its kernel wants it", result);

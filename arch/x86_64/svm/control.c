@@ -56,7 +56,7 @@ int svm_vcpu_init(struct vcpu *vcpu)
 		return -ABI_ENOMEM;
 	vcpu->arch = arch; /* what is missing below is freed by svm_vcpu_exit */
 	arch->vmcb = kpage_alloc_charged(quota);
-	arch->fpu = fpu_area_alloc(quota, vcpu->xcr0);
+	arch->fpu = fpu_area_alloc(quota, XCR0_X87);
 	if (!iopm_map)
 		iopm_map = svm_map_alloc(NULL, IOPM_ORDER, &iopm);
 	if (!arch->vmcb || !arch->fpu || !iopm_map)
@@ -183,7 +183,7 @@ int svm_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
 {
 	struct vmcb *vmcb = vcpu->arch->vmcb;
 
-	if (!guest_state_is_valid(cpu, cpuid_cr4_allowed(vcpu->vm)))
+	if (!guest_state_is_valid(cpu, cpuid_cr4_allowed()))
 		return -ABI_EINVAL;
 	vmcb->rip = cpu->rip;
 	vmcb->rflags = cpu->rflags;

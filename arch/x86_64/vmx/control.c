@@ -80,12 +80,12 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 		return -ABI_ENOMEM;
 	vcpu->arch = arch; /* what is missing below is freed by vmx_vcpu_exit */
 	arch->vmcs = kpage_alloc_charged(quota);
-	arch->fpu = fpu_area_alloc(quota, vcpu->xcr0);
+	arch->fpu = fpu_area_alloc(quota, XCR0_X87);
 	if (!arch->vmcs || !arch->fpu || bitmap_init())
 		return -ABI_ENOMEM;
 	arch->entry.gpr = vcpu->page->gpr;
 	arch->eptp = vcpu->vm->stage2.table.root.value | 6 | 3u << 3; /* write-back, 4 levels */
-	arch->cr4_mask = ~cpuid_cr4_allowed(vcpu->vm) | CR4_VMXE | CR4_MCE;
+	arch->cr4_mask = ~cpuid_cr4_allowed() | CR4_VMXE | CR4_MCE;
 	*(uint32_t *)arch->vmcs = vmx_caps.revision;
 	if (!vmclear(kpage_hpa(arch->vmcs).value))
 		panic("VMCLEAR failed");
@@ -323,7 +323,7 @@ void vmx_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
 
 int vmx_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
 {
-	if (!guest_state_is_valid(cpu, cpuid_cr4_allowed(vcpu->vm)))
+	if (!guest_state_is_valid(cpu, cpuid_cr4_allowed()))
 		return -ABI_EINVAL;
 	vmx_use(vcpu);
 	vcpu->arch->rsp = vcpu->page->gpr[ABI_RSP];
