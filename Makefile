@@ -51,7 +51,7 @@ KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o frames_init.o window.o 
 	timer.o sched.o thread.o process.o elf.o memory.o memory_cow.o space.o channel.o event.o waitset.o device.o system.o \
 	syscall.o syscall_process.o syscall_memory.o syscall_ipc.o syscall_machine.o syscall_vm.o)
 VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o kernel/vlapic_timer.o \
-	kernel/kvmclock.o kernel/doorbell.o
+	kernel/doorbell.o
 ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o firmware.o acpi.o acpi_parse.o apic.o \
 	backtrace.o clock.o console.o core.o fpu.o hv.o ioapic.o machine.o machine_check.o paging.o panic.o power.o rtc.o \
 	thread.o traps.o usercopy.o guest_regs.o guest_state.o) \
@@ -64,7 +64,7 @@ console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,alu.o board.o bus.o calendar.o decode.o emulate.o emulate_string.o gpagewalk.o \
 	guestmem.o pci_function.o state.o vacpi_pm.o vcpu.o vfwcfg.o vi8042.o vioapic.o vpci.o vpic.o vpit.o vrtc.o \
-	vtest.o vcpuid.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
+	vtest.o vcpuid.o vmsr.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
 vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
 	loader_pvh.o acpi_tables.o line.o machine.o main.o process.o settings.o) services/lib/lock.o
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
@@ -84,7 +84,7 @@ UNIT_KINDS := kernel vm arch boot services
 kernel_TESTS := frames pagetable memory ipc lib timer syscall
 kernel_FAKES := fake_arch fake_vm
 kernel_PARTS := $(filter-out kernel/main.o kernel/window.o,$(KERNEL_OBJS)) # window.o: fake_arch plays it
-vm_TESTS := cpuid doorbell exit kvmclock msr vcpu vlapic vlapic_timer
+vm_TESTS := cpuid doorbell exit msr vcpu vlapic vlapic_timer
 vm_FAKES := fake_arch fake_vcpu
 vm_PARTS := $(kernel_PARTS) $(VIRT_OBJS) services/vmm/vcpuid.o
 arch_TESTS := vmx_exit svm_exit guest_state arch_acpi arch_time
@@ -93,7 +93,7 @@ boot_TESTS := boot_acpi boot_cpu boot_elf boot_paging boot_ranges boot_text
 boot_PARTS := $(addprefix boot/,acpi.o cpu.o elf.o paging.o ranges.o text.o)
 VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart
 services_TESTS := acpi_tables board bus config decode emulate gpagewalk line loader_bzimage loader_multiboot loader_pvh lock \
-	mux native $(VMM_CHIPS)
+	mux native vmsr $(VMM_CHIPS)
 services_FAKES := fake_platform
 services_PARTS := services/console/mux.o $(filter-out %/main.o %/machine.o %/process.o,$(vmm_OBJS)) \
 	$(filter-out %/main.o %/vms.o %/modules.o,$(init_OBJS))

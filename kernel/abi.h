@@ -246,7 +246,7 @@ enum abi_exit {
 	/* ring 0 finishes these itself */
 	ABI_EXIT_CPUID,
 	ABI_EXIT_HYPERCALL,
-	ABI_EXIT_RDMSR,
+	ABI_EXIT_RDMSR, /* these two go to vmm, at the instruction, if ring 0 has not the MSR */
 	ABI_EXIT_WRMSR,
 	ABI_EXIT_CR,
 	ABI_EXIT_XSETBV,
@@ -391,8 +391,15 @@ struct abi_vcpu_page {
 		};
 	} exit;
 
-	struct abi_cpu cpu;     /* valid if the exit says so, or after a string PORT */
-	uint64_t xcr0_allowed;  /* components that the guest may enable, set by ring 0 */
+	struct abi_cpu cpu;    /* valid if the exit says so, or after a string PORT */
+	uint64_t xcr0_allowed; /* components that the guest may enable, set by ring 0 */
+
+	/* Guest TSC minus host TSC; host TSC to ns: ((tsc << shift or >> -shift) * mul) >> 32. Set
+	 * by ring 0. */
+	uint64_t tsc_offset;
+	uint32_t tsc_mul;
+	int8_t tsc_shift;
+
 	struct abi_cpuid cpuid; /* vmm's: all zero at first */
 
 	/* From vmm to ring 0, read and cleared at the next SYS_VCPU_RUN: */
@@ -409,6 +416,8 @@ struct abi_vcpu_page {
 };
 #define ABI_SET_RIP    1u /* cpu.rip; also ends the interrupt shadow, as any completed instruction */
 #define ABI_SET_RFLAGS 2u /* cpu.rflags: the status flags and DF only */
+#define ABI_SET_NEXT   4u /* the instruction that made an exit for an MSR is done */
+#define ABI_SET_TSC    8u /* tsc_offset */
 
 /* SYS_VCPU_GET and SYS_VCPU_SET. */
 #define ABI_STATE_CPU   1u /* struct abi_cpu, all of it; general registers are in the page */

@@ -77,7 +77,7 @@ static enum exit_action on_rdmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 	uint64_t value;
 
 	if (!msr_read(vcpu, (uint32_t)gpr[ABI_RCX], &value))
-		return inject(vcpu, VECTOR_GP);
+		return EXIT_TO_VMM;
 	gpr[ABI_RAX] = (uint32_t)value;
 	gpr[ABI_RDX] = value >> 32;
 	return EXIT_NEXT_INSN;
@@ -87,9 +87,9 @@ static enum exit_action on_wrmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	const uint64_t *gpr = vcpu->page->gpr;
 
-	if (!msr_write(vcpu, (uint32_t)gpr[ABI_RCX], gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX]))
-		return inject(vcpu, VECTOR_GP);
-	return EXIT_NEXT_INSN;
+	return msr_write(vcpu, (uint32_t)gpr[ABI_RCX], gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX])
+		       ? EXIT_NEXT_INSN
+		       : EXIT_TO_VMM;
 }
 
 static enum exit_action on_cr(struct vcpu *vcpu, struct vm_exit *exit)
@@ -121,8 +121,7 @@ static enum exit_action on_xsetbv(struct vcpu *vcpu, UNUSED struct vm_exit *exit
 	const uint64_t *gpr = vcpu->page->gpr;
 	uint64_t value = gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX];
 
-	if ((uint32_t)gpr[ABI_RCX] != 0 || arch_vcpu_cpl(vcpu) != 0 ||
-	    !cpuid_xcr0_is_valid(value))
+	if ((uint32_t)gpr[ABI_RCX] != 0 || arch_vcpu_cpl(vcpu) != 0 || !cpuid_xcr0_is_valid(value))
 		return inject(vcpu, VECTOR_GP);
 	arch_vcpu_set_xcr0(vcpu, value);
 	return EXIT_NEXT_INSN;
@@ -269,10 +268,12 @@ enum exit_action exit_handle(struct vcpu *vcpu, struct vm_exit *exit)
 	ASSERT(exit->kind < ABI_EXIT_COUNT && table[exit->kind]);
 	action = table[exit->kind](vcpu, exit);
 	vcpu->vm->exits[exit->kind]++;
-	if (action == EXIT_NEXT_INSN || action == EXIT_BLOCK)
+	if (action == EXIT_NEXT_INSN || action == EXIT_BLOCK) {
 		arch_vcpu_skip(vcpu, exit->length);
-	else if (action >= EXIT_TO_VMM)
+	} else if (action >= EXIT_TO_VMM) {
 		vcpu->page->exit.kind = exit->kind;
+		vcpu->insn_length = exit->length;
+	}
 	return action;
 }
 
@@ -285,6 +286,10 @@ void exit_take_page(struct vcpu *vcpu)
 		arch_vcpu_set_rflags(vcpu, page->cpu.rflags);
 	if (set & ABI_SET_RIP)
 		arch_vcpu_set_rip(vcpu, page->cpu.rip);
+	if (set & ABI_SET_NEXT)
+		arch_vcpu_skip(vcpu, vcpu->insn_length);
+	if (set & ABI_SET_TSC)
+		vlapic_move_tsc(vcpu, page->tsc_offset);
 	if (page->inject_exception) {
 		uint8_t vector = page->exception_vector & 31;
 

@@ -66,6 +66,7 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	vcpu->page->version = ABI_VERSION;
 	vcpu->page->size = sizeof(*vcpu->page);
 	vcpu->page->xcr0_allowed = cpuid_xcr0_allowed();
+	arch_tsc_scale(&vcpu->page->tsc_mul, &vcpu->page->tsc_shift);
 	error = memory_wrap_kpage(quota, vcpu->page, &vcpu->page_memory);
 	if (error)
 		goto fail;
@@ -75,9 +76,7 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	error = arch_vcpu_init(vcpu);
 	if (error)
 		goto fail;
-	msr_vcpu_init(vcpu);
-	vcpu->tsc_offset = -arch_tsc();
-	arch_vcpu_set_tsc_offset(vcpu, vcpu->tsc_offset);
+	vlapic_move_tsc(vcpu, -arch_tsc());
 	reset_state(&cpu);
 	error = arch_vcpu_set_cpu(vcpu, &cpu);
 	if (error)

@@ -19,15 +19,14 @@ struct vm {
 	struct object object;
 	struct space stage2;
 	struct arch_vm *arch;
-	bool has_stage2;           /* stage2 is initialised */
-	struct vm *next;           /* chain of all VMs */
+	bool has_stage2; /* stage2 is initialised */
+	struct vm *next; /* chain of all VMs */
 	struct doorbell *doorbells;
 	uint32_t doorbell_count;
 	uint32_t vcpu_count;   /* (set once) */
 	struct vcpu *vcpus[1]; /* by index; grows with SMP */
 	uint64_t exits[ABI_EXIT_COUNT];
 	uint64_t to_vmm;
-	uint64_t clock_zero_ns; /* kvmclock's zero in host clock (set once) */
 	char name[32];
 };
 
@@ -40,19 +39,6 @@ struct vlapic {
 	uint64_t timer_period_ns; /* of one count-down; 0 = stopped */
 	uint32_t esr_pending;     /* errors since the last write to ESR */
 	uint8_t eoi_vector; /* level-triggered vector that the guest just ended: for vmm's IOAPIC */
-};
-
-struct kvmclock {
-	uint64_t system_time_msr; /* as the guest wrote it; bit 0 = on */
-	uint64_t wall_clock_msr;
-};
-
-#define MSR_MTRR_VARIABLE 8u
-#define MSR_MTRR_FIXED    11u
-
-struct msr_store {
-	uint64_t misc_enable, tsc_adjust, mcg_status, hwcr, microcode;
-	uint64_t mtrr_def_type, mtrr_fixed[MSR_MTRR_FIXED], mtrr_variable[2 * MSR_MTRR_VARIABLE];
 };
 
 struct vcpu {
@@ -68,9 +54,8 @@ struct vcpu {
 	bool nmi_pending;
 	bool is_halted;
 	struct vm_event event; /* to be injected at the next entry: exception or re-injection */
+	uint32_t insn_length;  /* of the instruction of the last exit for vmm; 0 = none */
 	uint64_t tsc_offset;
 	uint32_t stage2_generation; /* of vm->stage2 when this vCPU's tag was last flushed */
 	struct memory *page_memory; /* the page as something that MEMORY_MAP takes */
-	struct kvmclock clock;
-	struct msr_store msrs; /* values that only the guest itself looks at */
 };

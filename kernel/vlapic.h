@@ -46,8 +46,8 @@ bool vlapic_is_x2apic(const struct vcpu *vcpu);
 bool vlapic_is_xapic(const struct vcpu *vcpu);
 /* IA32_TSC_DEADLINE; true. */
 bool vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc);
-/* The deadline again after the guest's TSC moved. */
-void vlapic_tsc_moved(struct vcpu *vcpu);
+/* Moves the guest's TSC, and the deadline with it. */
+void vlapic_move_tsc(struct vcpu *vcpu, uint64_t offset);
 
 uint32_t vlapic_tpr(const struct vcpu *vcpu);
 

@@ -137,8 +137,10 @@ bool vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc)
 	return true;
 }
 
-void vlapic_tsc_moved(struct vcpu *vcpu)
+void vlapic_move_tsc(struct vcpu *vcpu, uint64_t offset)
 {
+	vcpu->tsc_offset = vcpu->page->tsc_offset = offset;
+	arch_vcpu_set_tsc_offset(vcpu, offset);
 	if (vcpu->lapic.tsc_deadline)
 		arm_deadline(vcpu);
 }

@@ -39,7 +39,6 @@ int64_t vm_create(struct process *process, const struct abi_vm_config *config, s
 		return -ABI_ENOMEM;
 	vm->vcpu_count = config->vcpu_count;
 	memcpy(vm->name, config->name, sizeof(vm->name) - 1);
-	vm->clock_zero_ns = arch_now_ns();
 	vm->next = all_vms;
 	all_vms = vm;
 	error = space_init(&vm->stage2, arch_stage2_format(), quota, 0);
@@ -107,24 +106,4 @@ void vm_stats(struct vm *vm, struct abi_vm_stats *stats)
 		stats->exits[i] = vm->exits[i];
 	stats->to_vmm = vm->to_vmm;
 	stats->stage2_bytes = vm->stage2.table.table_count * PAGE_SIZE;
-}
-
-int vm_write(struct vm *vm, uint64_t gpa, const void *from, size_t size)
-{
-	const char *bytes = from;
-
-	while (size) {
-		size_t part = MIN(size, PAGE_SIZE - gpa % PAGE_SIZE);
-		void *page;
-		int error = space_pin(&vm->stage2, ALIGN_DOWN(gpa, PAGE_SIZE), &page);
-
-		if (error)
-			return error;
-		memcpy((char *)page + gpa % PAGE_SIZE, bytes, part);
-		space_unpin(&vm->stage2, ALIGN_DOWN(gpa, PAGE_SIZE), page);
-		gpa += part;
-		bytes += part;
-		size -= part;
-	}
-	return 0;
 }

@@ -9,5 +9,3 @@ void vcpu_notify(struct vcpu *vcpu);
 uint64_t vm_first_entry_tsc(void);
 /* Stage-2 tables of all VMs, in bytes. */
 uint64_t vm_stage2_bytes(void);
-/* Copies to guest memory, over page borders. 0, or what space_fault says. */
-int vm_write(struct vm *vm, uint64_t gpa, const void *from, size_t size);

@@ -56,6 +56,9 @@ void platform_wake(struct platform *platform);
 /* The VM's clock in ns: starts near 0, never goes back, goes on where it was after a load. */
 uint64_t platform_now_ns(struct platform *platform);
 
+/* The host's TSC, of which the guest's is a fixed distance away. */
+uint64_t platform_tsc(struct platform *platform);
+
 /* Unix time in ns, UTC. */
 uint64_t platform_wall_ns(struct platform *platform);
 

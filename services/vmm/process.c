@@ -38,6 +38,15 @@ uint64_t platform_now_ns(struct platform *platform)
 	return clock_ns() - process_of(platform)->zero_ns;
 }
 
+uint64_t platform_tsc(struct platform *platform)
+{
+	uint32_t low, high;
+
+	(void)platform;
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
 uint64_t platform_wall_ns(struct platform *platform)
 {
 	return clock_ns() + process_of(platform)->boot_wall_ns;

@@ -27,6 +27,7 @@ void vcpu_init(struct vcpu *vcpu, unsigned index, struct platform *platform, str
 	vcpu->page = page;
 	vcpu->index = index;
 	gpagewalk_flush(&vcpu->walks, &page->cpu);
+	vmsr_init(&vcpu->msr, platform, page);
 }
 
 void vcpu_inject(struct vcpu *vcpu, uint8_t vector)
@@ -83,6 +84,25 @@ static void handle_port(struct vcpu *vcpu)
 			 bus_read(ports, page->exit.port.port, page->exit.port.size));
 }
 
+/* The MSR is in RCX, its value in RDX and RAX. */
+static void handle_msr(struct vcpu *vcpu, bool is_write)
+{
+	struct abi_vcpu_page *page = vcpu->page;
+	uint32_t index = (uint32_t)page->gpr[ABI_RCX];
+	uint64_t value = page->gpr[ABI_RDX] << 32 | (uint32_t)page->gpr[ABI_RAX];
+
+	if (!(is_write ? vmsr_write(&vcpu->msr, index, value)
+		       : vmsr_read(&vcpu->msr, index, &value))) {
+		vcpu_inject_error(vcpu, X86_VECTOR_GP, 0);
+		return;
+	}
+	page->set |= ABI_SET_NEXT;
+	if (is_write)
+		return;
+	page->gpr[ABI_RAX] = (uint32_t)value;
+	page->gpr[ABI_RDX] = value >> 32;
+}
+
 void vcpu_exit_handle(struct vcpu *vcpu)
 {
 	struct abi_vcpu_page *page = vcpu->page;
@@ -93,6 +113,10 @@ void vcpu_exit_handle(struct vcpu *vcpu)
 		break;
 	case ABI_EXIT_MMIO:
 		handle_emulation(vcpu);
+		break;
+	case ABI_EXIT_RDMSR:
+	case ABI_EXIT_WRMSR:
+		handle_msr(vcpu, page->exit.kind == ABI_EXIT_WRMSR);
 		break;
 	case ABI_EXIT_INTA:
 		/* The request may be gone by now; the guest need not hear of it. */

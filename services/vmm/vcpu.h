@@ -8,6 +8,7 @@
 #include "kernel/abi.h"
 #include "services/vmm/decode.h"
 #include "services/vmm/gpagewalk.h"
+#include "services/vmm/vmsr.h"
 
 struct platform;
 struct vpic;
@@ -26,6 +27,7 @@ struct vcpu {
 	uint32_t user;        /* GPAGEWALK_USER if the CPL is 3 */
 	struct decode_cache cache;
 	struct gpagewalk_cache walks;
+	struct vmsr msr;
 };
 
 void vcpu_init(struct vcpu *vcpu, unsigned index, struct platform *platform, struct vpic *pic,

@@ -63,6 +63,11 @@ uint64_t platform_now_ns(struct platform *platform)
 	return fake_of(platform)->now_ns;
 }
 
+uint64_t platform_tsc(struct platform *platform)
+{
+	return fake_of(platform)->now_ns * FAKE_TSC_PER_NS;
+}
+
 uint64_t platform_wall_ns(struct platform *platform)
 {
 	return fake_of(platform)->wall_ns;

@@ -7,6 +7,8 @@
 #define FAKE_RAM_SIZE 0x200000
 #define FAKE_MSI_MAX  64
 
+#define FAKE_TSC_PER_NS 3ull
+
 struct fake_platform {
 	struct platform platform;
 

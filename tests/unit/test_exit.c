@@ -65,7 +65,7 @@ TEST(a_finished_instruction_moves_rip_by_its_length_once)
 
 	start();
 	for (unsigned i = 0; i < ARRAY_COUNT(kinds); i++) {
-		vcpu->page->gpr[ABI_RCX] = 0x10;
+		vcpu->page->gpr[ABI_RCX] = 0x277; /* PAT */
 		CHECK_EQ(plain(kinds[i], 2 + i), EXIT_NEXT_INSN);
 		CHECK_EQ(vcpu->arch->skip_count, 1);
 		CHECK_EQ(moved(), 2 + i);
@@ -110,14 +110,25 @@ TEST(hypercalls_are_unknown)
 	CHECK_EQ(vcpu->page->gpr[ABI_RAX], (uint64_t)-1000);
 }
 
-TEST(an_msr_that_is_not_there_is_gp)
+TEST(an_msr_that_ring_0_has_not_goes_to_vmm)
 {
+	static const uint32_t kinds[] = {ABI_EXIT_RDMSR, ABI_EXIT_WRMSR};
+
 	start();
-	vcpu->page->gpr[ABI_RCX] = 0x12345;
-	vcpu->page->gpr[ABI_RAX] = 7;
-	check_fault(plain(ABI_EXIT_RDMSR, 2), VECTOR_GP);
-	CHECK_EQ(vcpu->page->gpr[ABI_RAX], 7);
-	check_fault(plain(ABI_EXIT_WRMSR, 2), VECTOR_GP);
+	for (unsigned i = 0; i < 2; i++) {
+		vcpu->page->gpr[ABI_RCX] = 0x12345;
+		vcpu->page->gpr[ABI_RAX] = 7;
+		CHECK_EQ(plain(kinds[i], 2), EXIT_TO_VMM);
+		CHECK_EQ(vcpu->page->exit.kind, kinds[i]);
+		CHECK_EQ(vcpu->page->gpr[ABI_RAX], 7);
+		CHECK_EQ(moved(), 0);
+		exit_take_page(vcpu);
+		CHECK_EQ(moved(), 0); /* vmm has injected #GP, or the guest tries again */
+		vcpu->page->set = ABI_SET_NEXT;
+		exit_take_page(vcpu);
+		CHECK_EQ(moved(), 2);
+		vcpu->arch->cpu.rip = START;
+	}
 }
 
 TEST(rdmsr_and_wrmsr_use_the_lower_halves_of_registers)
@@ -597,7 +608,7 @@ int main(void)
 	RUN(what_is_no_instruction_moves_nothing);
 	RUN(each_exit_is_counted_as_what_it_turned_out_to_be);
 	RUN(hypercalls_are_unknown);
-	RUN(an_msr_that_is_not_there_is_gp);
+	RUN(an_msr_that_ring_0_has_not_goes_to_vmm);
 	RUN(rdmsr_and_wrmsr_use_the_lower_halves_of_registers);
 	RUN(an_instruction_that_the_guest_does_not_have_is_ud);
 	RUN(mov_to_cr0_takes_32_bits_outside_64_bit_mode);

@@ -74,6 +74,11 @@ static uint64_t guest_tsc(void)
 	return arch_tsc() + vcpu->tsc_offset;
 }
 
+static void set_tsc(uint64_t tsc)
+{
+	vlapic_move_tsc(vcpu, tsc - arch_tsc());
+}
+
 static void deadline(uint64_t tsc)
 {
 	CHECK(msr_write(vcpu, DEADLINE_MSR, tsc));
@@ -278,14 +283,14 @@ TEST(a_deadline_moves_with_the_guests_tsc)
 {
 	start(TSC_DEADLINE);
 	deadline(guest_tsc() + 300000);
-	CHECK(msr_write(vcpu, 0x10, guest_tsc() + 270000));
+	set_tsc(guest_tsc() + 270000);
 	CHECK_EQ(pass(9999), 0);
 	CHECK_EQ(pass(1), 1);
 	deadline(guest_tsc() + 300000);
-	CHECK(msr_write(vcpu, 0x10, 0)); /* back to the start */
+	set_tsc(0); /* back to the start */
 	CHECK_EQ(pass(100000), 0);
 	deadline(guest_tsc() + 300);
-	CHECK(msr_write(vcpu, 0x10, UINT64_MAX - 10));
+	set_tsc(UINT64_MAX - 10);
 	CHECK_EQ(pass(0), 1);
 }
 
@@ -368,7 +373,7 @@ TEST(the_timer_of_a_state_goes_on_where_it_was)
 		pass(30000);
 		CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_LAPIC, &state, sizeof(state)), 0);
 		pass(1000000);
-		CHECK(msr_write(vcpu, 0x10, state.tsc_deadline - 210000));
+		set_tsc(state.tsc_deadline - 210000);
 		CHECK_EQ(vcpu_set_state(vcpu, ABI_STATE_LAPIC, &state, sizeof(state)), 0);
 		CHECK_EQ(pass(69999), 0);
 		CHECK_EQ(pass(1), 1);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The MSRs of a guest CPU that ring 0 does not finish itself; KVM's paravirtual clock is two. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct abi_vcpu_page;
+struct platform;
+
+#define VMSR_MTRR_VARIABLE 8u
+#define VMSR_MTRR_FIXED    11u
+
+struct vmsr_state {
+	uint64_t tsc_adjust;
+	uint64_t system_time; /* address of the clock's page, as the guest wrote it; bit 0 = on */
+	uint64_t wall_clock;
+	uint64_t misc_enable, mcg_status, hwcr, microcode; /* the guest alone looks at them */
+	uint64_t mtrr_def_type, mtrr_fixed[VMSR_MTRR_FIXED], mtrr_variable[2 * VMSR_MTRR_VARIABLE];
+};
+
+struct vmsr {
+	struct platform *platform;  /* (set once) */
+	struct abi_vcpu_page *page; /* of its vCPU (set once) */
+	uint64_t zero_ns;           /* platform_tsc() in ns at 0 of the clock (set once) */
+	struct vmsr_state s;
+};
+
+/* Values as after reset; the paravirtual clock counts from now. */
+void vmsr_init(struct vmsr *msr, struct platform *platform, struct abi_vcpu_page *page);
+
+/* False: the guest gets #GP(0). */
+bool vmsr_read(struct vmsr *msr, uint32_t index, uint64_t *value);
+bool vmsr_write(struct vmsr *msr, uint32_t index, uint64_t value);
+
+/* As in state.h. */
+size_t vmsr_save(const struct vmsr *msr, void *buffer, size_t capacity);
+int vmsr_load(struct vmsr *msr, const void *buffer, size_t size);
