@@ -45,15 +45,15 @@ LINK := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,ma
 # ---- what is built ----
 
 BOOT_OBJS := $(addprefix boot/,main.o cpu.o firmware.o memory.o ranges.o modules.o elf.o files.o \
-	machine.o acpi.o handover.o paging.o jump.o text.o bytes.o)
+	machine.o acpi.o acpi_parse.o clock.o date.o interrupts.o handover.o paging.o jump.o text.o bytes.o)
 
 KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o frames_init.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
 	timer.o sched.o thread.o process.o elf.o memory.o memory_cow.o space.o channel.o event.o waitset.o device.o system.o \
 	syscall.o syscall_process.o syscall_memory.o syscall_ipc.o syscall_machine.o syscall_vm.o)
 VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o kernel/vlapic_timer.o \
 	kernel/doorbell.o
-ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o firmware.o acpi.o acpi_parse.o apic.o \
-	backtrace.o clock.o console.o core.o fpu.o hv.o ioapic.o machine.o machine_check.o paging.o panic.o power.o rtc.o \
+ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o apic.o \
+	backtrace.o clock.o console.o core.o fpu.o hv.o ioapic.o machine_check.o paging.o panic.o power.o \
 	thread.o traps.o usercopy.o guest_regs.o guest_state.o) \
 	$(foreach v,vmx svm,$(addprefix arch/x86_64/$(v)/,control.o cpu.o enter.o event.o exit.o msr.o $(v).o))
 
@@ -87,10 +87,10 @@ kernel_PARTS := $(filter-out kernel/main.o kernel/window.o,$(KERNEL_OBJS)) # win
 vm_TESTS := cpuid doorbell exit msr vcpu vlapic vlapic_timer
 vm_FAKES := fake_arch fake_vcpu
 vm_PARTS := $(kernel_PARTS) $(VIRT_OBJS) services/vmm/vcpuid.o
-arch_TESTS := vmx_exit svm_exit guest_state arch_acpi arch_time
-arch_PARTS := $(addprefix arch/x86_64/,vmx/exit.o svm/exit.o guest_state.o acpi_parse.o rtc.o)
-boot_TESTS := boot_acpi boot_cpu boot_elf boot_paging boot_ranges boot_text
-boot_PARTS := $(addprefix boot/,acpi.o cpu.o elf.o paging.o ranges.o text.o)
+arch_TESTS := vmx_exit svm_exit guest_state arch_time
+arch_PARTS := $(addprefix arch/x86_64/,vmx/exit.o svm/exit.o guest_state.o)
+boot_TESTS := boot_acpi boot_acpi_parse boot_cpu boot_date boot_elf boot_paging boot_ranges boot_text
+boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o paging.o ranges.o text.o)
 VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart
 services_TESTS := acpi_tables board bus config decode emulate gpagewalk line loader_bzimage loader_multiboot loader_pvh lock \
 	mux native vmsr $(VMM_CHIPS)

@@ -115,6 +115,16 @@ static struct acpi_table *find(struct acpi_merge *merge, const char *signature)
 	return NULL;
 }
 
+struct acpi_table acpi_find(const struct acpi_merge *merge, const char *signature)
+{
+	if (memcmp(signature, "DSDT", 4) == 0)
+		return merge->dsdt.length ? merge->dsdt : table_at(merge, merge->old_dsdt);
+	for (uint32_t i = 0; i < merge->table_count; i++)
+		if (has_signature(&merge->tables[i], signature))
+			return merge->tables[i];
+	return (struct acpi_table){0};
+}
+
 /* Of a pair of fields, the 64-bit one counts if the table has it and it is not 0. */
 static uint64_t fadt_pointer(const struct acpi_table *fadt, uint32_t field, uint32_t x_field)
 {

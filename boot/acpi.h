@@ -48,6 +48,10 @@ int acpi_read(struct acpi_merge *merge, uint64_t rsdp,
  */
 const char *acpi_merge_files(struct acpi_merge *merge, const struct acpi_file *files, size_t count);
 
+/* The table of a signature, the DSDT among them, as the kernel gets it; length 0 = there is none.
+ */
+struct acpi_table acpi_find(const struct acpi_merge *merge, const char *signature);
+
 /* Bytes that acpi_build() will fill. */
 size_t acpi_size(const struct acpi_merge *merge);
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC   0x464e494c45425243ull /* "CRBELINF" */
-#define BOOT_INFO_VERSION 1u
+#define BOOT_INFO_VERSION 2u
 #define BOOT_PATH_SIZE    256u                      /* of a module's path, with its NUL */
 #define BOOT_MODULE_MAX   4096u                     /* files below \corbel\ plus services */
 #define BOOT_RANGE_MAX    (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
@@ -56,6 +56,55 @@ struct boot_framebuffer {
 	uint32_t width, height, pitch, format; /* pixels; bytes a line; UEFI's pixel format */
 };
 
+#define BOOT_CORE_MAX   4096u /* more are left out */
+#define BOOT_IOAPIC_MAX 16u
+#define BOOT_ISA_COUNT  16u
+
+/* A core that may be started; the one that runs is among them. */
+struct boot_core {
+	uint32_t apic_id;
+	uint32_t flags; /* of the MADT: bit 0 enabled, bit 1 may come online later; never 0 */
+};
+
+struct boot_ioapic {
+	uint64_t address;
+	uint32_t gsi_base, entry_count; /* entry_count: as the chip says, 1 to 256 */
+};
+
+/* Where an ISA interrupt line arrives. */
+struct boot_isa_line {
+	uint32_t gsi;
+	uint8_t is_level, is_active_low;
+	uint16_t reserved;
+};
+
+enum boot_reset_space { BOOT_RESET_NONE = 0, BOOT_RESET_MEMORY, BOOT_RESET_PORT };
+
+/* What ACPI tells; what it does not tell or tells wrong is as on every PC, or 0. */
+struct boot_acpi {
+	uint64_t rsdp;          /* the firmware's or the loader's; never 0 */
+	uint64_t lapic_address; /* not 0 */
+	uint64_t cores;         /* struct boot_core[] */
+	uint32_t core_count, ioapic_count;
+	struct boot_ioapic ioapics[BOOT_IOAPIC_MAX];
+	struct boot_isa_line isa[BOOT_ISA_COUNT];
+	/* I/O ports; 0 = none */
+	uint16_t pm_timer, pm1a_control, pm1b_control, smi_command;
+	uint8_t acpi_enable;              /* for smi_command; 0 = ACPI mode is all there is */
+	uint8_t has_s5, s5_a, s5_b;       /* SLP_TYP of soft off for PM1a and PM1b; 0 to 7 */
+	uint8_t reset_space, reset_value; /* reset_space: enum boot_reset_space */
+	uint16_t reserved;
+	uint64_t reset_address; /* below 0x10000 for a port */
+};
+
+struct boot_clock {
+	uint64_t tsc_khz;        /* 1,000 to 2^32 - 1 */
+	uint64_t apic_timer_khz; /* of the local APIC's timer, divided by 1; 0 = it stands still, or
+				    there is a TSC deadline instead */
+	uint64_t wall_s;         /* Unix time, 0 = not known, */
+	uint64_t wall_tsc;       /* when the TSC had this value */
+};
+
 struct boot_info {
 	uint64_t magic;   /* BOOT_INFO_MAGIC */
 	uint32_t version; /* BOOT_INFO_VERSION */
@@ -66,7 +115,8 @@ struct boot_info {
 	uint32_t module_count, module_size;
 	struct boot_segment segments[BOOT_SEGMENT_MAX];
 	uint32_t segment_count, reserved;
-	uint64_t rsdp;   /* ACPI root pointer, the firmware's or the loader's; never 0 */
+	struct boot_acpi acpi;
+	struct boot_clock clock;
 	uint64_t smbios; /* SMBIOS 3 or 2 entry point; 0 = none */
 	uint64_t efi_system_table;
 	struct boot_framebuffer framebuffer;
@@ -82,5 +132,6 @@ struct boot_info {
  * The kernel is entered at its ELF entry point in 64-bit mode with interrupts off, paging on with
  * the loader's tables (all of the ranges FREE, LOADER, KERNEL, MODULE, ACPI identity-mapped, the
  * kernel's segments at their link addresses), RDI = physical address of struct boot_info,
- * RSP = a stack of at least 16 KiB in a LOADER range.
+ * RSP = a stack of at least 16 KiB in a LOADER range. The 8259 pair and each line of the IOAPICs
+ * are masked; the local APIC is as the firmware left it, but for its timer, which stands still.
  */

@@ -36,54 +36,32 @@
 #define VM_CR_LOCK              (1u << 3)
 #define VM_CR_SVMDIS            (1u << 4)
 
-struct leaf {
-	uint32_t eax, ebx, ecx, edx;
-};
-
-static struct leaf cpuid(uint32_t number)
-{
-	struct leaf leaf;
-
-	__asm__ volatile("cpuid"
-			 : "=a"(leaf.eax), "=b"(leaf.ebx), "=c"(leaf.ecx), "=d"(leaf.edx)
-			 : "a"(number), "c"(0));
-	return leaf;
-}
-
-static uint64_t read_msr(uint32_t number)
-{
-	uint32_t low, high;
-
-	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
-	return (uint64_t)high << 32 | low;
-}
-
 void cpu_read(struct cpu_facts *facts)
 {
-	uint32_t last = cpuid(0x80000000).eax;
-	struct leaf extended = {0}, svm = {0};
+	uint32_t last = cpu_leaf(0x80000000).eax;
+	struct cpu_leaf extended = {0}, svm = {0};
 
 	*facts = (struct cpu_facts){0};
-	facts->leaf_1_ecx = cpuid(1).ecx;
+	facts->leaf_1_ecx = cpu_leaf(1).ecx;
 	if (last >= 0x80000001)
-		extended = cpuid(0x80000001);
+		extended = cpu_leaf(0x80000001);
 	if (last >= 0x8000000a && (extended.ecx & LEAF_80000001_ECX_SVM))
-		svm = cpuid(0x8000000a);
+		svm = cpu_leaf(0x8000000a);
 	facts->leaf_80000001_ecx = extended.ecx;
 	facts->leaf_80000001_edx = extended.edx;
 	facts->leaf_8000000a_ebx = svm.ebx;
 	facts->leaf_8000000a_edx = svm.edx;
 	__asm__ volatile("mov %%cr4, %0" : "=r"(facts->cr4));
 	if (facts->leaf_1_ecx & LEAF_1_ECX_VMX) {
-		facts->feature_control = read_msr(MSR_FEATURE_CONTROL);
-		facts->vmx_basic = read_msr(MSR_VMX_BASIC);
-		facts->vmx_procbased = read_msr(MSR_VMX_PROCBASED);
+		facts->feature_control = cpu_read_msr(MSR_FEATURE_CONTROL);
+		facts->vmx_basic = cpu_read_msr(MSR_VMX_BASIC);
+		facts->vmx_procbased = cpu_read_msr(MSR_VMX_PROCBASED);
 		if (facts->vmx_procbased & PROCBASED_SECONDARY)
-			facts->vmx_procbased2 = read_msr(MSR_VMX_PROCBASED2);
+			facts->vmx_procbased2 = cpu_read_msr(MSR_VMX_PROCBASED2);
 		if (facts->vmx_procbased2 & PROCBASED2_EPT)
-			facts->vmx_ept_vpid = read_msr(MSR_VMX_EPT_VPID_CAP);
+			facts->vmx_ept_vpid = cpu_read_msr(MSR_VMX_EPT_VPID_CAP);
 	} else if (facts->leaf_80000001_ecx & LEAF_80000001_ECX_SVM) {
-		facts->vm_cr = read_msr(MSR_VM_CR);
+		facts->vm_cr = cpu_read_msr(MSR_VM_CR);
 	}
 }
 

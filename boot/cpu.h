@@ -30,6 +30,58 @@ const char *cpu_vendor(const struct cpu_facts *facts);
 
 int cpu_has_1g_pages(const struct cpu_facts *facts);
 
+struct cpu_leaf {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+/* CPUID, subleaf 0. */
+static inline struct cpu_leaf cpu_leaf(uint32_t number)
+{
+	struct cpu_leaf leaf;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(leaf.eax), "=b"(leaf.ebx), "=c"(leaf.ecx), "=d"(leaf.edx)
+			 : "a"(number), "c"(0));
+	return leaf;
+}
+
+static inline uint64_t cpu_read_msr(uint32_t number)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+	return (uint64_t)high << 32 | low;
+}
+
+static inline void cpu_write_msr(uint32_t number, uint64_t value)
+{
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(number), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+			 : "memory");
+}
+
+static inline uint8_t cpu_in8(uint16_t port)
+{
+	uint8_t value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline uint32_t cpu_in32(uint16_t port)
+{
+	uint32_t value;
+
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline void cpu_out8(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
 static inline uint64_t cpu_tsc(void)
 {
 	uint32_t low, high;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The last step: memory map, page tables, ExitBootServices, and into the kernel. */
 #include "boot/handover.h"
+#include "boot/clock.h"
 #include "boot/cpu.h"
 #include "boot/firmware.h"
+#include "boot/interrupts.h"
 #include "boot/memory.h"
 #include "boot/paging.h"
 
@@ -80,6 +82,9 @@ void handover(struct boot_info *info, uint64_t entry, int has_1g_pages)
 		if (EFI_ERROR(firmware.boot->ExitBootServices(firmware.image, key)))
 			continue;
 		info->tsc_exit = cpu_tsc();
+		__asm__ volatile("cli");
+		interrupts_mask(&info->acpi);
+		clock_measure_apic_timer(info);
 		handover_jump((uintptr_t)plan.paging.pool, (uintptr_t)stack + STACK_SIZE, entry,
 			      info);
 	}

@@ -2,6 +2,8 @@
 /* What the firmware tells of the machine: ACPI tables, SMBIOS, framebuffer, load options. */
 #include "boot/machine.h"
 #include "boot/acpi.h"
+#include "boot/acpi_parse.h"
+#include "boot/cpu.h"
 #include "boot/firmware.h"
 #include "boot/memory.h"
 #include "boot/modules.h"
@@ -39,6 +41,24 @@ static void remove_files(struct boot_info *info)
 	}
 }
 
+/* Before the files' memory goes: the kernel gets numbers, and reads no table. */
+static void describe(struct boot_acpi *info, const struct acpi_merge *merge)
+{
+	struct acpi_table madt = acpi_find(merge, "APIC"), fadt = acpi_find(merge, "FACP");
+	struct acpi_table dsdt = acpi_find(merge, "DSDT");
+	struct boot_core *cores = memory_alloc(BOOT_CORE_MAX * sizeof(*cores), BOOT_RANGE_LOADER,
+					       "", "the list of cores");
+
+	acpi_parse_reset(info);
+	info->cores = (uintptr_t)cores;
+	acpi_parse_madt(info, cores, madt.data, madt.length);
+	acpi_parse_fadt(info, fadt.data, fadt.length);
+	acpi_parse_dsdt(info, dsdt.data, dsdt.length);
+	if (info->core_count == 0)
+		cores[info->core_count++] = (struct boot_core){cpu_leaf(1).ebx >> 24, 1};
+	memory_shrink(cores, info->core_count * sizeof(*cores));
+}
+
 void machine_read_acpi(struct boot_info *info)
 {
 	static struct acpi_merge merge;
@@ -51,7 +71,8 @@ void machine_read_acpi(struct boot_info *info)
 	memory_read_map();
 	if (acpi_read(&merge, rsdp, memory_at) && !file_count) {
 		firmware_print("%u ACPI tables, all of the firmware", merge.table_count);
-		info->rsdp = rsdp;
+		describe(&info->acpi, &merge);
+		info->acpi.rsdp = rsdp;
 		return;
 	}
 	fault = acpi_merge_files(&merge, files, file_count);
@@ -59,7 +80,8 @@ void machine_read_acpi(struct boot_info *info)
 		firmware_stop(EFI_LOAD_ERROR, "corbel/%s: %s", merge.fault_path, fault);
 	memory = memory_alloc(acpi_size(&merge), BOOT_RANGE_ACPI, "", "ACPI tables");
 	acpi_build(&merge, memory, (uintptr_t)memory);
-	info->rsdp = (uintptr_t)memory;
+	describe(&info->acpi, &merge);
+	info->acpi.rsdp = (uintptr_t)memory;
 	remove_files(info);
 	firmware_print(
 		"%u ACPI tables, of which files replaced %u and added %u, %u damaged left out",

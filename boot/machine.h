@@ -3,7 +3,7 @@
 #pragma once
 #include "boot/boot_info.h"
 
-/* Fills rsdp; takes the modules acpi/NAME.aml out and puts their tables in. */
+/* Fills acpi; takes the modules acpi/NAME.aml out and puts their tables in. */
 void machine_read_acpi(struct boot_info *info);
 
 /* Fills smbios, framebuffer, command_line and efi_system_table. */

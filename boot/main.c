@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* corbel.efi from its first instruction to the kernel's: the list of what happens. */
 #include "boot/bytes.h"
+#include "boot/clock.h"
 #include "boot/cpu.h"
 #include "boot/elf.h"
 #include "boot/files.h"
 #include "boot/firmware.h"
 #include "boot/handover.h"
+#include "boot/interrupts.h"
 #include "boot/machine.h"
 #include "boot/memory.h"
 #include "boot/modules.h"
@@ -82,6 +84,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	load_modules(info);        /* the services, then the files below \corbel\ */
 	machine_read_acpi(info);   /* with the tables of \corbel\acpi\ put in */
 	modules_exit(info);
-	machine_read_rest(info);                       /* SMBIOS, framebuffer, load options */
+	interrupts_read(&info->acpi);
+	clock_read(info);        /* how fast the TSC is, and what time it has */
+	machine_read_rest(info); /* SMBIOS, framebuffer, load options */
 	handover(info, entry, cpu_has_1g_pages(&cpu)); /* memory map; the firmware leaves */
 }

@@ -33,16 +33,16 @@ uint64_t arch_tsc_to_ns(uint64_t tsc);
 void arch_tsc_scale(uint32_t *mul, int8_t *shift);
 /* One hardware deadline, in clock ns; UINT64_MAX = none. In the past: fires at once. */
 void arch_deadline_set(uint64_t deadline_ns);
-/* Unix time in ns at clock 0, from the RTC. */
+/* Unix time in ns at clock 0, as the firmware tells it; 0 = it does not. */
 uint64_t arch_boot_wall_ns(void);
 void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 uint64_t arch_random_seed(void); /* for stack protector and the like */
 
 /* ---- the machine ---- */
 
-void arch_early_init(const struct boot_info *info); /* COM1 for panics, IDT, CPU features */
-void arch_init(void);                               /* APIC, IOAPIC, timer; needs memory */
-_Noreturn void arch_power(unsigned what);           /* ABI_POWER_* */
+void arch_early_init(void);                   /* COM1 for panics, IDT, CPU features */
+void arch_init(const struct boot_info *info); /* APIC, IOAPIC, timer; needs memory */
+_Noreturn void arch_power(unsigned what);     /* ABI_POWER_* */
 uint32_t arch_port_in(uint16_t port, unsigned size);
 void arch_port_out(uint16_t port, unsigned size, uint32_t value);
 /* ISA interrupt lines: on an interrupt device_interrupt(irq) is called; a level-triggered line is

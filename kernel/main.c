@@ -43,12 +43,12 @@ static void init_start(void)
 
 void kernel_main(const struct boot_info *info)
 {
-	arch_early_init(info); /* COM1 and traps: from here on a panic is seen */
-	frames_init(info);     /* our own page tables, and who uses which RAM */
-	window_init();         /* addresses for frames that are not ring 0's */
-	sched_init();          /* this stack counts as a thread */
-	system_init(info);     /* what is kept of the loader's memory: modules, figures */
-	arch_init();           /* APIC, clock, VT-x or SVM; the loader's memory is gone after it */
+	arch_early_init(); /* COM1 and traps: from here on a panic is seen */
+	frames_init(info); /* our own page tables, and who uses which RAM */
+	window_init();     /* addresses for frames that are not ring 0's */
+	sched_init();      /* this stack counts as a thread */
+	system_init(info); /* what is kept of the loader's memory: modules, figures */
+	arch_init(info);   /* APIC, clock, VT-x or SVM; the loader's memory is gone after it */
 	frames_reclaim_loader(); /* and free */
 	reaper_init();           /* the thread that takes dead objects to pieces */
 	init_start();            /* the first process, not running yet */

@@ -7,6 +7,7 @@
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/scale.h"
 #include "arch/x86_64/traps.h"
+#include "boot/boot_info.h"
 #include "kernel/arch.h"
 #include "kernel/frames.h"
 #include "kernel/panic.h"
@@ -21,7 +22,6 @@
 #define APIC_LVT_LINT1     0x360u
 #define APIC_LVT_ERROR     0x370u
 #define APIC_TIMER_INITIAL 0x380u
-#define APIC_TIMER_CURRENT 0x390u
 #define APIC_TIMER_DIVIDE  0x3e0u
 
 #define APIC_ENABLE      0x100u
@@ -30,7 +30,6 @@
 #define LVT_TSC_DEADLINE 0x40000u
 #define DIVIDE_BY_1      0xbu
 #define TIMER_MAX        0xffffffffu
-#define CALIBRATE_NS     200000u
 
 static volatile uint8_t *apic_page; /* NULL = x2APIC (set once) */
 static bool has_tsc_deadline;       /* (set once) */
@@ -48,21 +47,6 @@ static void apic_write(unsigned offset, uint32_t value)
 		mmio_write32(apic_page + offset, value);
 	else
 		wrmsr(IA32_X2APIC_BASE + offset / 16, value);
-}
-
-/* The 8259 pair's vectors move out of the exceptions' way, then all of its lines are masked. */
-static void pic_mask(void)
-{
-	static const uint8_t words[2][4] = {{0x11, 0x20, 4, 1}, {0x11, 0x28, 2, 1}};
-
-	for (unsigned chip = 0; chip < 2; chip++) {
-		uint16_t port = chip ? 0xa0 : 0x20;
-
-		out8(port, words[chip][0]);
-		for (unsigned i = 1; i < 4; i++)
-			out8(port + 1, words[chip][i]);
-		out8(port + 1, 0xff);
-	}
 }
 
 /* Firmware that has gone to x2APIC stays there: the way back leads through a disabled APIC. */
@@ -86,36 +70,9 @@ static void apic_enable(uint64_t address)
 		panic("no memory to map the local APIC");
 }
 
-static uint64_t timer_measure(void)
+void apic_init(const struct boot_info *info)
 {
-	uint64_t start = arch_now_ns();
-	uint32_t first = apic_read(APIC_TIMER_CURRENT), ticks;
-
-	clock_wait_ns(CALIBRATE_NS);
-	ticks = first - apic_read(APIC_TIMER_CURRENT);
-	return ((uint64_t)ticks << 32) / (arch_now_ns() - start);
-}
-
-/*
- * The count-down timer's frequency is nowhere to be read: it is measured against the clock. The
- * second measurement counts, when code and data have been touched.
- */
-static void timer_calibrate(void)
-{
-	apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
-	apic_write(APIC_TIMER_INITIAL, TIMER_MAX);
-	timer_measure();
-	timer_from_ns = timer_measure();
-	apic_write(APIC_TIMER_INITIAL, 0);
-	if (timer_from_ns == 0)
-		panic("the local APIC's timer does not count");
-}
-
-void apic_init(uint64_t address)
-{
-	pic_mask();
-	apic_enable(address);
+	apic_enable(info->acpi.lapic_address);
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_SPURIOUS, APIC_ENABLE | VECTOR_SPURIOUS);
 	apic_write(APIC_LVT_LINT0, LVT_MASKED);
@@ -128,7 +85,10 @@ void apic_init(uint64_t address)
 		__asm__ volatile("mfence" : : : "memory");
 		wrmsr(IA32_TSC_DEADLINE, 0);
 	} else {
-		timer_calibrate();
+		timer_from_ns = scale_from_ns(info->clock.apic_timer_khz & UINT32_MAX);
+		if (timer_from_ns == 0)
+			panic("the local APIC's timer does not count");
+		apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
 		apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
 	}
 	core_this()->apic_id = apic_id();

@@ -3,8 +3,10 @@
 #pragma once
 #include "kernel/types.h"
 
-/* Masks the 8259 pair, enables the APIC and its timer; after clock_init. address: of the MADT. */
-void apic_init(uint64_t address);
+struct boot_info;
+
+/* Enables the APIC and its timer; after clock_init. */
+void apic_init(const struct boot_info *info);
 uint32_t apic_id(void);
 void apic_eoi(void);
 /* Nothing more comes in: before the machine is reset. */

@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A core's own GDT and TSS, its control registers, and what it asks CPUID. */
 #include "arch/x86_64/core.h"
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/clock.h"
+#include "arch/x86_64/console.h"
+#include "arch/x86_64/fpu.h"
+#include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
+#include "arch/x86_64/ioapic.h"
+#include "arch/x86_64/machine_check.h"
+#include "arch/x86_64/paging.h"
+#include "arch/x86_64/power.h"
 #include "arch/x86_64/regs.h"
+#include "arch/x86_64/traps.h"
+#include "boot/boot_info.h"
 #include "kernel/panic.h"
 
 #define GDT_CODE64      0x00209a0000000000ull /* present, DPL 0, execute-read, L */
@@ -137,4 +148,24 @@ void arch_irq_window(void)
 void arch_nmi_serve(void)
 {
 	__asm__ volatile("int $2" : : : "memory");
+}
+
+void arch_early_init(void)
+{
+	console_init();         /* a panic has somewhere to write to */
+	core_start(&core_boot); /* GDT, TSS, EFER */
+	traps_init();           /* IDT: from here on faults are told */
+	paging_cpu_start();     /* CR0, CR4: protections */
+	fpu_cpu_start();        /* XCR0 */
+}
+
+void arch_init(const struct boot_info *info)
+{
+	machine_check_init();                /* hardware errors are reported */
+	clock_init(&info->clock);            /* time has a unit */
+	apic_init(info);                     /* the timer can interrupt */
+	ioapic_init(&info->acpi, apic_id()); /* devices could, all masked */
+	power_init(info);                    /* the way back to the firmware */
+	hv_init();                           /* VT-x or SVM is on */
+	paging_drop_loader();                /* the lower half is ring 3's now */
 }

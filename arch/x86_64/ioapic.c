@@ -3,88 +3,64 @@
 #include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/traps.h"
+#include "boot/boot_info.h"
 #include "kernel/arch.h"
 #include "kernel/frames.h"
+#include "kernel/lib.h"
 
 /* 82093AA data sheet: two registers, through which the others are reached. */
-#define IOAPIC_SELECT  0x00
-#define IOAPIC_WINDOW  0x10
-#define IOAPIC_VERSION 0x01u
-#define IOAPIC_ENTRY   0x10u      /* two registers an entry, the low half first */
-#define ENTRY_LOW      (1u << 13) /* active low */
-#define ENTRY_LEVEL    (1u << 15)
-#define ENTRY_MASKED   (1u << 16)
+#define IOAPIC_SELECT 0x00
+#define IOAPIC_WINDOW 0x10
+#define IOAPIC_ENTRY  0x10u      /* two registers an entry, the low half first */
+#define ENTRY_LOW     (1u << 13) /* active low */
+#define ENTRY_LEVEL   (1u << 15)
+#define ENTRY_MASKED  (1u << 16)
 
-struct ioapic {
-	volatile uint8_t *page; /* NULL = could not be mapped */
+/* (all set once) */
+static struct ioapic {
+	volatile uint8_t *registers; /* NULL = could not be mapped */
 	uint32_t gsi_base, entry_count;
-};
+} ioapics[BOOT_IOAPIC_MAX];
+static struct boot_isa_line lines[BOOT_ISA_COUNT];
+static uint32_t destination;
 
-static struct ioapic ioapics[ACPI_IOAPIC_MAX];     /* (set once) */
-static struct acpi_isa_line lines[ACPI_ISA_COUNT]; /* (set once) */
-static uint32_t destination;                       /* (set once) */
-
-static uint32_t ioapic_read(const struct ioapic *ioapic, uint32_t index)
+void ioapic_init(const struct boot_acpi *acpi, uint32_t apic_id)
 {
-	mmio_write32(ioapic->page + IOAPIC_SELECT, index);
-	return mmio_read32(ioapic->page + IOAPIC_WINDOW);
+	destination = apic_id << 24;
+	memcpy(lines, acpi->isa, sizeof(lines));
+	for (uint32_t i = 0; i < acpi->ioapic_count && i < BOOT_IOAPIC_MAX; i++)
+		ioapics[i] = (struct ioapic){
+			.registers =
+				window_pin((hpa_t){acpi->ioapics[i].address}, IOAPIC_WINDOW + 4,
+					   PT_READ | PT_WRITE | PT_UNCACHED),
+			.gsi_base = acpi->ioapics[i].gsi_base,
+			.entry_count = acpi->ioapics[i].entry_count,
+		};
 }
 
 static void ioapic_write(const struct ioapic *ioapic, uint32_t index, uint32_t value)
 {
-	mmio_write32(ioapic->page + IOAPIC_SELECT, index);
-	mmio_write32(ioapic->page + IOAPIC_WINDOW, value);
-}
-
-void ioapic_init(const struct acpi_info *info, uint32_t apic_id)
-{
-	destination = apic_id;
-	for (unsigned i = 0; i < ACPI_ISA_COUNT; i++)
-		lines[i] = info->isa[i];
-	for (uint32_t i = 0; i < info->ioapic_count; i++) {
-		struct ioapic *ioapic = &ioapics[i];
-		uint64_t offset = info->ioapics[i].address % PAGE_SIZE;
-		uint8_t *page = window_pin((hpa_t){info->ioapics[i].address - offset}, PAGE_SIZE,
-					   PT_READ | PT_WRITE | PT_UNCACHED);
-
-		if (!page || offset > PAGE_SIZE - 0x20)
-			continue;
-		ioapic->page = page + offset;
-		ioapic->gsi_base = info->ioapics[i].gsi_base;
-		ioapic->entry_count = (ioapic_read(ioapic, IOAPIC_VERSION) >> 16 & 0xff) + 1;
-		for (uint32_t n = 0; n < ioapic->entry_count; n++)
-			ioapic_write(ioapic, IOAPIC_ENTRY + 2 * n, ENTRY_MASKED);
-	}
-}
-
-static const struct ioapic *ioapic_of(uint32_t gsi, uint32_t *entry)
-{
-	for (unsigned i = 0; i < ARRAY_COUNT(ioapics); i++) {
-		*entry = gsi - ioapics[i].gsi_base;
-		if (ioapics[i].page && gsi >= ioapics[i].gsi_base &&
-		    *entry < ioapics[i].entry_count)
-			return &ioapics[i];
-	}
-	return NULL;
+	mmio_write32(ioapic->registers + IOAPIC_SELECT, index);
+	mmio_write32(ioapic->registers + IOAPIC_WINDOW, value);
 }
 
 static int line_write(unsigned isa_irq, uint32_t mask)
 {
-	uint32_t entry, low = VECTOR_ISA + isa_irq;
-	const struct ioapic *ioapic;
+	const struct boot_isa_line *line = &lines[isa_irq];
+	uint32_t low = (VECTOR_ISA + isa_irq) | mask;
 
-	if (isa_irq >= ACPI_ISA_COUNT)
-		return -ABI_ENODEV;
-	ioapic = ioapic_of(lines[isa_irq].gsi, &entry);
-	if (!ioapic)
-		return -ABI_ENODEV;
-	if (lines[isa_irq].is_level)
-		low |= ENTRY_LEVEL;
-	if (lines[isa_irq].is_active_low)
-		low |= ENTRY_LOW;
-	ioapic_write(ioapic, IOAPIC_ENTRY + 2 * entry + 1, destination << 24);
-	ioapic_write(ioapic, IOAPIC_ENTRY + 2 * entry, low | mask);
-	return 0;
+	low |= line->is_level ? ENTRY_LEVEL : 0;
+	low |= line->is_active_low ? ENTRY_LOW : 0;
+	for (unsigned i = 0; i < BOOT_IOAPIC_MAX; i++) {
+		uint32_t entry = line->gsi - ioapics[i].gsi_base;
+
+		if (!ioapics[i].registers || entry >= ioapics[i].entry_count)
+			continue;
+		ioapic_write(&ioapics[i], IOAPIC_ENTRY + 2 * entry + 1, destination);
+		ioapic_write(&ioapics[i], IOAPIC_ENTRY + 2 * entry, low);
+		return 0;
+	}
+	return -ABI_ENODEV;
 }
 
 int arch_irq_enable(unsigned isa_irq)

@@ -6,6 +6,7 @@
 #include "arch/x86_64/clock.h"
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
+#include "arch/x86_64/traps.h"
 #include "boot/boot_info.h"
 #include "kernel/arch.h"
 #include "kernel/frames.h"
@@ -24,19 +25,19 @@
 #define PM1_SLP_EN   0x2000u
 #define ENABLE_POLLS 1000000u
 
-#define SPACE_MEMORY 0u
-#define SPACE_PORT   1u
-#define RESET_PORT   0xcf9
+#define RESET_PORT    0xcf9
+#define RESET_TIME_NS 1000000u
 
-static struct acpi_info acpi; /* (set once) */
+/* UEFI 2.10, "ResetSystem()". */
+typedef void reset_system(uint32_t type, uint64_t status, uint64_t size, void *data)
+	__attribute__((ms_abi));
+
+static struct boot_acpi acpi; /* (set once) */
 static struct pagetable
 	firmware;             /* one to one, nothing but runtime ranges; root 0 = none (set once) */
 static uint64_t system_table; /* physical (set once) */
-uint64_t firmware_rsp;        /* of firmware.S while firmware runs; else 0 */
-
-void firmware_call(uint64_t function, uint64_t type, uint64_t status); /* firmware.S */
-extern const char firmware_return[];
-
+static bool is_firmware_running;
+static unsigned goal; /* ABI_POWER_* */
 static unsigned runtime_prot(uint32_t kind)
 {
 	switch (kind) {
@@ -65,12 +66,12 @@ static bool map_runtime(uint64_t start, uint64_t size, unsigned prot)
 	return true;
 }
 
-void power_init(const struct boot_info *info, const struct acpi_info *tables)
+void power_init(const struct boot_info *info)
 {
 	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
 	uint64_t mapped = 0;
 
-	acpi = *tables;
+	acpi = info->acpi;
 	if (info->efi_system_table == 0 || pagetable_init(&firmware, arch_host_format, NULL) != 0)
 		return;
 	arch_space_init_root(kpage_at(firmware.root));
@@ -87,31 +88,21 @@ void power_init(const struct boot_info *info, const struct acpi_info *tables)
 	system_table = info->efi_system_table;
 }
 
-/* What the firmware gave us is read and called in its own table; each fault comes back here. */
-static void power_firmware(unsigned what)
+/* What the firmware gave us is read and called in its own table; a fault there ends the try. */
+static void power_firmware(void)
 {
-	uint64_t reset = what == ABI_POWER_OFF ? EFI_RESET_SHUTDOWN : EFI_RESET_COLD, runtime;
+	uint64_t runtime;
 	hpa_t frame;
 	unsigned level, prot;
 
 	if (system_table == 0 || !pagetable_query(&firmware, system_table, &frame, &level, &prot))
 		return;
+	is_firmware_running = true;
 	arch_space_activate(firmware.root);
+	clts(); /* firmware may use SSE */
 	runtime = *(const uint64_t *)(system_table + SYSTEM_TABLE_RUNTIME);
-	if (pagetable_query(&firmware, runtime, &frame, &level, &prot)) {
-		clts(); /* firmware may use SSE */
-		firmware_call(*(const uint64_t *)(runtime + RUNTIME_RESET_SYSTEM), reset, 0);
-	}
-	arch_space_activate(arch_kernel_table()->root);
-}
-
-bool power_fixup(struct arch_frame *frame)
-{
-	if (firmware_rsp == 0)
-		return false;
-	frame->rip = (uint64_t)firmware_return;
-	frame->rsp = firmware_rsp;
-	return true;
+	(*(reset_system **)(runtime + RUNTIME_RESET_SYSTEM))(
+		goal == ABI_POWER_OFF ? EFI_RESET_SHUTDOWN : EFI_RESET_COLD, 0, 0, NULL);
 }
 
 static void pm1_sleep(uint16_t port, uint8_t type)
@@ -136,50 +127,51 @@ static void power_acpi_off(void)
 	}
 	pm1_sleep(acpi.pm1a_control, acpi.s5_a);
 	pm1_sleep(acpi.pm1b_control, acpi.s5_b);
-	clock_wait_ns(1000000);
+	clock_wait_ns(RESET_TIME_NS);
 }
 
 static void power_reset(void)
 {
-	if (acpi.reset_address && acpi.reset_space == SPACE_PORT) {
-		out8((uint16_t)acpi.reset_address, acpi.reset_value);
-	} else if (acpi.reset_address && acpi.reset_space == SPACE_MEMORY) {
-		uint64_t offset = acpi.reset_address % PAGE_SIZE;
-		volatile uint8_t *page = window_pin((hpa_t){acpi.reset_address - offset}, PAGE_SIZE,
-						    PT_READ | PT_WRITE | PT_UNCACHED);
+	volatile uint8_t *reg = NULL;
 
-		if (page)
-			page[offset] = acpi.reset_value;
-	}
-	clock_wait_ns(1000000);
+	if (acpi.reset_space == BOOT_RESET_PORT)
+		out8((uint16_t)acpi.reset_address, acpi.reset_value);
+	else if (acpi.reset_space == BOOT_RESET_MEMORY)
+		reg = window_pin((hpa_t){acpi.reset_address}, 1, PT_READ | PT_WRITE | PT_UNCACHED);
+	if (reg)
+		*reg = acpi.reset_value;
+	clock_wait_ns(RESET_TIME_NS);
 	out8(RESET_PORT, 2);
 	out8(RESET_PORT, 6);
-	clock_wait_ns(1000000);
+	clock_wait_ns(RESET_TIME_NS);
+	traps_load(0); /* the next trap is a triple fault */
+	__asm__ volatile("ud2");
 }
 
-/* An empty IDT: the next trap is a triple fault. */
-static _Noreturn void power_triple_fault(void)
+/* What is left when the firmware has done nothing, or has faulted. */
+static _Noreturn void power_without_firmware(void)
 {
-	const struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr = {0, 0};
+	is_firmware_running = false;
+	arch_space_activate(arch_kernel_table()->root);
+	if (goal == ABI_POWER_OFF)
+		power_acpi_off();
+	else
+		power_reset();
+	for (;;) /* nothing switches it off: still is better than starting again */
+		__asm__ volatile("hlt");
+}
 
-	__asm__ volatile("lidt %0; ud2" : : "m"(idtr));
-	for (;;)
-		;
+void power_firmware_failed(void)
+{
+	if (is_firmware_running)
+		power_without_firmware();
 }
 
 _Noreturn void arch_power(unsigned what)
 {
+	goal = what;
 	hv->cpu_stop();
 	apic_stop();
-	power_firmware(what);
-	if (what == ABI_POWER_OFF) {
-		power_acpi_off();
-		for (;;) /* nothing switches it off: still is better than starting again */
-			__asm__ volatile("hlt");
-	}
-	power_reset();
-	power_triple_fault();
+	power_firmware();
+	power_without_firmware();
 }

@@ -30,12 +30,12 @@ static struct gate idt[256];
 extern const char trap_stubs[256][16]; /* traps_entry.S */
 void trap_handle(struct arch_frame *frame);
 
-void traps_load(void)
+void traps_load(uint16_t limit)
 {
 	struct {
 		uint16_t limit;
 		uint64_t base;
-	} __attribute__((packed)) idtr = {sizeof(idt) - 1, (uint64_t)idt};
+	} __attribute__((packed)) idtr = {limit, (uint64_t)idt};
 
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 }
@@ -57,7 +57,7 @@ void traps_init(void)
 	idt[VECTOR_DOUBLE_FAULT].ist = IST_DOUBLE_FAULT;
 	idt[VECTOR_MACHINE_CHECK].ist = IST_MACHINE_CHECK;
 	idt[VECTOR_SYSCALL].type |= GATE_DPL3;
-	traps_load();
+	traps_load(sizeof(idt) - 1);
 }
 
 static const char *const exception_names[VECTOR_EXCEPTION_END] = {
@@ -122,9 +122,10 @@ static void trap_ring0(struct arch_frame *frame)
 		write_dr6(read_dr6() & ~DR6_BS);
 		return;
 	}
+	power_firmware_failed();
 	if (frame->vector == VECTOR_DOUBLE_FAULT && paging_is_guard(read_cr2()))
 		panic_trap(frame, "a kernel stack ran over (#DF)");
-	if (usercopy_fixup(frame, address) || power_fixup(frame))
+	if (usercopy_fixup(frame, address))
 		return;
 	panic_trap(frame, name ? name : "reserved exception in ring 0");
 }

@@ -36,4 +36,5 @@ struct arch_frame {
 
 /* Builds the table once and loads it; then each core loads it. */
 void traps_init(void);
-void traps_load(void);
+/* limit: the last byte of the table that counts; 0 = the next trap resets the machine. */
+void traps_load(uint16_t limit);

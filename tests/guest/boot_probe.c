@@ -230,18 +230,18 @@ static void print_table(uint64_t address)
 
 static void check_acpi(const struct boot_info *info)
 {
-	bool is_rsdp = info->rsdp && *(uint64_t *)info->rsdp == 0x2052545020445352ull &&
-		       has_sum_0(info->rsdp, 20);
+	bool is_rsdp = info->acpi.rsdp && *(uint64_t *)info->acpi.rsdp == 0x2052545020445352ull &&
+		       has_sum_0(info->acpi.rsdp, 20);
 	bool is_xsdt, are_sound = true;
 	uint64_t xsdt, size;
 
 	check(is_rsdp, "rsdp names an RSDP");
-	if (!is_rsdp || *(uint8_t *)(info->rsdp + 15) < 2)
+	if (!is_rsdp || *(uint8_t *)(info->acpi.rsdp + 15) < 2)
 		return;
-	xsdt = *(uint64_t *)(info->rsdp + 24);
+	xsdt = *(uint64_t *)(info->acpi.rsdp + 24);
 	size = *(uint32_t *)(xsdt + 4);
 	is_xsdt = *(uint32_t *)xsdt == 0x54445358 && has_sum_0(xsdt, size);
-	check(is_xsdt && has_sum_0(info->rsdp, 36), "the XSDT is sound");
+	check(is_xsdt && has_sum_0(info->acpi.rsdp, 36), "the XSDT is sound");
 	for (uint64_t at = 36; is_xsdt && at + 8 <= size; at += 8) {
 		uint64_t table = *(uint64_t *)(xsdt + at);
 
@@ -257,6 +257,28 @@ static void check_acpi(const struct boot_info *info)
 	check(are_sound, "the ACPI tables lie in ACPI memory with right checksums");
 }
 
+static void check_machine(const struct boot_info *info)
+{
+	const struct boot_acpi *acpi = &info->acpi;
+	const struct boot_core *cores = (void *)acpi->cores;
+	const struct boot_clock *clock = &info->clock;
+
+	print_hex("cores ", acpi->core_count);
+	print_hex(" TSC kHz ", clock->tsc_khz);
+	print_hex(" APIC timer kHz ", clock->apic_timer_khz);
+	print_hex(" time ", clock->wall_s);
+	print("\n");
+	check(acpi->core_count == 1 && cores[0].apic_id == 0 && cores[0].flags == 1 &&
+		      is_in(info, acpi->cores, BOOT_RANGE_LOADER) && acpi->ioapic_count == 1 &&
+		      acpi->ioapics[0].address == 0xfec00000 &&
+		      acpi->ioapics[0].entry_count == 24 && acpi->lapic_address == 0xfee00000 &&
+		      acpi->pm_timer && acpi->pm1a_control,
+	      "ACPI's numbers are this machine's");
+	check(clock->tsc_khz >= 1000 && clock->wall_s > 1700000000 &&
+		      clock->wall_tsc > info->tsc_entry && clock->wall_tsc < info->tsc_exit,
+	      "the TSC has a rate, and the time was asked for");
+}
+
 static _Noreturn void power_off(void)
 {
 	out16(0x604, 0x2000);  /* QEMU's q35 under OVMF */
@@ -267,12 +289,13 @@ static _Noreturn void power_off(void)
 
 void probe_main(const struct boot_info *info, uint64_t rsp, uint64_t rflags)
 {
-	print("probe: entered\n1..16\n");
+	print("probe: entered\n1..18\n");
 	check_header(info, rsp, rflags);
 	check_ranges(info);
 	check_modules(info);
 	check_segments(info);
 	check_acpi(info);
+	check_machine(info);
 	print_hex("ticks ", info->tsc_exit - info->tsc_entry);
 	print_hex(" of which files ", info->tsc_files);
 	print_hex("\nframebuffer ", info->framebuffer.start);

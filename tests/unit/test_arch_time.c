@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ticks become nanoseconds and back without drift or overflow; the RTC's registers become Unix
- * time. */
-#include "arch/x86_64/rtc.h"
+/* Ticks become nanoseconds and back without drift or overflow. */
 #include "arch/x86_64/scale.h"
 #include "unit.h"
 
@@ -50,49 +48,11 @@ TEST(kvmclock_factor_is_normal_and_right)
 	}
 }
 
-TEST(rtc_in_bcd_and_in_binary)
-{
-	/* date -u -d '2024-02-29 23:59:58' +%s */
-	struct rtc_time bcd = {0x58, 0x59, 0x23, 0x29, 0x02, 0x24, 0x20, 0x02};
-	struct rtc_time binary = {58, 59, 23, 29, 2, 24, 20, 0x06};
-
-	CHECK_EQ(rtc_to_unix(&bcd), 1709251198);
-	CHECK_EQ(rtc_to_unix(&binary), 1709251198);
-	bcd.century = 0;
-	CHECK_EQ(rtc_to_unix(&bcd), 1709251198);
-}
-
-TEST(rtc_with_12_hours)
-{
-	struct rtc_time time = {0, 0, 0x12, 0x01, 0x01, 0x70, 0x19, 0}; /* 12 at night */
-
-	CHECK_EQ(rtc_to_unix(&time), 0);
-	time.hour = 0x80 | 0x12; /* noon */
-	CHECK_EQ(rtc_to_unix(&time), 43200);
-	time.hour = 0x80 | 0x11;
-	CHECK_EQ(rtc_to_unix(&time), 23 * 3600);
-}
-
-TEST(rtc_that_holds_no_date_is_0)
-{
-	struct rtc_time time = {0x58, 0x59, 0x23, 0x29, 0x02, 0x24, 0x20, 0x02};
-
-	time.month = 0;
-	CHECK_EQ(rtc_to_unix(&time), 0);
-	time.month = 0xff;
-	CHECK_EQ(rtc_to_unix(&time), 0);
-	memset(&time, 0xff, sizeof(time));
-	CHECK_EQ(rtc_to_unix(&time), 0);
-}
-
 int main(void)
 {
 	RUN(ticks_to_ns_is_right_to_a_billionth);
 	RUN(there_and_back_loses_less_than_a_millionth);
 	RUN(scale_saturates);
 	RUN(kvmclock_factor_is_normal_and_right);
-	RUN(rtc_in_bcd_and_in_binary);
-	RUN(rtc_with_12_hours);
-	RUN(rtc_that_holds_no_date_is_0);
 	return unit_end();
 }

@@ -220,6 +220,7 @@ TEST(the_firmwares_own_is_read)
 	CHECK_EQ(merge.damaged_count, 0);
 	CHECK_EQ(merge.old_dsdt, 0x4444);
 	CHECK_EQ(merge.old_facs, 0x3333);
+	CHECK_EQ(acpi_find(&merge, "DSDT").length, 0); /* there is no RAM at 0x4444 */
 }
 
 TEST(replaces_by_signature_and_ssdt_by_id_and_adds_others)
@@ -255,6 +256,9 @@ TEST(a_new_dsdt_hangs_on_a_copy_of_the_fadt)
 	CHECK(!map((uintptr_t)fadt, 1));
 	CHECK_EQ(sum(fadt, 244), 0);
 	CHECK(!memcmp((uint8_t *)read64(fadt + 140), files[0].data, 77));
+	CHECK(acpi_find(&merge, "DSDT").data == files[0].data);
+	CHECK_EQ(acpi_find(&merge, "FACP").length, 244);
+	CHECK_EQ(acpi_find(&merge, "WAET").length, 0);
 	CHECK_EQ(read32(fadt + 36), 0x3333); /* below 4 GiB: the 32-bit field alone */
 	CHECK_EQ(read64(fadt + 132), 0);
 	CHECK(fadt[200] == 0x5a);

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MADT, FADT and \_S5 are read right, and no table can lead the reader out of its bytes. */
-#include "arch/x86_64/acpi.h"
+#include "boot/acpi_parse.h"
 #include "unit.h"
 
 static uint8_t table[512];
+static struct boot_core cores[BOOT_CORE_MAX];
+
+static void parse_madt(struct boot_acpi *info, const void *bytes, size_t size)
+{
+	acpi_parse_madt(info, cores, bytes, size);
+}
 
 static void put(size_t at, uint64_t value, unsigned size)
 {
@@ -11,13 +17,13 @@ static void put(size_t at, uint64_t value, unsigned size)
 }
 
 /* A heap copy of exactly `size` bytes, so that the sanitizer sees a read behind them. */
-static void parse(void (*parser)(struct acpi_info *, const void *, size_t), struct acpi_info *info,
+static void parse(void (*parser)(struct boot_acpi *, const void *, size_t), struct boot_acpi *info,
 		  size_t size)
 {
 	void *copy = malloc(size ? size : 1);
 
 	memcpy(copy, table, size);
-	acpi_reset(info);
+	acpi_parse_reset(info);
 	parser(info, copy, size);
 	free(copy);
 }
@@ -45,9 +51,9 @@ static size_t make_madt(void)
 
 TEST(madt_gives_ioapics_and_overrides)
 {
-	struct acpi_info info;
+	struct boot_acpi info;
 
-	parse(acpi_parse_madt, &info, make_madt());
+	parse(parse_madt, &info, make_madt());
 	CHECK_EQ(info.ioapic_count, 1);
 	CHECK_EQ(info.ioapics[0].address, 0xfec00000);
 	CHECK_EQ(info.ioapics[0].gsi_base, 24);
@@ -58,44 +64,82 @@ TEST(madt_gives_ioapics_and_overrides)
 	CHECK_EQ(info.lapic_address, 0xfde00000);
 }
 
+TEST(madt_gives_each_core_that_may_run_once)
+{
+	struct boot_acpi info;
+	size_t size = make_madt();
+	static const uint8_t more[] = {
+		0, 8,  4, 2, 1, 0, 0, 0,                         /* again the one of x2APIC 2 */
+		9, 16, 0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, /* x2APIC 256, to come online */
+		9, 12, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0,             /* too short, but all is there */
+		0, 4,  0, 7,                                     /* too short: no flags */
+	};
+
+	memcpy(table + size, more, sizeof(more));
+	parse(parse_madt, &info, size + sizeof(more));
+	CHECK_EQ(info.core_count, 4);
+	CHECK(cores[0].apic_id == 0 && cores[0].flags == 1);
+	CHECK(cores[1].apic_id == 2 && cores[1].flags == 1);
+	CHECK(cores[2].apic_id == 256 && cores[2].flags == 2);
+	CHECK_EQ(cores[3].apic_id, 9);
+}
+
+TEST(madt_with_more_cores_than_there_is_room_for_is_cut)
+{
+	size_t size = 44 + 16 * (BOOT_CORE_MAX + 10);
+	uint8_t *bytes = calloc(1, size);
+	struct boot_acpi info;
+
+	for (size_t i = 0; i < BOOT_CORE_MAX + 10; i++) {
+		uint8_t *entry = bytes + 44 + 16 * i;
+
+		entry[0] = 9;
+		entry[1] = 16;
+		memcpy(entry + 4, &i, 4);
+		entry[8] = 1;
+	}
+	acpi_parse_reset(&info);
+	acpi_parse_madt(&info, cores, bytes, size);
+	CHECK_EQ(info.core_count, BOOT_CORE_MAX);
+	free(bytes);
+}
+
 TEST(madt_cut_anywhere_or_full_of_noise_is_survived)
 {
-	struct acpi_info info;
+	struct boot_acpi info;
 	size_t size = make_madt();
 
 	for (size_t cut = 0; cut <= size; cut++)
-		parse(acpi_parse_madt, &info, cut);
+		parse(parse_madt, &info, cut);
 	for (unsigned seed = 0; seed < 2000; seed++) {
 		srand(seed);
 		for (size_t i = 0; i < sizeof(table); i++)
 			table[i] = (uint8_t)(rand() % 16);
-		parse(acpi_parse_madt, &info, sizeof(table));
-		CHECK(info.ioapic_count <= ACPI_IOAPIC_MAX);
+		parse(parse_madt, &info, sizeof(table));
+		CHECK(info.ioapic_count <= BOOT_IOAPIC_MAX);
 	}
 }
 
 TEST(madt_entry_of_length_0_or_1_ends_the_list)
 {
-	struct acpi_info info;
+	struct boot_acpi info;
 	size_t size = make_madt();
 
 	table[45] = 0;
-	parse(acpi_parse_madt, &info, size);
+	parse(parse_madt, &info, size);
 	CHECK_EQ(info.ioapic_count, 0);
 	table[45] = 1;
-	parse(acpi_parse_madt, &info, size);
+	parse(parse_madt, &info, size);
 	CHECK_EQ(info.ioapic_count, 0);
 }
 
 static void make_fadt(void)
 {
 	memset(table, 0, sizeof(table));
-	put(40, 0x11110000, 4);
 	put(48, 0xb2, 4);
 	table[52] = 0xf1;
 	put(64, 0x604, 4);
 	put(76, 0x608, 4);
-	table[108] = 0x32;
 	put(112, 1u << 10, 4);
 	table[116] = 1;
 	put(120, 0xcf9, 8);
@@ -104,46 +148,43 @@ static void make_fadt(void)
 
 TEST(fadt_gives_ports_and_the_reset_register)
 {
-	struct acpi_info info;
+	struct boot_acpi info;
 
 	make_fadt();
 	parse(acpi_parse_fadt, &info, 244);
-	CHECK_EQ(info.dsdt, 0x11110000);
 	CHECK_EQ(info.smi_command, 0xb2);
 	CHECK_EQ(info.acpi_enable, 0xf1);
 	CHECK_EQ(info.pm1a_control, 0x604);
 	CHECK_EQ(info.pm1b_control, 0);
 	CHECK_EQ(info.pm_timer, 0x608);
-	CHECK_EQ(info.century, 0x32);
+	CHECK_EQ(info.reset_space, BOOT_RESET_PORT);
 	CHECK_EQ(info.reset_address, 0xcf9);
 	CHECK_EQ(info.reset_value, 0xf);
 }
 
 TEST(fadt_extended_fields_win_and_wild_ports_are_none)
 {
-	struct acpi_info info;
+	struct boot_acpi info;
 
 	make_fadt();
-	put(140, 0x2222000000, 8);
 	table[172] = 1;
 	put(176, 0xb004, 8);
 	put(76, 0x10608, 4);
 	parse(acpi_parse_fadt, &info, 276);
-	CHECK_EQ(info.dsdt, 0x2222000000);
 	CHECK_EQ(info.pm1a_control, 0xb004);
 	CHECK_EQ(info.pm_timer, 0);
 }
 
 TEST(fadt_of_any_length_is_survived)
 {
-	struct acpi_info info;
+	struct boot_acpi info;
 
 	make_fadt();
 	for (size_t size = 0; size <= 276; size++)
 		parse(acpi_parse_fadt, &info, size);
 }
 
-static bool s5(const uint8_t *aml, size_t size, struct acpi_info *info)
+static bool s5(const uint8_t *aml, size_t size, struct boot_acpi *info)
 {
 	memset(table, 0, 36);
 	memcpy(table + 36, aml, size);
@@ -158,7 +199,7 @@ TEST(s5_is_found_in_its_usual_forms)
 	static const uint8_t consts[] = {0x08, '\\', '_', 'S', '5', '_', 0x12, 6, 4, 0, 1, 0, 0};
 	static const uint8_t wide[] = {0x08, '_', 'S',  '5', '_', 0x12, 0x48,
 				       0,    4,   0x0a, 7,   0,   0,    0};
-	struct acpi_info info;
+	struct boot_acpi info;
 
 	CHECK(s5(bytes, sizeof(bytes), &info));
 	CHECK(info.s5_a == 5 && info.s5_b == 6);
@@ -172,7 +213,7 @@ TEST(s5_that_is_not_a_package_of_numbers_is_not_found)
 {
 	static const uint8_t method[] = {0x14, 8, '_', 'S', '5', '_', 0, 0xa4, 0, 0, 0, 0};
 	static const uint8_t ref[] = {0x08, '_', 'S', '5', '_', 0x12, 9, 4, 'A', 'B', 'C', 'D', 0};
-	struct acpi_info info;
+	struct boot_acpi info;
 
 	CHECK(!s5(method, sizeof(method), &info));
 	CHECK(!s5(ref, sizeof(ref), &info));
@@ -180,18 +221,24 @@ TEST(s5_that_is_not_a_package_of_numbers_is_not_found)
 		s5(ref, cut, &info);
 }
 
-TEST(table_is_valid_only_with_length_and_checksum)
+TEST(fadt_reset_register_is_memory_or_a_port)
 {
-	memset(table, 0, sizeof(table));
-	put(4, 100, 4);
-	CHECK(!acpi_table_is_valid(table, 512));
-	table[9] = (uint8_t)-100;
-	CHECK(acpi_table_is_valid(table, 512));
-	CHECK(!acpi_table_is_valid(table, 99));
-	CHECK(!acpi_table_is_valid(table, 35));
-	put(4, 35, 4);
-	table[9] = (uint8_t)-35;
-	CHECK(!acpi_table_is_valid(table, 512));
+	struct boot_acpi info;
+
+	make_fadt();
+	table[116] = 0;
+	parse(acpi_parse_fadt, &info, 244);
+	CHECK_EQ(info.reset_space, BOOT_RESET_MEMORY);
+	table[116] = 2;
+	parse(acpi_parse_fadt, &info, 244);
+	CHECK_EQ(info.reset_space, BOOT_RESET_NONE);
+	table[116] = 1;
+	put(120, 0x10cf9, 8);
+	parse(acpi_parse_fadt, &info, 244);
+	CHECK_EQ(info.reset_space, BOOT_RESET_NONE);
+	put(120, 0, 8);
+	parse(acpi_parse_fadt, &info, 244);
+	CHECK_EQ(info.reset_space, BOOT_RESET_NONE);
 }
 
 int main(void)
@@ -204,6 +251,8 @@ int main(void)
 	RUN(fadt_of_any_length_is_survived);
 	RUN(s5_is_found_in_its_usual_forms);
 	RUN(s5_that_is_not_a_package_of_numbers_is_not_found);
-	RUN(table_is_valid_only_with_length_and_checksum);
+	RUN(madt_gives_each_core_that_may_run_once);
+	RUN(madt_with_more_cores_than_there_is_room_for_is_cut);
+	RUN(fadt_reset_register_is_memory_or_a_port);
 	return unit_end();
 }
