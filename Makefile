@@ -53,7 +53,7 @@ KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o frames_init.o window.o 
 VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o kernel/vlapic_timer.o \
 	kernel/doorbell.o
 ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o apic.o \
-	backtrace.o clock.o console.o core.o fpu.o hv.o ioapic.o machine_check.o paging.o panic.o power.o \
+	clock.o console.o core.o fpu.o hv.o ioapic.o paging.o panic.o power.o \
 	thread.o traps.o usercopy.o guest_regs.o guest_state.o) \
 	$(foreach v,vmx svm,$(addprefix arch/x86_64/$(v)/,control.o cpu.o enter.o event.o exit.o msr.o $(v).o))
 

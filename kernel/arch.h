@@ -40,7 +40,7 @@ uint64_t arch_random_seed(void); /* for stack protector and the like */
 
 /* ---- the machine ---- */
 
-void arch_early_init(void);                   /* COM1 for panics, IDT, CPU features */
+void arch_early_init(void);                   /* IDT, CPU features */
 void arch_init(const struct boot_info *info); /* APIC, IOAPIC, timer; needs memory */
 _Noreturn void arch_power(unsigned what);     /* ABI_POWER_* */
 uint32_t arch_port_in(uint16_t port, unsigned size);
@@ -51,9 +51,7 @@ int arch_irq_enable(unsigned isa_irq); /* -ABI_ENODEV */
 void arch_irq_unmask(unsigned isa_irq);
 void arch_irq_disable(unsigned isa_irq);
 void device_interrupt(unsigned isa_irq); /* kernel/device.c */
-void arch_console_write(const char *bytes,
-			size_t size);   /* COM1, polled: before init runs, and in panic */
-extern uint64_t arch_ops[ABI_OP_COUNT]; /* all 0 but in the counting build */
+extern uint64_t arch_ops[ABI_OP_COUNT];  /* all 0 but in the counting build */
 
 /* ---- address spaces ---- */
 

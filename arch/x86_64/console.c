@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* COM1 for ring 0's own words: before init runs, and in a panic. */
+/* COM1 for ring 0's last words: a panic. */
 #include "arch/x86_64/console.h"
 #include "arch/x86_64/insn.h"
-#include "kernel/arch.h"
+#include <stdarg.h>
 
 /* A 16550's registers, from its base port on. */
 #define COM1         0x3f8
@@ -27,38 +27,42 @@ void console_init(void)
 	out8(COM1 + COM_MCR, 3);
 }
 
-void arch_console_write(const char *bytes, size_t size)
+static void put(char c)
 {
-	for (size_t i = 0; i < size; i++) {
-		for (unsigned n = 0; n < COM_PATIENCE; n++)
-			if (in8(COM1 + COM_LSR) & COM_LSR_THRE)
-				break;
-		out8(COM1, (uint8_t)bytes[i]);
+	for (unsigned n = 0; n < COM_PATIENCE && !(in8(COM1 + COM_LSR) & COM_LSR_THRE); n++)
+		;
+	out8(COM1, (uint8_t)c);
+}
+
+static void put_number(uint64_t value, unsigned base, unsigned digits_min)
+{
+	char digits[20];
+	unsigned count = 0;
+
+	for (; value || count < digits_min; value /= base)
+		digits[count++] = "0123456789abcdef"[value % base];
+	while (count)
+		put(digits[--count]);
+}
+
+void console_print(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	for (; *format; format++) {
+		if (*format != '%') {
+			put(*format);
+			continue;
+		}
+		format++;
+		if (*format == 's')
+			for (const char *text = va_arg(args, const char *); *text; text++)
+				put(*text);
+		else if (*format == 'u')
+			put_number(va_arg(args, uint64_t), 10, 1);
+		else
+			put_number(va_arg(args, uint64_t), 16, 16);
 	}
-}
-
-void console_text(const char *text)
-{
-	while (*text)
-		arch_console_write(text++, 1);
-}
-
-void console_hex(uint64_t value)
-{
-	char text[18] = "0x";
-
-	for (unsigned i = 0; i < 16; i++)
-		text[2 + i] = "0123456789abcdef"[value >> (60 - 4 * i) & 15];
-	arch_console_write(text, sizeof(text));
-}
-
-void console_decimal(uint64_t value)
-{
-	char text[20];
-	size_t at = sizeof(text);
-
-	do
-		text[--at] = (char)('0' + value % 10);
-	while (value /= 10);
-	arch_console_write(text + at, sizeof(text) - at);
+	va_end(args);
 }

@@ -3,12 +3,10 @@
 #include "arch/x86_64/core.h"
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/clock.h"
-#include "arch/x86_64/console.h"
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/ioapic.h"
-#include "arch/x86_64/machine_check.h"
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/power.h"
 #include "arch/x86_64/regs.h"
@@ -152,7 +150,6 @@ void arch_nmi_serve(void)
 
 void arch_early_init(void)
 {
-	console_init();         /* a panic has somewhere to write to */
 	core_start(&core_boot); /* GDT, TSS, EFER */
 	traps_init();           /* IDT: from here on faults are told */
 	paging_cpu_start();     /* CR0, CR4: protections */

@@ -1,119 +1,141 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The end: says what broke, where, and how the core got there. */
 #include "kernel/panic.h"
-#include "arch/x86_64/backtrace.h"
 #include "arch/x86_64/console.h"
 #include "arch/x86_64/core.h"
 #include "arch/x86_64/insn.h"
+#include "arch/x86_64/regs.h"
 #include "arch/x86_64/traps.h"
+#include "arch/x86_64/usercopy.h"
 
-static bool is_panicking;
+#define BACKTRACE_MAX       32
+#define MC_VALID            (1ull << 63)
+#define MC_HAS_ADDRESS      (1ull << 58)
+#define MC_BANK(base, bank) ((base) + 4 * (bank))
+#define MC_BANK_MAX         64u /* MSRs of more banks would run into other MSRs */
 
-/* A panic inside a panic says one line and stops. */
-static void panic_begin(const char *sentence)
-{
-	bool is_second = is_panicking;
+/* tools/ksyms writes these: functions sorted by address, offsets from image_start. */
+struct ksym {
+	uint32_t offset, name; /* name: offset in ksyms_names */
+};
+extern const uint32_t ksyms_count;
+extern const struct ksym ksyms[];
+extern const char ksyms_names[];
+extern const char image_start[], text_end[]; /* linker.ld */
 
-	is_panicking = true;
-	__asm__ volatile("cli");
-	if (!is_second)
-		console_init();
-	console_text("\r\ncorbel: panic: ");
-	console_text(sentence);
-	console_text("\r\n");
-	if (is_second)
-		for (;;)
-			__asm__ volatile("hlt");
-}
+static struct {
+	const char *file, *sentence;
+	uint64_t line;
+} said; /* by panic_at */
 
-static _Noreturn void panic_end(void)
-{
-	console_text("stopped\r\n");
-	for (;;)
-		__asm__ volatile("hlt");
-}
-
-static void panic_value(const char *name, uint64_t value)
-{
-	console_text(name);
-	console_hex(value);
-}
-
-static void panic_core(void)
-{
-	console_text("core ");
-	console_decimal(core_this()->apic_id);
-	panic_value("  cr0 ", read_cr0());
-	panic_value(" cr2 ", read_cr2());
-	panic_value("\r\ncr3 ", read_cr3());
-	panic_value(" cr4 ", read_cr4());
-	console_text("\r\n");
-}
-
-/* Those that calls keep come first: of a panic that is no trap, the others say nothing. */
-#define KEPT_COUNT 8
-
-static void panic_registers(const struct arch_frame *f, unsigned count)
-{
-	const struct {
-		char name[6];
-		uint64_t value;
-	} registers[] = {
-		{"rbx ", f->rbx},     {"rbp ", f->rbp},     {"rsp ", f->rsp},
-		{"rfl ", f->rflags},  {"r12 ", f->r12},     {"r13 ", f->r13},
-		{"r14 ", f->r14},     {"r15 ", f->r15},     {"rax ", f->rax},
-		{"rcx ", f->rcx},     {"rdx ", f->args[2]}, {"rsi ", f->args[1]},
-		{"rdi ", f->args[0]}, {"r8  ", f->args[4]}, {"r9  ", f->args[5]},
-		{"r10 ", f->args[3]}, {"r11 ", f->r11},     {"cs  ", f->cs},
-		{"err ", f->error},   {"vec ", f->vector},
-	};
-
-	for (unsigned i = 0; i < count && i < ARRAY_COUNT(registers); i++) {
-		panic_value(registers[i].name, registers[i].value);
-		console_text(i % 4 == 3 ? "\r\n" : " ");
-	}
-}
-
-static inline __attribute__((always_inline)) void panic_capture(struct arch_frame *frame)
-{
-	__asm__ volatile("mov %%rbx, %0; mov %%rbp, %1; mov %%rsp, %2; pushf; pop %3"
-			 : "=m"(frame->rbx), "=m"(frame->rbp), "=m"(frame->rsp),
-			   "=r"(frame->rflags));
-	__asm__ volatile("mov %%r12, %0; mov %%r13, %1; mov %%r14, %2; mov %%r15, %3"
-			 : "=m"(frame->r12), "=m"(frame->r13), "=m"(frame->r14), "=m"(frame->r15));
-}
-
+/* The trap that this makes brings the registers; the frame pointer that it needs is asked for. */
 _Noreturn void panic_at(const char *file, int line, const char *sentence)
 {
-	struct arch_frame frame = {0};
-
-	panic_capture(&frame);
-	panic_begin(sentence);
-	console_text("at ");
-	console_text(file);
-	console_text(":");
-	console_decimal((uint64_t)line);
-	console_text(", ");
-	panic_core();
-	panic_registers(&frame, KEPT_COUNT);
-	backtrace((uint64_t)__builtin_frame_address(0));
-	panic_end();
-}
-
-_Noreturn void panic_trap(const struct arch_frame *frame, const char *sentence)
-{
-	panic_begin(sentence);
-	console_text("at ");
-	backtrace_symbol(frame->rip, false);
-	console_text(", ");
-	panic_core();
-	panic_registers(frame, UINT32_MAX);
-	backtrace(frame->rbp);
-	panic_end();
+	said.file = file;
+	said.line = (uint64_t)line;
+	said.sentence = sentence;
+	__asm__ volatile("ud2" : : "r"(__builtin_frame_address(0)) : "memory");
+	__builtin_unreachable();
 }
 
 _Noreturn void __stack_chk_fail(void);
 _Noreturn void __stack_chk_fail(void)
 {
 	panic("a buffer on the kernel stack was overrun");
+}
+
+/* A return address may stand behind its function's last instruction. */
+static void print_place(const char *label, uint64_t address, bool is_return)
+{
+	uint64_t offset = address - is_return - (uint64_t)image_start;
+	uint32_t i = 0;
+
+	console_print("%s%x", label, address);
+	if (offset < (uint64_t)(text_end - image_start) && ksyms_count) {
+		while (i + 1 < ksyms_count && ksyms[i + 1].offset <= offset)
+			i++;
+		console_print(" %s+%u", ksyms_names + ksyms[i].name,
+			      offset + is_return - ksyms[i].offset);
+	}
+	console_print("\r\n");
+}
+
+static void print_backtrace(uint64_t rbp)
+{
+	uint64_t words[2]; /* the caller's RBP, the return address */
+
+	for (unsigned i = 0; i < BACKTRACE_MAX && rbp % 8 == 0 && usercopy_probe(words, rbp); i++) {
+		print_place("  from ", words[1], true);
+		if (words[0] <= rbp)
+			break; /* the chain's end; or it is broken, as stacks grow down */
+		rbp = words[0];
+	}
+}
+
+static void print_registers(const struct arch_frame *frame)
+{
+	static const char names[][4] = {"rdi", "rsi", "rdx", "r10", "r8",  "r9",  "rax", "rcx",
+					"rbx", "rbp", "r11", "r12", "r13", "r14", "r15", "vec",
+					"err", "rip", "cs",  "rfl", "rsp", "ss"};
+	const uint64_t *values = (const uint64_t *)frame;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(names); i++)
+		console_print(i % 4 == 3 ? "%s %x\r\n" : "%s %x  ", names[i], values[i]);
+	console_print("\r\ncr0 %x  cr2 %x  cr3 %x  cr4 %x\r\n", read_cr0(), read_cr2(), read_cr3(),
+		      read_cr4());
+}
+
+/* A panic inside a panic says one line and stops. */
+_Noreturn void panic_trap(const struct arch_frame *frame, const char *sentence)
+{
+	static bool is_panicking;
+
+	if (!is_panicking)
+		console_init();
+	console_print("\r\ncorbel: panic: %s\r\n", said.sentence ? said.sentence : sentence);
+	if (!is_panicking) {
+		is_panicking = true;
+		console_print("core %u, ", (uint64_t)core_this()->apic_id);
+		if (said.sentence)
+			console_print("%s:%u, ", said.file, said.line);
+		print_place("at ", frame->rip, false);
+		print_registers(frame);
+		print_backtrace(frame->rbp);
+		console_print("stopped\r\n");
+	}
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+static unsigned mc_bank_count(void)
+{
+	uint32_t leaf1[4];
+
+	cpuid(1, 0, leaf1);
+	return leaf1[3] & CPUID_1_EDX_MCA ? MIN((unsigned)rdmsr(IA32_MCG_CAP) & 0xff, MC_BANK_MAX)
+					  : 0;
+}
+
+/* SDM vol 3, "Machine-Check Initialization". */
+void machine_check_init(void)
+{
+	for (unsigned i = 0, count = mc_bank_count(); i < count; i++) {
+		wrmsr(MC_BANK(IA32_MC0_CTL, i), UINT64_MAX);
+		wrmsr(MC_BANK(IA32_MC0_STATUS, i), 0);
+	}
+}
+
+_Noreturn void machine_check(const struct arch_frame *frame)
+{
+	console_init();
+	for (unsigned i = 0, count = mc_bank_count(); i < count; i++) {
+		uint64_t status = rdmsr(MC_BANK(IA32_MC0_STATUS, i));
+
+		if (status & MC_VALID)
+			console_print("\r\nmachine check bank %u status %x address %x", (uint64_t)i,
+				      status,
+				      status & MC_HAS_ADDRESS ? rdmsr(MC_BANK(IA32_MC0_ADDR, i))
+							      : 0);
+	}
+	panic_trap(frame, "machine check (#MC): the hardware reports an error");
 }

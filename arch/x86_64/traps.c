@@ -6,12 +6,9 @@
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/ioapic.h"
-#include "arch/x86_64/machine_check.h"
-#include "arch/x86_64/paging.h"
 #include "arch/x86_64/power.h"
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/usercopy.h"
-#include "kernel/panic.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
 
@@ -60,37 +57,6 @@ void traps_init(void)
 	traps_load(sizeof(idt) - 1);
 }
 
-static const char *const exception_names[VECTOR_EXCEPTION_END] = {
-	"divide error (#DE) in ring 0",
-	"debug exception (#DB) in ring 0",
-	"NMI",
-	"breakpoint (#BP) in ring 0",
-	"overflow (#OF) in ring 0",
-	"BOUND range exceeded (#BR) in ring 0",
-	"invalid opcode (#UD) in ring 0",
-	"FPU used (#NM) in ring 0",
-	"double fault (#DF)",
-	[10] = "invalid TSS (#TS) in ring 0",
-	"segment not present (#NP) in ring 0",
-	"stack fault (#SS) in ring 0",
-	"general protection fault (#GP) in ring 0",
-	"page fault (#PF) in ring 0",
-	[16] = "x87 error (#MF) in ring 0",
-	"alignment check (#AC) in ring 0",
-	"machine check (#MC)",
-	"SIMD error (#XM) in ring 0",
-	"virtualization exception (#VE) in ring 0",
-	"control protection exception (#CP) in ring 0",
-};
-
-/* The reason of an NMI that a chip set raises stands in port 0x61: bit 7 SERR or parity, bit 6
- * IOCHK. */
-static void nmi_handle(const struct arch_frame *frame)
-{
-	if (in8(0x61) & 0xc0)
-		panic_trap(frame, "NMI: the machine reports a memory or bus error");
-}
-
 static void trap_interrupt(unsigned vector)
 {
 	if (vector == VECTOR_TIMER) {
@@ -104,48 +70,39 @@ static void trap_interrupt(unsigned vector)
 	/* The spurious vector wants no EOI; nothing else has been given out. */
 }
 
-static void trap_ring0(struct arch_frame *frame)
+static void trap_exception(struct arch_frame *frame, bool is_user)
 {
-	uint64_t address = frame->vector == VECTOR_PAGE_FAULT ? read_cr2() : 0;
-	const char *name = exception_names[frame->vector];
+	uint64_t vector = frame->vector, address = vector == VECTOR_PAGE_FAULT ? read_cr2() : 0;
 
-	if (frame->vector == VECTOR_NMI) {
-		nmi_handle(frame);
+	if (vector == VECTOR_MACHINE_CHECK)
+		machine_check(frame);
+	if (vector == VECTOR_NMI) {
+		/* The reason of one that a chip set raises: bit 7 SERR or parity, bit 6 IOCHK. */
+		if (in8(0x61) & 0xc0)
+			panic_trap(frame, "NMI: the machine reports a memory or bus error");
 		return;
 	}
-	if (frame->vector == VECTOR_MACHINE_CHECK)
-		machine_check(frame);
+	if (is_user) {
+		/* What another owner's XCR0 hides raises #UD, before CR0.TS could raise #NM. */
+		if ((vector == VECTOR_NO_FPU ||
+		     (vector == VECTOR_UNDEFINED && !core_this()->is_ts_clear)) &&
+		    fpu_use(thread_current()) == 0)
+			return;
+		thread_user_fault((unsigned)vector, frame->error, address, frame->rip);
+		return;
+	}
 	/* Single-stepping by ring 3 that struck here: MOV SS, then INT 0x80, delays it so (SDM vol
 	 * 3, "Masking Exceptions and Interrupts When Switching Stacks"); Bochs also one by a guest.
 	 */
-	if (frame->vector == VECTOR_DEBUG && !(frame->rflags & RFLAGS_TF)) {
+	if (vector == VECTOR_DEBUG && !(frame->rflags & RFLAGS_TF)) {
 		write_dr6(read_dr6() & ~DR6_BS);
 		return;
 	}
 	power_firmware_failed();
-	if (frame->vector == VECTOR_DOUBLE_FAULT && paging_is_guard(read_cr2()))
-		panic_trap(frame, "a kernel stack ran over (#DF)");
-	if (usercopy_fixup(frame, address))
-		return;
-	panic_trap(frame, name ? name : "reserved exception in ring 0");
-}
-
-static void trap_ring3(struct arch_frame *frame)
-{
-	uint64_t address = frame->vector == VECTOR_PAGE_FAULT ? read_cr2() : 0;
-
-	if (frame->vector == VECTOR_NMI) {
-		nmi_handle(frame);
-		return;
-	}
-	if (frame->vector == VECTOR_MACHINE_CHECK)
-		machine_check(frame);
-	/* What another owner's XCR0 hides raises #UD, before CR0.TS could raise #NM. */
-	if ((frame->vector == VECTOR_NO_FPU ||
-	     (frame->vector == VECTOR_UNDEFINED && !core_this()->is_ts_clear)) &&
-	    fpu_use(thread_current()) == 0)
-		return;
-	thread_user_fault((unsigned)frame->vector, frame->error, address, frame->rip);
+	if (vector == VECTOR_DOUBLE_FAULT)
+		panic_trap(frame, "double fault (#DF) in ring 0: a kernel stack has run over");
+	if (!usercopy_fixup(frame, address))
+		panic_trap(frame, "a trap in ring 0");
 }
 
 /*
@@ -162,10 +119,8 @@ void trap_handle(struct arch_frame *frame)
 		frame->rax = (uint64_t)syscall_dispatch(frame->rax, frame->args);
 	else if (frame->vector >= VECTOR_EXCEPTION_END)
 		trap_interrupt((unsigned)frame->vector);
-	else if (is_user)
-		trap_ring3(frame);
 	else
-		trap_ring0(frame);
+		trap_exception(frame, is_user);
 	if (is_user && frame->vector != VECTOR_NMI)
 		thread_return_to_user();
 }

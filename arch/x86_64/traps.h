@@ -13,7 +13,6 @@ struct arch_frame {
 };
 
 #define VECTOR_DEBUG         1u
-#define VECTOR_DEBUG         1u
 #define VECTOR_NMI           2u
 #define VECTOR_UNDEFINED     6u
 #define VECTOR_NO_FPU        7u
@@ -38,3 +37,10 @@ struct arch_frame {
 void traps_init(void);
 /* limit: the last byte of the table that counts; 0 = the next trap resets the machine. */
 void traps_load(uint16_t limit);
+
+/* panic.c: prints what broke, registers and a backtrace; a panic() wins over the sentence. */
+_Noreturn void panic_trap(const struct arch_frame *frame, const char *sentence);
+/* Switches on the reports of all banks of this core. */
+void machine_check_init(void);
+/* #MC: prints the banks that report an error, and panics. */
+_Noreturn void machine_check(const struct arch_frame *frame);
