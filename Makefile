@@ -47,7 +47,7 @@ LINK := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,ma
 BOOT_OBJS := $(addprefix boot/,main.o cpu.o firmware.o memory.o ranges.o modules.o elf.o files.o \
 	machine.o acpi.o acpi_parse.o clock.o date.o interrupts.o handover.o paging.o jump.o text.o bytes.o)
 
-KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o frames_init.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
+KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
 	timer.o sched.o thread.o process.o elf.o memory.o memory_cow.o space.o channel.o event.o waitset.o device.o system.o \
 	syscall.o syscall_process.o syscall_memory.o syscall_ipc.o syscall_machine.o syscall_vm.o)
 VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o kernel/vlapic_timer.o \

@@ -6,8 +6,5 @@
 struct module;
 struct process;
 
-/*
- * Maps the program's segments; they are the kernel's for ever. 0 and the entry point; -ABI_EINVAL:
- * not a program that it knows; -ABI_ENOMEM.
- */
-int elf_load(struct process *process, const struct module *module, uint64_t *entry);
+/* Maps the program's segments; they are the kernel's for ever. Returns the entry point. */
+uint64_t elf_load(struct process *process, const struct module *module);

@@ -2,236 +2,159 @@
 /* Which frames are free: buddies of 2 MiB blocks, and a bitmap in each block that is broken up. */
 #include "kernel/frames.h"
 
+#include "boot/boot_info.h"
 #include "kernel/arch.h"
-#include "kernel/frames_block.h"
 #include "kernel/lib.h"
+#include "kernel/list.h"
 #include "kernel/panic.h"
 
-#define ORDER_MAX         18u /* 1 GiB */
-#define KERNEL_RESERVE    3u  /* pages that only the window's own page tables may take */
-#define RUN_SEARCH_BLOCKS 64u /* how many broken blocks are searched for a run of frames */
+#define ORDER_MAX        9u /* log2 of blocks: 1 GiB */
+#define GIB              (LARGE_SIZE << ORDER_MAX)
+#define BLOCK_FRAMES     512u         /* 4 KiB frames in a block */
+#define RAM_MAX          (1ull << 46) /* 64 TiB */
+#define SMALL_RAM        (32 * GIB)   /* up to here blocks are mapped by 4 KiB pages */
+#define LOADER_RANGE_MAX 64u
 
-static uint32_t free_heads[ORDER_MAX + 1]; /* by order; those below 9 are not used */
-static uint32_t split_head, kernel_head;   /* blocks that have a free frame */
-static uint64_t free_count;                /* frames, the kernel's free pages included */
-static uint64_t kernel_free_count;
-static uint64_t reserved_count; /* of the free ones that are no kernel pages: set aside */
-static uint64_t total_count;
-static uint64_t early_next, early_end; /* kernel pages before there are blocks */
-static bool is_growing;
+enum block_state {
+	BLOCK_USED = 0, /* frames are free as `free` says; none, if it was given out whole */
+	BLOCK_FREE,     /* first of a free run of 2^order blocks */
+	BLOCK_KERNEL,   /* mapped in the window; pages are free as `free` says */
+};
 
-void frames_start(hpa_t block, unsigned used)
+/* What is kept of each 2 MiB of RAM, at FRAMES_META + index * sizeof. Zeroed: nothing is free. */
+struct block {
+	struct list link;    /* of free runs of its order, or of blocks with a free frame */
+	uint8_t state;       /* enum block_state */
+	uint8_t order;       /* of a FREE one */
+	uint16_t free_count; /* bits set in `free` */
+	uint64_t free[BLOCK_FRAMES / 64];
+	uint32_t shares[BLOCK_FRAMES]; /* additional owners of each frame */
+};
+
+static uint64_t block_end;                       /* index after the last block of RAM (set once) */
+static struct list free_runs[ORDER_MAX + 1];     /* by order */
+static struct list broken_blocks, kernel_blocks; /* that have a free frame */
+static uint64_t free_count, kernel_free_count;   /* frames that are no kernel pages, and those */
+static uint64_t reserved_count;                  /* of free_count */
+static uint64_t total_count;                     /* (set once) */
+static hpa_t early_page;                         /* next kernel page before there are blocks */
+static struct boot_range loader_ranges[LOADER_RANGE_MAX];
+static unsigned loader_range_count;
+
+static struct block *block_at(uint64_t index)
 {
-	for (unsigned i = 0; i <= ORDER_MAX; i++)
-		free_heads[i] = BLOCK_NONE;
-	split_head = kernel_head = BLOCK_NONE;
-	early_next = block.value + used * PAGE_SIZE;
-	early_end = block.value + LARGE_SIZE;
+	return (struct block *)FRAMES_META + index;
 }
 
-static void list_push(uint32_t *head, uint32_t index)
+static struct block *block_of(hpa_t frame)
 {
-	struct block *block = block_at(index);
-
-	block->previous = BLOCK_NONE;
-	block->next = *head;
-	if (*head != BLOCK_NONE)
-		block_at(*head)->previous = index;
-	*head = index;
+	return block_at(frame.value >> LARGE_SHIFT);
 }
 
-static void list_remove(uint32_t *head, uint32_t index)
+static uint64_t block_index(const struct block *block)
 {
-	const struct block *block = block_at(index);
+	return (uint64_t)(block - block_at(0));
+}
 
-	if (block->previous == BLOCK_NONE)
-		*head = block->next;
-	else
-		block_at(block->previous)->next = block->next;
-	if (block->next != BLOCK_NONE)
-		block_at(block->next)->previous = block->previous;
+static hpa_t block_frame(const struct block *block)
+{
+	return (hpa_t){block_index(block) << LARGE_SHIFT};
+}
+
+static struct block *block_first(const struct list *blocks)
+{
+	return CONTAINER_OF(list_first(blocks), struct block, link);
 }
 
 /* ---- whole blocks: buddies ---- */
 
-static void block_push(uint32_t index, unsigned order)
+static void run_push(struct block *block, unsigned order)
 {
-	struct block *block = block_at(index);
-
 	block->state = BLOCK_FREE;
 	block->order = (uint8_t)order;
-	list_push(&free_heads[order], index);
+	list_insert(&free_runs[order], &block->link);
 }
 
-/* The first block of a run of the order, or BLOCK_NONE. */
-static uint32_t block_take(unsigned order)
+/* The first block of a run of the order; NULL = there is none. */
+static struct block *run_take(unsigned order)
 {
 	unsigned from = order;
-	uint32_t index;
-
-	while (from <= ORDER_MAX && free_heads[from] == BLOCK_NONE)
-		from++;
-	if (from > ORDER_MAX)
-		return BLOCK_NONE;
-	index = free_heads[from];
-	list_remove(&free_heads[from], index);
-	block_at(index)->state = BLOCK_USED;
-	while (from > order) {
-		from--;
-		block_push(index + (1u << (from - FRAMES_ORDER_LARGE)), from);
-	}
-	return index;
-}
-
-static void block_give(uint32_t index, unsigned order)
-{
-	for (; order < ORDER_MAX; order++) {
-		uint32_t buddy = index ^ (1u << (order - FRAMES_ORDER_LARGE));
-
-		if (block_at(buddy)->state != BLOCK_FREE || block_at(buddy)->order != order)
-			break;
-		list_remove(&free_heads[order], buddy);
-		block_at(buddy)->state = BLOCK_USED;
-		index = MIN(index, buddy);
-	}
-	block_push(index, order);
-}
-
-/* ---- frames in a block: bits ---- */
-
-/* Where in the word an aligned run of 2^order set bits begins, or -1; order below 6. */
-static int word_find(uint64_t word, unsigned order)
-{
-	for (unsigned i = 0; i < order; i++)
-		word &= word >> (1u << i);
-	word &= UINT64_MAX / ((1ull << (1u << order)) - 1);
-	return word ? __builtin_ctzll(word) : -1;
-}
-
-static int block_find(const struct block *block, unsigned order)
-{
-	unsigned words = order < 6 ? 1 : 1u << (order - 6);
-
-	for (unsigned i = 0; i < BLOCK_FRAMES / 64; i += words) {
-		int bit;
-
-		if (order < 6) {
-			bit = word_find(block->free[i], order);
-		} else {
-			bit = 0;
-			for (unsigned k = 0; k < words; k++)
-				if (block->free[i + k] != UINT64_MAX)
-					bit = -1;
-		}
-		if (bit >= 0)
-			return (int)(i * 64) + bit;
-	}
-	return -1;
-}
-
-/* Marks a run as free or used; it must be wholly the opposite so far. */
-static void block_mark(struct block *block, unsigned first, unsigned order, bool is_free)
-{
-	unsigned words = order < 6 ? 1 : 1u << (order - 6);
-	uint64_t mask = order < 6 ? ((1ull << (1u << order)) - 1) << (first % 64) : UINT64_MAX;
-
-	for (unsigned i = first / 64; i < first / 64 + words; i++) {
-		ASSERT((block->free[i] & mask) == (is_free ? 0 : mask));
-		block->free[i] ^= mask;
-	}
-	if (is_free)
-		block->free_count += (uint16_t)(1u << order);
-	else
-		block->free_count -= (uint16_t)(1u << order);
-}
-
-static void run_use(uint32_t *head, uint32_t index, unsigned first, unsigned order)
-{
-	struct block *block = block_at(index);
-
-	block_mark(block, first, order, false);
-	if (block->free_count == 0) {
-		list_remove(head, index);
-		if (block->state == BLOCK_SPLIT)
-			block->state = BLOCK_USED;
-	}
-}
-
-static hpa_t frame_of(uint32_t index, unsigned first)
-{
-	return (hpa_t){((uint64_t)index << LARGE_SHIFT) + first * PAGE_SIZE};
-}
-
-/* Breaks up a whole block: it joins the list with all of its frames free. */
-static uint32_t block_break(uint32_t *head, enum block_state state)
-{
-	uint32_t index = block_take(FRAMES_ORDER_LARGE);
 	struct block *block;
 
-	if (index == BLOCK_NONE)
-		return BLOCK_NONE;
-	block = block_at(index);
-	block->state = (uint8_t)state;
+	while (from <= ORDER_MAX && !list_first(&free_runs[from]))
+		from++;
+	if (from > ORDER_MAX)
+		return NULL;
+	block = block_first(&free_runs[from]);
+	list_remove(&block->link);
+	block->state = BLOCK_USED;
+	while (from-- > order)
+		run_push(block + (1u << from), from);
+	return block;
+}
+
+static void run_give(struct block *block, unsigned order)
+{
+	for (; order < ORDER_MAX; order++) {
+		uint64_t index = block_index(block) ^ (1u << order);
+		struct block *buddy = block_at(index);
+
+		if (index >= block_end || buddy->state != BLOCK_FREE || buddy->order != order)
+			break;
+		list_remove(&buddy->link);
+		buddy->state = BLOCK_USED;
+		block = MIN(block, buddy);
+	}
+	run_push(block, order);
+}
+
+/* ---- frames of a block: bits ---- */
+
+/* A whole block becomes one of those with free frames. */
+static void block_break(struct block *block, struct list *blocks)
+{
 	block->free_count = BLOCK_FRAMES;
 	memset(block->free, 0xff, sizeof(block->free));
-	list_push(head, index);
-	return index;
+	list_insert(blocks, &block->link);
 }
 
-static int run_alloc(unsigned order, hpa_t *out)
+static void block_mend(struct block *block)
 {
-	uint32_t index = split_head;
-	int first = -1;
-
-	for (unsigned i = 0; index != BLOCK_NONE && i < RUN_SEARCH_BLOCKS; i++) {
-		first = block_find(block_at(index), order);
-		if (first >= 0)
-			break;
-		index = block_at(index)->next;
-	}
-	if (first < 0) {
-		index = block_break(&split_head, BLOCK_SPLIT);
-		first = 0;
-		if (index == BLOCK_NONE)
-			return -ABI_ENOMEM;
-	}
-	run_use(&split_head, index, (unsigned)first, order);
-	*out = frame_of(index, (unsigned)first);
-	return 0;
+	list_remove(&block->link);
+	block->free_count = 0;
+	memset(block->free, 0, sizeof(block->free));
+	block->state = BLOCK_USED;
+	run_give(block, 0);
 }
 
-static int take(unsigned order, hpa_t *out)
+static hpa_t frame_take(struct list *blocks)
 {
-	if (order < FRAMES_ORDER_LARGE) {
-		int error = run_alloc(order, out);
+	struct block *block = block_first(blocks);
+	unsigned word = 0, bit;
 
-		if (error)
-			return error;
-	} else {
-		uint32_t index = order <= ORDER_MAX ? block_take(order) : BLOCK_NONE;
-
-		if (index == BLOCK_NONE)
-			return -ABI_ENOMEM;
-		*out = frame_of(index, 0);
-	}
-	free_count -= 1ull << order;
-	return 0;
+	while (!block->free[word])
+		word++;
+	bit = (unsigned)__builtin_ctzll(block->free[word]);
+	block->free[word] &= ~(1ull << bit);
+	if (--block->free_count == 0)
+		list_remove(&block->link);
+	return (hpa_t){block_frame(block).value + (word * 64 + bit) * PAGE_SIZE};
 }
 
-/* Frames that nobody has a claim on. */
-static uint64_t unclaimed(void)
+static void frame_give(hpa_t frame, struct list *blocks)
 {
-	return free_count - kernel_free_count - reserved_count;
-}
+	struct block *block = block_of(frame);
+	uint64_t number = frame.value / PAGE_SIZE % BLOCK_FRAMES, bit = 1ull << number % 64;
 
-int frames_alloc(unsigned order, hpa_t *out)
-{
-	return unclaimed() >= 1ull << order ? take(order, out) : -ABI_ENOMEM;
+	ASSERT(!(block->free[number / 64] & bit));
+	block->free[number / 64] |= bit;
+	if (block->free_count++ == 0)
+		list_insert(blocks, &block->link);
 }
 
 int frames_reserve(uint64_t count)
 {
-	if (unclaimed() < count)
+	if (free_count - reserved_count < count)
 		return -ABI_ENOMEM;
 	reserved_count += count;
 	return 0;
@@ -243,49 +166,53 @@ void frames_unreserve(uint64_t count)
 	reserved_count -= count;
 }
 
-int frames_alloc_reserved(unsigned order, hpa_t *out)
+hpa_t frames_alloc(void)
 {
-	int error;
-
-	ASSERT(reserved_count >= 1ull << order);
-	error = take(order, out);
-	if (error == 0)
-		reserved_count -= 1ull << order;
-	return error;
+	ASSERT(reserved_count > 0);
+	reserved_count--;
+	free_count--;
+	if (!list_first(&broken_blocks))
+		block_break(run_take(0), &broken_blocks);
+	return frame_take(&broken_blocks);
 }
 
-void frames_free(hpa_t frame, unsigned order)
+int frames_alloc_blocks(unsigned order, hpa_t *out)
 {
-	uint32_t index = (uint32_t)(frame.value >> LARGE_SHIFT);
-	struct block *block = block_at(index);
+	uint64_t count = (uint64_t)BLOCK_FRAMES << order;
+	struct block *block = run_take(order);
 
-	ASSERT(IS_ALIGNED(frame.value, PAGE_SIZE << order));
-	free_count += 1ull << order;
-	if (order >= FRAMES_ORDER_LARGE) {
-		ASSERT(block->state == BLOCK_USED);
-		block_give(index, order);
-		return;
-	}
-	ASSERT(block->state == BLOCK_USED || block->state == BLOCK_SPLIT);
-	if (block->state == BLOCK_USED) {
-		block->state = BLOCK_SPLIT;
-		block->free_count = 0;
-		memset(block->free, 0, sizeof(block->free));
-		list_push(&split_head, index);
-	}
-	block_mark(block, (unsigned)(frame.value / PAGE_SIZE % BLOCK_FRAMES), order, true);
-	if (block->free_count == BLOCK_FRAMES) {
-		list_remove(&split_head, index);
-		block->state = BLOCK_USED;
-		block_give(index, FRAMES_ORDER_LARGE);
-	}
+	ASSERT(reserved_count >= count);
+	if (!block)
+		return -ABI_ENOMEM;
+	reserved_count -= count;
+	free_count -= count;
+	*out = block_frame(block);
+	return 0;
+}
+
+void frames_free(hpa_t frame)
+{
+	struct block *block = block_of(frame);
+
+	ASSERT(block->state == BLOCK_USED);
+	free_count++;
+	frame_give(frame, &broken_blocks);
+	if (block->free_count == BLOCK_FRAMES)
+		block_mend(block);
+}
+
+void frames_free_block(hpa_t frame)
+{
+	struct block *block = block_of(frame);
+
+	ASSERT(block->state == BLOCK_USED && block->free_count == 0);
+	free_count += BLOCK_FRAMES;
+	run_give(block, 0);
 }
 
 static uint32_t *shares_of(hpa_t frame)
 {
-	struct block *block = block_at((uint32_t)(frame.value >> LARGE_SHIFT));
-
-	return &block->shares[frame.value / PAGE_SIZE % BLOCK_FRAMES];
+	return &block_of(frame)->shares[frame.value / PAGE_SIZE % BLOCK_FRAMES];
 }
 
 void frames_ref(hpa_t frame)
@@ -318,118 +245,176 @@ uint64_t frames_total(void)
 
 uint64_t frames_free_count(void)
 {
-	return free_count;
-}
-
-void frames_add(uint64_t start, uint64_t end)
-{
-	while (start < end) {
-		unsigned order = 0;
-
-		while (order < FRAMES_ORDER_LARGE && IS_ALIGNED(start, PAGE_SIZE << (order + 1)) &&
-		       end - start >= PAGE_SIZE << (order + 1))
-			order++;
-		frames_free((hpa_t){start}, order);
-		start += PAGE_SIZE << order;
-	}
-}
-
-void frames_count_total(uint64_t count)
-{
-	total_count += count;
+	return free_count + kernel_free_count;
 }
 
 /* ---- pages of ring 0: blocks in the window ---- */
 
-void frames_add_kernel(hpa_t first)
+/* One more block for the window; the page that is always kept back becomes its table, if need be:
+ * it stands before the new ones in the list. */
+static bool kernel_grow(void)
 {
-	uint32_t index = (uint32_t)(first.value >> LARGE_SHIFT);
-	struct block *block = block_at(index);
+	struct block *block = free_count - reserved_count < BLOCK_FRAMES ? NULL : run_take(0);
 
+	if (!block)
+		return false;
 	block->state = BLOCK_KERNEL;
-	for (unsigned i = (unsigned)((early_next - first.value) / PAGE_SIZE); i < BLOCK_FRAMES; i++)
-		block_mark(block, i, 0, true);
-	list_push(&kernel_head, index);
-	kernel_free_count += block->free_count;
-	free_count += block->free_count;
-	early_next = early_end = 0;
-}
-
-/* One more block for the window. Its tables come out of the reserve. */
-static void kernel_grow(void)
-{
-	uint32_t index;
-
-	if (is_growing || unclaimed() < BLOCK_FRAMES)
-		return;
-	index = block_break(&kernel_head, BLOCK_KERNEL);
-	if (index == BLOCK_NONE)
-		return;
-	is_growing = true;
-	list_remove(&kernel_head, index);
-	if (pagetable_map(arch_kernel_table(), FRAMES_WINDOW + frame_of(index, 0).value,
-			  frame_of(index, 0), 2, PT_READ | PT_WRITE | PT_GLOBAL) == 0) {
-		list_push(&kernel_head, index);
-		kernel_free_count += BLOCK_FRAMES;
-	} else {
-		block_at(index)->state = BLOCK_USED;
-		block_give(index, FRAMES_ORDER_LARGE);
-	}
-	is_growing = false;
+	block_break(block, &kernel_blocks);
+	free_count -= BLOCK_FRAMES;
+	kernel_free_count += BLOCK_FRAMES;
+	if (pagetable_map(arch_kernel_table(), (uint64_t)kpage_at(block_frame(block)),
+			  block_frame(block), 2, PT_READ | PT_WRITE | PT_GLOBAL) != 0)
+		panic("the page kept back for the window's tables is not there");
+	return true;
 }
 
 void *kpage_alloc(void)
 {
-	uint32_t index;
-	unsigned first;
-	void *page;
+	hpa_t frame = early_page;
 
-	if (early_next < early_end) {
-		page = kpage_at((hpa_t){early_next});
-		early_next += PAGE_SIZE;
-		return memset(page, 0, PAGE_SIZE);
+	if (frame.value) {
+		early_page.value += PAGE_SIZE;
+		ASSERT(!IS_ALIGNED(early_page.value, LARGE_SIZE));
+	} else {
+		if (kernel_free_count == 1 && !kernel_grow())
+			return NULL;
+		frame = frame_take(&kernel_blocks);
+		kernel_free_count--;
 	}
-	if (kernel_free_count <= KERNEL_RESERVE)
-		kernel_grow();
-	if (kernel_free_count <= (is_growing ? 0 : KERNEL_RESERVE))
-		return NULL;
-	index = kernel_head;
-	first = (unsigned)block_find(block_at(index), 0);
-	run_use(&kernel_head, index, first, 0);
-	kernel_free_count--;
-	free_count--;
-	return memset(kpage_at(frame_of(index, first)), 0, PAGE_SIZE);
+	return memset(kpage_at(frame), 0, PAGE_SIZE);
 }
 
 void kpage_free(void *page)
 {
-	hpa_t frame = kpage_hpa(page);
-	uint32_t index = (uint32_t)(frame.value >> LARGE_SHIFT);
-	struct block *block = block_at(index);
-	uint64_t address = FRAMES_WINDOW + frame_of(index, 0).value;
+	struct block *block = block_of(kpage_hpa(page));
+	uint64_t address = (uint64_t)kpage_at(block_frame(block));
 
 	ASSERT(block->state == BLOCK_KERNEL);
-	if (block->free_count == 0)
-		list_push(&kernel_head, index);
-	block_mark(block, (unsigned)(frame.value / PAGE_SIZE % BLOCK_FRAMES), 0, true);
+	frame_give(kpage_hpa(page), &kernel_blocks);
 	kernel_free_count++;
-	free_count++;
-	if (block->free_count < BLOCK_FRAMES)
+	if (block->free_count < BLOCK_FRAMES || kernel_free_count == BLOCK_FRAMES)
 		return;
-	list_remove(&kernel_head, index);
 	kernel_free_count -= BLOCK_FRAMES;
+	free_count += BLOCK_FRAMES;
 	pagetable_unmap(arch_kernel_table(), address, LARGE_SIZE);
 	arch_tlb_flush_page(address);
-	block->state = BLOCK_USED;
-	block_give(index, FRAMES_ORDER_LARGE);
+	block_mend(block);
 }
 
-hpa_t kpage_hpa(const void *address)
+/* ---- from the loader's memory map ---- */
+
+static uint64_t range_end(const struct boot_range *range)
 {
-	return (hpa_t){(uint64_t)address - FRAMES_WINDOW};
+	return MIN(range->start + range->size, RAM_MAX);
 }
 
-void *kpage_at(hpa_t frame)
+static bool is_ram(const struct boot_range *range)
 {
-	return (void *)(FRAMES_WINDOW + frame.value);
+	return (range->kind == BOOT_RANGE_FREE || range->kind == BOOT_RANGE_LOADER ||
+		range->kind == BOOT_RANGE_MODULE) &&
+	       range->start < range_end(range);
+}
+
+/*
+ * Maps a zeroed struct block for all of each GiB that has RAM, so that the buddy of any free run
+ * can be looked at. They are carved out of [floor, end), from the end; returns what is left.
+ */
+static uint64_t meta_init(const struct boot_info *info, uint64_t floor, uint64_t end)
+{
+	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
+	uint64_t ram = 0, next = FRAMES_META, size = PAGE_SIZE;
+
+	for (uint32_t i = 0; i < info->range_count; i++)
+		if (is_ram(&ranges[i])) {
+			ram += ranges[i].size;
+			block_end = MAX(block_end,
+					ALIGN_UP(range_end(&ranges[i]), LARGE_SIZE) >> LARGE_SHIFT);
+		}
+	if (ram > SMALL_RAM)
+		size = LARGE_SIZE;
+	end = ALIGN_DOWN(end, size);
+	for (uint32_t i = 0; i < info->range_count; i++) {
+		uint64_t first = ALIGN_DOWN(ranges[i].start, GIB) >> LARGE_SHIFT;
+		uint64_t last = ALIGN_UP(range_end(&ranges[i]), GIB) >> LARGE_SHIFT;
+
+		if (!is_ram(&ranges[i]))
+			continue;
+		next = MAX(next, ALIGN_DOWN((uint64_t)block_at(first), size));
+		for (; next < (uint64_t)block_at(MIN(last, block_end)); next += size) {
+			end -= size;
+			if (end < floor || pagetable_map(arch_kernel_table(), next, (hpa_t){end},
+							 size == PAGE_SIZE ? 1 : 2,
+							 PT_READ | PT_WRITE | PT_GLOBAL) != 0)
+				panic("too little free memory in one piece for the frame "
+				      "allocator");
+			memset((void *)next, 0, size);
+		}
+	}
+	return end;
+}
+
+static void range_free(uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		bool is_block = IS_ALIGNED(start, LARGE_SIZE) && end - start >= LARGE_SIZE;
+
+		if (is_block)
+			frames_free_block((hpa_t){start});
+		else
+			frames_free((hpa_t){start});
+		start += is_block ? LARGE_SIZE : PAGE_SIZE;
+	}
+}
+
+void frames_init(const struct boot_info *info)
+{
+	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
+	const struct boot_range *first = NULL, *largest = NULL;
+	uint64_t block, floor, largest_end;
+
+	for (const struct boot_range *r = ranges; r < ranges + info->range_count; r++) {
+		if (r->kind != BOOT_RANGE_FREE ||
+		    ALIGN_UP(r->start, LARGE_SIZE) + LARGE_SIZE > range_end(r))
+			continue;
+		if (!first)
+			first = r;
+		if (!largest || r->size > largest->size)
+			largest = r;
+	}
+	if (!first)
+		panic("no 2 MiB of free memory in one piece");
+	block = ALIGN_UP(first->start, LARGE_SIZE);
+	early_page.value = block + arch_paging_init(info, (hpa_t){block}) * PAGE_SIZE;
+	floor = ALIGN_UP(largest->start, LARGE_SIZE) + LARGE_SIZE;
+	largest_end = meta_init(info, floor, range_end(largest));
+	block_of(early_page)->state = BLOCK_KERNEL;
+	for (; !IS_ALIGNED(early_page.value, LARGE_SIZE); early_page.value += PAGE_SIZE)
+		kpage_free(kpage_at(early_page));
+	early_page.value = 0;
+	for (const struct boot_range *r = ranges; r < ranges + info->range_count; r++) {
+		uint64_t start = r->start, end = r == largest ? largest_end : range_end(r);
+
+		if (!is_ram(r) || r->kind == BOOT_RANGE_MODULE)
+			continue;
+		total_count += (range_end(r) - start) / PAGE_SIZE;
+		if (r->kind == BOOT_RANGE_LOADER) {
+			if (loader_range_count < LOADER_RANGE_MAX)
+				loader_ranges[loader_range_count++] = *r;
+			continue;
+		}
+		if (r == first) {
+			range_free(start, block);
+			start = block + LARGE_SIZE;
+		}
+		range_free(start, end);
+	}
+}
+
+void frames_reclaim_loader(void)
+{
+	for (; loader_range_count; loader_range_count--) {
+		const struct boot_range *range = &loader_ranges[loader_range_count - 1];
+
+		range_free(range->start, range_end(range));
+	}
 }

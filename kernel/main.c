@@ -32,8 +32,7 @@ static void init_start(void)
 	    handle_install(process, system_object(), ABI_RIGHT_ALL) != ABI_HANDLE_BOOTSTRAP)
 		panic("no memory for init");
 	process->is_init = true;
-	if (elf_load(process, module, &entry) != 0)
-		panic("init is not a program that the kernel can load");
+	entry = elf_load(process, module);
 	if (memory_create(process->quota, INIT_STACK_SIZE, 0, &stack) != 0 ||
 	    space_map(&process->space, ABI_USER_END - INIT_STACK_SIZE, stack, 0, INIT_STACK_SIZE,
 		      PT_READ | PT_WRITE) != 0 ||

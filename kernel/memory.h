@@ -2,17 +2,16 @@
 /* Memory objects: pages that come at first touch, copy-on-write from each other, and where they are
  * mapped. */
 #pragma once
+#include "kernel/list.h"
 #include "kernel/object.h"
 #include "kernel/pagetable.h"
 #include "kernel/types.h"
 
-struct mapping;
-
 enum memory_kind {
 	MEMORY_LAZY,       /* frames are set aside at creation, taken and zeroed at first touch */
 	MEMORY_CONTIGUOUS, /* one run of frames */
-	MEMORY_BOOT,       /* a module where the loader put it: read-only */
-	MEMORY_KPAGE,      /* one page of ring 0 that it shares */
+	MEMORY_BOOT,       /* a module where the loader put it: read-only, the kernel's for ever */
+	MEMORY_KPAGE,      /* one page of ring 0 that it shares; freed with the object */
 };
 
 /*
@@ -30,13 +29,13 @@ struct memory {
 	struct pagetable tree;   /* offset -> frame */
 	uint64_t reserved_pages; /* set aside for pages never touched */
 	uint64_t owned_pages, borrowed_pages;
-	struct mapping *mappings; /* where it is mapped; weak: they go with it */
+	struct list mappings; /* where it is mapped; weak: they go with it */
 	uint32_t mapping_count;
 	bool is_zeroing; /* a large frame is on its way: */
 	hpa_t zero_frame;
 	uint64_t zero_offset; /* where it will stand */
 	unsigned zero_next;   /* page of it that is zeroed next */
-	uint64_t freed_pages; /* how far destruction is */
+	uint64_t freed;       /* bytes: how far destruction is */
 };
 
 #define MEMORY_SIZE_MAX     (1ull << 39)
@@ -44,21 +43,20 @@ struct memory {
 
 /* size > 0, multiple of 4096; flags ABI_MEMORY_*, checked here: -ABI_EINVAL. -ABI_ENOMEM. */
 int memory_create(struct quota *quota, uint64_t size, uint32_t flags, struct memory **out);
-/* A module of the loader; the kernel keeps it for ever. */
-int memory_wrap_module(hpa_t base, uint64_t size, struct memory **out);
-/* One page of ring 0 that was charged to quota; it is freed with the object. */
-int memory_wrap_kpage(struct quota *quota, void *kpage, struct memory **out);
+/* An object of what is there already: BOOT, or a KPAGE that was charged to quota. -ABI_ENOMEM. */
+int memory_wrap(struct quota *quota, enum memory_kind kind, hpa_t base, uint64_t size,
+		struct memory **out);
 /* Multiples of 4096. -ABI_EINVAL: ranges or kinds; -ABI_EBUSY; -ABI_ENOMEM. May let other threads
  * run. */
 int memory_cow(struct memory *dst, uint64_t dst_offset, struct memory *src, uint64_t src_offset,
 	       uint64_t size);
+/* What stands at an offset now. */
+struct pt_leaf memory_page(const struct memory *memory, uint64_t offset);
 /*
- * The frame for an access to a page, made if need be. *level = 1 or 2: of which size the frame is
- * (the 2 MiB one's address is that of its start); 0: a large frame is being zeroed, come again.
- * *is_writable: it may be mapped for writing. -ABI_ENOMEM; -ABI_EPERM: a write to a module.
+ * The frame for an access to a page, made if need be; PT_WRITE: it may be mapped for writing.
+ * level 0: a large frame is being zeroed, come again. -ABI_ENOMEM; -ABI_EPERM: a write to a module.
  */
-int memory_fault(struct memory *memory, uint64_t offset, bool is_write, hpa_t *frame,
-		 unsigned *level, bool *is_writable);
+int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct pt_leaf *leaf);
 void memory_info(const struct memory *memory, struct abi_memory_info *info);
 bool memory_destroy(struct object *object);
 

@@ -37,14 +37,21 @@ void object_unref(struct object *object);
 
 /*
  * Allocation of parts of objects, at most 4096 bytes, charged to quota (NULL = the kernel). Zeroed;
- * NULL = no memory. The charge is what it takes: kalloc_size.
+ * NULL = no memory. 4096 is a whole page. The charge is what it takes: kalloc_size.
  */
 void *kalloc(struct quota *quota, size_t size);
 void kfree(struct quota *quota, void *p, size_t size);
 size_t kalloc_size(size_t size);
-/* A whole kernel page (kpage_alloc), charged. */
-void *kpage_alloc_charged(struct quota *quota);
-void kpage_free_charged(struct quota *quota, void *page);
+/* A whole kernel page, charged. */
+static inline void *kpage_alloc_charged(struct quota *quota)
+{
+	return kalloc(quota, PAGE_SIZE);
+}
+
+static inline void kpage_free_charged(struct quota *quota, void *page)
+{
+	kfree(quota, page, PAGE_SIZE);
+}
 
 /*
  * The reaper. object.c has a table of destroy functions, one per type, declared in the header of

@@ -6,46 +6,45 @@
 #include "kernel/object.h"
 #include "kernel/panic.h"
 
-#define ENTRY_COUNT 512u
-#define LOWER_HALF  (1ull << 47)
-#define EXIT_TABLES 8u /* freed by one call of pagetable_exit */
-#define NEXT_TABLES 4u /* looked through by one call of pagetable_next */
+#define ENTRY_COUNT   512u
+#define ENTRY_ADDRESS 0x000ffffffffff000ull
+#define ENTRY_LARGE   (1ull << 7)
+#define EXIT_TABLES   8u /* freed by one call of pagetable_exit */
 
-static uint64_t level_size(unsigned level)
+static bool is_leaf(uint64_t entry, unsigned level)
 {
-	return PAGE_SIZE << (9 * (level - 1));
+	return level == 1 || (entry & ENTRY_LARGE);
 }
 
-static unsigned entry_index(uint64_t address, unsigned level)
+static uint64_t *table_at(uint64_t entry)
 {
-	return (address >> (PAGE_SHIFT + 9 * (level - 1))) & (ENTRY_COUNT - 1);
+	return kpage_at((hpa_t){entry & ENTRY_ADDRESS});
 }
 
-static bool is_present(const struct pt_format *format, uint64_t entry)
+static uint64_t *entry_of(uint64_t *table, uint64_t address, unsigned level)
 {
-	return entry & format->present_mask;
+	return &table[(address >> (PAGE_SHIFT + 9 * (level - 1))) % ENTRY_COUNT];
 }
 
-static bool is_leaf(const struct pt_format *format, uint64_t entry, unsigned level)
+/* The leaf for an address, or the empty entry on the way to it, not below *level; sets *level. */
+static uint64_t *walk(const struct pagetable *pt, uint64_t address, unsigned *level)
 {
-	return level == 1 || (entry & format->large_bit);
-}
+	unsigned lowest = *level;
+	uint64_t *entry = entry_of(kpage_at(pt->root), address, pt->levels);
 
-static hpa_t entry_frame(const struct pt_format *format, uint64_t entry)
-{
-	return (hpa_t){entry & format->address_mask};
-}
-
-static uint64_t *table_at(const struct pt_format *format, uint64_t entry)
-{
-	return kpage_at(entry_frame(format, entry));
+	for (*level = pt->levels; *level > lowest; --*level) {
+		if (!(*entry & pt->format->present_mask) || is_leaf(*entry, *level))
+			break;
+		entry = entry_of(table_at(*entry), address, *level - 1);
+	}
+	return entry;
 }
 
 uint64_t pagetable_leaf(const struct pt_format *format, hpa_t frame, unsigned level, unsigned prot)
 {
 	uint64_t entry = frame.value | format->leaf_bits;
 
-	entry |= level > 1 ? format->large_bit : 0;
+	entry |= level > 1 ? ENTRY_LARGE : 0;
 	entry |= prot & PT_READ ? format->read_bits : 0;
 	entry |= prot & PT_WRITE ? format->write_bits : 0;
 	entry |= prot & PT_EXEC ? format->exec_bits : format->noexec_bits;
@@ -55,26 +54,9 @@ uint64_t pagetable_leaf(const struct pt_format *format, hpa_t frame, unsigned le
 	return entry;
 }
 
-static unsigned leaf_prot(const struct pt_format *format, uint64_t entry)
-{
-	unsigned prot = 0;
-
-	prot |= (entry & format->read_bits) == format->read_bits ? PT_READ : 0;
-	prot |= (entry & format->write_bits) == format->write_bits ? PT_WRITE : 0;
-	if ((entry & format->exec_bits) == format->exec_bits && !(entry & format->noexec_bits))
-		prot |= PT_EXEC;
-	if (format->user_bits && (entry & format->user_bits) == format->user_bits)
-		prot |= PT_USER;
-	if (format->uncached_bits && (entry & format->uncached_bits) == format->uncached_bits)
-		prot |= PT_UNCACHED;
-	if (format->global_bits && (entry & format->global_bits))
-		prot |= PT_GLOBAL;
-	return prot;
-}
-
 static uint64_t *table_alloc(struct pagetable *pt)
 {
-	uint64_t *table = kpage_alloc_charged(pt->quota);
+	uint64_t *table = kalloc(pt->quota, PAGE_SIZE);
 
 	if (table)
 		pt->table_count++;
@@ -83,15 +65,16 @@ static uint64_t *table_alloc(struct pagetable *pt)
 
 static void table_free(struct pagetable *pt, uint64_t *table)
 {
-	kpage_free_charged(pt->quota, table);
+	kfree(pt->quota, table, PAGE_SIZE);
 	pt->table_count--;
 }
 
-int pagetable_init(struct pagetable *pt, const struct pt_format *format, struct quota *quota)
+int pagetable_init(struct pagetable *pt, const struct pt_format *format, unsigned levels,
+		   struct quota *quota)
 {
 	uint64_t *root;
 
-	*pt = (struct pagetable){.format = format, .quota = quota};
+	*pt = (struct pagetable){.format = format, .levels = levels, .quota = quota};
 	root = table_alloc(pt);
 	if (!root)
 		return -ABI_ENOMEM;
@@ -99,217 +82,126 @@ int pagetable_init(struct pagetable *pt, const struct pt_format *format, struct 
 	return 0;
 }
 
-/* The entry of the level for an address; makes tables on the way. -ABI_EEXIST: a larger leaf is in
- * the way. */
-static int entry_make(struct pagetable *pt, uint64_t address, unsigned level, unsigned prot,
-		      uint64_t **out)
+int pagetable_entry(struct pagetable *pt, uint64_t address, unsigned level, uint64_t **out)
 {
-	const struct pt_format *format = pt->format;
-	uint64_t *table = kpage_at(pt->root);
+	unsigned l = level;
+	uint64_t *entry = walk(pt, address, &l);
 
-	for (unsigned l = format->levels; l > level; l--) {
-		uint64_t *entry = &table[entry_index(address, l)];
+	for (; l > level; l--) {
+		uint64_t *table;
 
-		if (!is_present(format, *entry)) {
-			table = table_alloc(pt);
-			if (!table)
-				return -ABI_ENOMEM;
-			*entry = kpage_hpa(table).value | format->table_bits |
-				 (prot & PT_USER ? format->user_bits : 0);
-		} else if (is_leaf(format, *entry, l)) {
+		if (*entry & pt->format->present_mask)
 			return -ABI_EEXIST;
-		} else {
-			table = table_at(format, *entry);
-		}
+		table = table_alloc(pt);
+		if (!table)
+			return -ABI_ENOMEM;
+		*entry = kpage_hpa(table).value | pt->format->table_bits;
+		entry = entry_of(table, address, l - 1);
 	}
-	*out = &table[entry_index(address, level)];
+	*out = entry;
 	return 0;
-}
-
-static bool table_is_empty(const struct pt_format *format, const uint64_t *table)
-{
-	for (unsigned i = 0; i < ENTRY_COUNT; i++)
-		if (is_present(format, table[i]))
-			return false;
-	return true;
 }
 
 int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned level,
 		  unsigned prot)
 {
-	const struct pt_format *format = pt->format;
 	uint64_t *entry;
-	int error;
+	int error = pagetable_entry(pt, address, level, &entry);
 
-	error = entry_make(pt, address, level, prot, &entry);
-	if (error) {
-		if (error == -ABI_ENOMEM)
-			pagetable_unmap(pt, ALIGN_DOWN(address, level_size(level)),
-					level_size(level));
+	if (error == -ABI_ENOMEM) /* frees what there is of the tables */
+		pagetable_unmap(pt, address, pagetable_size(level));
+	if (error)
 		return error;
-	}
-	if (is_present(format, *entry) && !is_leaf(format, *entry, level))
+	if ((*entry & pt->format->present_mask) && !is_leaf(*entry, level))
 		return -ABI_EEXIST;
-	*entry = pagetable_leaf(format, frame, level, prot);
+	*entry = pagetable_leaf(pt->format, frame, level, prot);
 	return 0;
 }
 
-uint64_t *pagetable_slot(struct pagetable *pt, uint64_t address)
+/* The part of [address, end) that lies in one table. Returns true if the table is empty then. */
+static bool unmap(struct pagetable *pt, uint64_t *table, unsigned level, uint64_t address,
+		  uint64_t end, bool keeps_tables)
 {
-	uint64_t *entry;
-
-	return entry_make(pt, address, 1, 0, &entry) ? NULL : entry;
-}
-
-/* The part of [address, end) that lies in one table. Returns true if it may be freed: nothing is
- * left in it. */
-static bool unmap_level(struct pagetable *pt, uint64_t *table, unsigned level, uint64_t address,
-			uint64_t end, bool keep_tables)
-{
-	const struct pt_format *format = pt->format;
-	uint64_t size = level_size(level);
-	bool is_whole =
-		IS_ALIGNED(address, size * ENTRY_COUNT) && end - address == size * ENTRY_COUNT;
-
 	while (address < end) {
-		uint64_t *entry = &table[entry_index(address, level)];
-		uint64_t next = MIN(end, ALIGN_DOWN(address, size) + size);
+		uint64_t *entry = entry_of(table, address, level);
+		uint64_t next = ALIGN_DOWN(address, pagetable_size(level)) + pagetable_size(level);
 
-		if (is_present(format, *entry)) {
-			if (is_leaf(format, *entry, level)) {
+		if (*entry & pt->format->present_mask) {
+			if (is_leaf(*entry, level)) {
 				*entry = 0;
-			} else if (unmap_level(pt, table_at(format, *entry), level - 1, address,
-					       next, keep_tables)) {
-				table_free(pt, table_at(format, *entry));
+			} else if (unmap(pt, table_at(*entry), level - 1, address, MIN(next, end),
+					 keeps_tables)) {
+				table_free(pt, table_at(*entry));
 				*entry = 0;
 			}
 		}
-		if (next < address)
-			break; /* past the last address of all */
 		address = next;
 	}
-	return !keep_tables && (is_whole || table_is_empty(format, table));
+	for (unsigned i = 0; i < ENTRY_COUNT && !keeps_tables; i++)
+		if (table[i] & pt->format->present_mask)
+			return false;
+	return !keeps_tables;
 }
 
 void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size)
 {
-	unmap_level(pt, kpage_at(pt->root), pt->format->levels, address, address + size,
-		    !pt->quota);
+	unmap(pt, kpage_at(pt->root), pt->levels, address, address + size, !pt->quota);
 }
 
 void pagetable_clear(struct pagetable *pt, uint64_t address, uint64_t size)
 {
-	unmap_level(pt, kpage_at(pt->root), pt->format->levels, address, address + size, true);
+	unmap(pt, kpage_at(pt->root), pt->levels, address, address + size, true);
+}
+
+/* Frees the tables below this one, as many as *budget allows; true = none is left. */
+static bool free_below(struct pagetable *pt, uint64_t *table, unsigned level, unsigned *budget)
+{
+	unsigned count = level == 4 ? ENTRY_COUNT / 2 : ENTRY_COUNT;
+
+	for (unsigned i = 0; level > 1 && i < count; i++) {
+		if (!(table[i] & pt->format->present_mask) || is_leaf(table[i], level))
+			continue;
+		if (!free_below(pt, table_at(table[i]), level - 1, budget) || *budget == 0)
+			return false;
+		--*budget;
+		table_free(pt, table_at(table[i]));
+		table[i] = 0;
+	}
+	return true;
 }
 
 bool pagetable_exit(struct pagetable *pt)
 {
-	const struct pt_format *format = pt->format;
-	unsigned freed_count = 0;
+	unsigned budget = EXIT_TABLES;
 
-	for (;;) {
-		uint64_t *table = kpage_at(pt->root), *parent = NULL;
-		unsigned level = format->levels, i = 0;
-
-		/* Down to the first table that holds no table. */
-		for (;;) {
-			unsigned limit = level == 4 ? ENTRY_COUNT / 2 : ENTRY_COUNT;
-
-			for (i = 0; level > 1 && i < limit; i++)
-				if (is_present(format, table[i]) &&
-				    !is_leaf(format, table[i], level))
-					break;
-			if (level == 1 || i == limit)
-				break;
-			parent = &table[i];
-			table = table_at(format, *parent);
-			level--;
-		}
-		table_free(pt, table);
-		if (!parent)
-			return true;
-		*parent = 0;
-		if (++freed_count == EXIT_TABLES)
-			return false;
-	}
+	if (!free_below(pt, kpage_at(pt->root), pt->levels, &budget))
+		return false;
+	table_free(pt, kpage_at(pt->root));
+	return true;
 }
 
-bool pagetable_query(const struct pagetable *pt, uint64_t address, hpa_t *frame, unsigned *level,
-		     unsigned *prot)
+struct pt_leaf pagetable_query(const struct pagetable *pt, uint64_t address)
 {
-	const struct pt_format *format = pt->format;
-	const uint64_t *table = kpage_at(pt->root);
+	struct pt_leaf leaf = {.level = 1};
+	uint64_t entry = *walk(pt, address, &leaf.level);
+	uint64_t inside = (pagetable_size(leaf.level) - 1) & ~(PAGE_SIZE - 1);
 
-	for (unsigned l = format->levels;; l--) {
-		uint64_t entry = table[entry_index(address, l)];
-
-		*level = l;
-		if (!is_present(format, entry))
-			return false;
-		if (is_leaf(format, entry, l)) {
-			uint64_t base = entry_frame(format, entry).value & ~(level_size(l) - 1);
-
-			frame->value =
-				base | (ALIGN_DOWN(address, PAGE_SIZE) & (level_size(l) - 1));
-			*prot = leaf_prot(format, entry);
-			return true;
-		}
-		table = table_at(format, entry);
+	if (entry & pt->format->present_mask) {
+		leaf.frame.value = (entry & ENTRY_ADDRESS & ~inside) | (address & inside);
+		leaf.prot = PT_READ | (entry & pt->format->write_bits ? PT_WRITE : 0);
 	}
-}
-
-bool pagetable_next(const struct pagetable *pt, uint64_t *address, uint64_t end, hpa_t *frame,
-		    unsigned *level)
-{
-	for (unsigned i = 0; *address < end; i++) {
-		const struct pt_format *format = pt->format;
-		const uint64_t *table = kpage_at(pt->root);
-		unsigned l = format->levels, index;
-
-		if (i == NEXT_TABLES) {
-			*level = 0;
-			return false;
-		}
-		for (;; l--) { /* down to where the address leads */
-			uint64_t entry = table[entry_index(*address, l)];
-
-			if (!is_present(format, entry) || is_leaf(format, entry, l))
-				break;
-			table = table_at(format, entry);
-		}
-		index = entry_index(*address, l);
-		while (index < ENTRY_COUNT && *address < end && !is_present(format, table[index])) {
-			*address = ALIGN_DOWN(*address, level_size(l)) + level_size(l);
-			index++;
-		}
-		if (index == ENTRY_COUNT || *address >= end || !is_leaf(format, table[index], l))
-			continue;
-		*frame = (hpa_t){entry_frame(format, table[index]).value & ~(level_size(l) - 1)};
-		*level = l;
-		return true;
-	}
-	*level = 1;
-	return false;
+	return leaf;
 }
 
 int pagetable_split(struct pagetable *pt, uint64_t address)
 {
-	const struct pt_format *format = pt->format;
-	uint64_t *entry, *table;
-	unsigned prot;
-	hpa_t frame;
+	unsigned level = 2;
+	uint64_t *entry = walk(pt, address, &level), *table = table_alloc(pt);
 
-	if (entry_make(pt, address, 2, 0, &entry) != 0 || !is_present(format, *entry) ||
-	    !is_leaf(format, *entry, 2))
-		return 0;
-	table = table_alloc(pt);
 	if (!table)
 		return -ABI_ENOMEM;
-	prot = leaf_prot(format, *entry);
-	frame = (hpa_t){entry_frame(format, *entry).value & ~(LARGE_SIZE - 1)};
-	for (unsigned i = 0; i < ENTRY_COUNT; i++, frame.value += PAGE_SIZE)
-		table[i] = pagetable_leaf(format, frame, 1, prot);
-	*entry = kpage_hpa(table).value | format->table_bits |
-		 (prot & PT_USER ? format->user_bits : 0);
+	for (unsigned i = 0; i < ENTRY_COUNT; i++)
+		table[i] = (*entry & ~ENTRY_LARGE) + i * PAGE_SIZE;
+	*entry = kpage_hpa(table).value | pt->format->table_bits;
 	return 0;
 }

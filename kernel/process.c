@@ -42,7 +42,7 @@ int process_create(struct process *parent, const char *name, uint64_t quota_byte
 	if (!process)
 		return -ABI_ENOMEM;
 	string_copy(process->name, name, sizeof(process->name));
-	process->quota = parent ? quota_create(payer, quota_bytes) : quota_root(quota_bytes);
+	process->quota = quota_create(payer, quota_bytes);
 	error = process->quota ? start_empty(process) : -ABI_ENOMEM;
 	if (error) {
 		object_unref(&process->object); /* process_destroy takes what there is */

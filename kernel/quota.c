@@ -5,16 +5,6 @@
 #include "kernel/object.h"
 #include "kernel/panic.h"
 
-struct quota *quota_root(uint64_t limit)
-{
-	struct quota *quota = kalloc(NULL, sizeof(*quota));
-
-	if (!quota)
-		panic("no memory for the first quota");
-	quota->limit = limit;
-	return quota;
-}
-
 struct quota *quota_create(struct quota *parent, uint64_t limit)
 {
 	struct quota *quota;
@@ -52,13 +42,11 @@ void quota_uncharge(struct quota *quota, uint64_t size)
 
 		ASSERT(quota->used >= size);
 		quota->used -= size;
-		if (!quota->is_closed || !parent)
+		if (!quota->is_closed)
 			return;
-		quota->limit -= size;
 		if (quota->used == 0) {
 			kfree(NULL, quota, sizeof(*quota));
-			size += kalloc_size(
-				sizeof(*quota)); /* its own memory was charged to the parent */
+			size += kalloc_size(sizeof(*quota)); /* which the parent was charged */
 		}
 		quota = parent;
 	}
@@ -68,7 +56,6 @@ void quota_close(struct quota *quota)
 {
 	uint64_t unused = quota->limit - quota->used;
 
-	ASSERT(!quota->is_closed);
 	quota->is_closed = true;
 	quota->used += unused;
 	quota_uncharge(quota, unused);

@@ -9,9 +9,7 @@ struct quota {
 	bool is_closed;       /* the process is dead: what comes back goes to the parent at once */
 };
 
-/* The machine's own, for init. */
-struct quota *quota_root(uint64_t limit);
-/* Takes limit from the parent. NULL = the parent has too little. */
+/* Takes limit from the parent (NULL: the machine's own). NULL = the parent has too little. */
 struct quota *quota_create(struct quota *parent, uint64_t limit);
 /* Gives back what is not used; the rest follows as it is uncharged. */
 void quota_close(struct quota *quota);

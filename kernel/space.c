@@ -5,27 +5,18 @@
 #include "kernel/arch.h"
 #include "kernel/cpu.h"
 #include "kernel/frames.h"
-#include "kernel/mapping.h"
-#include "kernel/object.h"
-#include "kernel/panic.h"
+#include "kernel/lib.h"
+#include "kernel/memory.h"
 #include "kernel/sched.h"
 
-#define MAPPINGS_MAX 1024u /* of a space: a lookup may walk them all */
-#define FLUSH_PAGES  16u   /* more than these: the whole TLB at once */
-
-/* A page that ring 0 writes: its frame stays while the pin is there. */
-struct pin {
-	struct pin *next;
-	uint64_t address;
-	void *pinned;
-	struct memory *memory; /* holds a reference */
-};
+#define MAPPINGS_MAX 1024u              /* of a space: a lookup may walk them all */
+#define UNMAP_STEP   (256u * PAGE_SIZE) /* without a look at other threads */
 
 int space_init(struct space *space, const struct pt_format *format, struct quota *quota,
 	       unsigned user_prot)
 {
 	*space = (struct space){.quota = quota, .user_prot = user_prot};
-	return pagetable_init(&space->table, format, quota);
+	return pagetable_init(&space->table, format, 4, quota);
 }
 
 /* Translations of the range are gone or narrower now. */
@@ -34,92 +25,47 @@ static void flush(struct space *space, uint64_t address, uint64_t size)
 	space->tlb_generation++;
 	if (arch_this_cpu()->space != space)
 		return; /* loading a space flushes what it had; VMs look at tlb_generation */
-	if (size > FLUSH_PAGES * PAGE_SIZE) {
+	if (size == PAGE_SIZE)
+		arch_tlb_flush_page(address);
+	else
 		arch_tlb_flush_all();
-		return;
-	}
-	for (uint64_t at = address; at < address + size; at += PAGE_SIZE)
-		arch_tlb_flush_page(at);
 }
 
-/* The mapping at the address, or else the last one below it; NULL = none. */
-static struct mapping *find_below(struct space *space, uint64_t address)
+static struct mapping *next_mapping(const struct space *space, const struct list *link)
 {
-	struct mapping *mapping = space->last;
+	struct list *next = list_next(&space->mappings, link);
 
-	if (!mapping || mapping->address > address)
-		mapping = space->mappings;
-	if (!mapping || mapping->address > address)
-		return NULL;
-	while (mapping->next && mapping->next->address <= address)
-		mapping = mapping->next;
-	space->last = mapping;
+	return next ? CONTAINER_OF(next, struct mapping, of_space) : NULL;
+}
+
+/* The first mapping that ends above the address. */
+static struct mapping *find_above(const struct space *space, uint64_t address)
+{
+	struct mapping *mapping = next_mapping(space, &space->mappings);
+
+	while (mapping && mapping->address + mapping->size <= address)
+		mapping = next_mapping(space, &mapping->of_space);
 	return mapping;
 }
 
-static struct mapping *find(struct space *space, uint64_t address)
-{
-	struct mapping *mapping = find_below(space, address);
-
-	return mapping && address - mapping->address < mapping->size ? mapping : NULL;
-}
-
 /* The first mapping that has a part in the range. */
-static struct mapping *find_range(struct space *space, uint64_t address, uint64_t size)
+static struct mapping *find(const struct space *space, uint64_t address, uint64_t size)
 {
-	struct mapping *mapping = find_below(space, address);
+	struct mapping *mapping = find_above(space, address);
 
-	if (mapping && address - mapping->address < mapping->size)
-		return mapping;
-	mapping = mapping ? mapping->next : space->mappings;
-	return mapping && mapping->address - address < size ? mapping : NULL;
-}
-
-static void link_mapping(struct mapping *mapping)
-{
-	struct space *space = mapping->space;
-	struct memory *memory = mapping->memory;
-	struct mapping *below = find_below(space, mapping->address);
-	struct mapping **link = below ? &below->next : &space->mappings;
-
-	mapping->next = *link;
-	*link = mapping;
-	space->mapping_count++;
-	mapping->memory_next = memory->mappings;
-	if (memory->mappings)
-		memory->mappings->memory_previous = mapping;
-	memory->mappings = mapping;
-	memory->mapping_count++;
-}
-
-static void unlink_mapping(struct mapping *mapping)
-{
-	struct space *space = mapping->space;
-	struct mapping *below = mapping->address ? find_below(space, mapping->address - 1) : NULL;
-
-	if (below)
-		below->next = mapping->next;
-	else
-		space->mappings = mapping->next;
-	space->last = below;
-	space->mapping_count--;
-	if (mapping->memory_previous)
-		mapping->memory_previous->memory_next = mapping->memory_next;
-	else
-		mapping->memory->mappings = mapping->memory_next;
-	if (mapping->memory_next)
-		mapping->memory_next->memory_previous = mapping->memory_previous;
-	mapping->memory->mapping_count--;
+	if (mapping && mapping->address > address && mapping->address - address >= size)
+		return NULL;
+	return mapping;
 }
 
 int space_map(struct space *space, uint64_t address, struct memory *memory, uint64_t offset,
 	      uint64_t size, unsigned prot)
 {
-	struct mapping *mapping;
+	struct mapping *mapping, *above;
 
 	if (offset > memory->size || size > memory->size - offset)
 		return -ABI_EINVAL;
-	if (find_range(space, address, size))
+	if (find(space, address, size))
 		return -ABI_EEXIST;
 	if (space->mapping_count == MAPPINGS_MAX || memory->mapping_count == MEMORY_MAPPINGS_MAX)
 		return -ABI_ENOMEM;
@@ -132,35 +78,36 @@ int space_map(struct space *space, uint64_t address, struct memory *memory, uint
 				    .size = size,
 				    .offset = offset,
 				    .prot = prot};
-	link_mapping(mapping);
+	above = find_above(space, address);
+	list_insert(above ? &above->of_space : &space->mappings, &mapping->of_space);
+	space->mapping_count++;
+	list_insert(&memory->mappings, &mapping->of_memory);
+	memory->mapping_count++;
 	return 0;
 }
 
 uint64_t space_choose(struct space *space, uint64_t low, uint64_t high, uint64_t size,
-		      uint64_t remainder)
+		      uint64_t offset)
 {
-	const struct mapping *mapping = space->mappings;
-	uint64_t address = low;
+	uint64_t align = size >= LARGE_SIZE ? LARGE_SIZE : PAGE_SIZE;
+	const struct list *link = &space->mappings;
+	const struct mapping *mapping;
 
-	if (size > high - low)
-		return 0;
-	while (address <= high - size) {
-		if (remainder != UINT64_MAX)
-			address += (remainder - address) % LARGE_SIZE;
-		while (mapping && mapping->address + mapping->size <= address)
-			mapping = mapping->next;
-		if (!mapping || (mapping->address > address && mapping->address - address >= size))
-			return address <= high - size ? address : 0;
-		address = mapping->address + mapping->size;
+	low += (offset - low) % align;
+	for (; (mapping = next_mapping(space, link)); link = &mapping->of_space) {
+		if (mapping->address >= low && mapping->address - low >= size)
+			break;
+		low = MAX(low, mapping->address + mapping->size);
+		low += (offset - low) % align;
 	}
-	return 0;
+	return size <= high && low <= high - size ? low : 0;
 }
 
 bool mapping_step(struct mapping *mapping)
 {
 	struct space *space = mapping->space;
 	uint64_t address = mapping->address + mapping->gone;
-	uint64_t size = MIN(LARGE_SIZE - address % LARGE_SIZE, mapping->size - mapping->gone);
+	uint64_t size = MIN(UNMAP_STEP, mapping->size - mapping->gone);
 
 	mapping->is_going = true;
 	pagetable_unmap(&space->table, address, size);
@@ -168,16 +115,22 @@ bool mapping_step(struct mapping *mapping)
 	mapping->gone += size;
 	if (mapping->gone < mapping->size)
 		return false;
-	unlink_mapping(mapping);
+	list_remove(&mapping->of_space);
+	space->mapping_count--;
+	list_remove(&mapping->of_memory);
+	mapping->memory->mapping_count--;
 	kfree(space->quota, mapping, sizeof(*mapping));
 	return true;
 }
 
 void mapping_drop(struct memory *memory, uint64_t offset, uint64_t size)
 {
-	for (struct mapping *m = memory->mappings; m; m = m->memory_next) {
-		uint64_t start = MAX(offset, m->offset),
-			 end = MIN(offset + size, m->offset + m->size);
+	struct list *link = &memory->mappings;
+
+	while ((link = list_next(&memory->mappings, link))) {
+		struct mapping *m = CONTAINER_OF(link, struct mapping, of_memory);
+		uint64_t start = MAX(offset, m->offset);
+		uint64_t end = MIN(offset + size, m->offset + m->size);
 
 		if (start >= end)
 			continue;
@@ -188,19 +141,21 @@ void mapping_drop(struct memory *memory, uint64_t offset, uint64_t size)
 
 int space_unmap(struct space *space, uint64_t address, uint64_t size)
 {
-	struct mapping *first = find_range(space, address, size), *mapping;
+	struct mapping *first = find(space, address, size), *mapping;
 
 	if (!first)
 		return -ABI_ENOENT;
-	for (mapping = first; mapping && mapping->address - address < size; mapping = mapping->next)
+	for (mapping = first; mapping && mapping->address - address < size;
+	     mapping = next_mapping(space, &mapping->of_space))
 		if (mapping->size > size - (mapping->address - address))
 			return -ABI_EINVAL;
 	if (first->address < address)
 		return -ABI_EINVAL;
-	for (mapping = first; mapping && mapping->address - address < size; mapping = mapping->next)
+	for (mapping = first; mapping && mapping->address - address < size;
+	     mapping = next_mapping(space, &mapping->of_space))
 		mapping->is_going = true;
 	/* Whoever runs in between may free a mapping, so each step looks again. */
-	while ((mapping = find_range(space, address, size)) && mapping->is_going) {
+	while ((mapping = find(space, address, size)) && mapping->is_going) {
 		mapping_step(mapping);
 		sched_preempt_point();
 	}
@@ -209,15 +164,15 @@ int space_unmap(struct space *space, uint64_t address, uint64_t size)
 
 bool space_exit(struct space *space)
 {
+	struct mapping *mapping = next_mapping(space, &space->mappings);
 	struct cpu *cpu = arch_this_cpu();
 
 	if (!space->table.table_count)
 		return true;
-	if (space->mappings) {
-		mapping_step(space->mappings);
+	if (mapping) {
+		mapping_step(mapping);
 		return false;
 	}
-	ASSERT(!space->pins);
 	if (cpu->space == space) { /* a thread of ring 0 runs in it, by chance */
 		cpu->space = NULL;
 		arch_space_activate(arch_kernel_table()->root);
@@ -225,31 +180,12 @@ bool space_exit(struct space *space)
 	return pagetable_exit(&space->table);
 }
 
-/* Maps what memory_fault gave: by 2 MiB if the mapping holds all of it at such an address. */
-static int map_frame(struct space *space, const struct mapping *mapping, uint64_t address,
-		     hpa_t frame, unsigned level, unsigned prot)
-{
-	uint64_t start = ALIGN_DOWN(address, LARGE_SIZE);
-
-	if (level == 2) {
-		uint64_t offset = address - mapping->address + mapping->offset;
-
-		if (start >= mapping->address &&
-		    start + LARGE_SIZE <= mapping->address + mapping->size &&
-		    offset % LARGE_SIZE == address % LARGE_SIZE &&
-		    pagetable_map(&space->table, start, frame, 2, prot) == 0)
-			return 0;
-		frame.value += offset % LARGE_SIZE;
-	}
-	return pagetable_map(&space->table, address, frame, 1, prot);
-}
-
 int space_fault(struct space *space, uint64_t address, unsigned access)
 {
-	struct mapping *mapping = find(space, address);
-	bool is_writable;
-	unsigned level, prot;
-	hpa_t frame;
+	struct mapping *mapping = find(space, address, 1);
+	uint64_t start = ALIGN_DOWN(address, LARGE_SIZE);
+	struct pt_leaf leaf;
+	unsigned prot;
 	int error;
 
 	if (!mapping || mapping->is_going)
@@ -258,67 +194,38 @@ int space_fault(struct space *space, uint64_t address, unsigned access)
 		return -ABI_EPERM;
 	address = ALIGN_DOWN(address, PAGE_SIZE);
 	error = memory_fault(mapping->memory, address - mapping->address + mapping->offset,
-			     access & PT_WRITE, &frame, &level, &is_writable);
-	if (error || level == 0)
+			     access & PT_WRITE, &leaf);
+	if (error || leaf.level == 0)
 		return error;
-	prot = mapping->prot | space->user_prot;
-	if (!is_writable)
-		prot &= ~PT_WRITE;
-	return map_frame(space, mapping, address, frame, level, prot);
+	prot = (mapping->prot & (leaf.prot | PT_EXEC)) | space->user_prot;
+	/* By 2 MiB if the mapping holds all of the frame at such an address. */
+	if (leaf.level == 2 && leaf.frame.value % LARGE_SIZE == address % LARGE_SIZE &&
+	    start >= mapping->address && start + LARGE_SIZE <= mapping->address + mapping->size &&
+	    pagetable_map(&space->table, start, (hpa_t){leaf.frame.value - (address - start)}, 2,
+			  prot) == 0)
+		return 0;
+	return pagetable_map(&space->table, address, leaf.frame, 1, prot);
 }
 
-/* Until the page stands there for writing: a large frame takes several faults to zero. */
-static int fault_in(struct space *space, uint64_t address, hpa_t *frame)
+int space_copy(struct space *space, uint64_t address, void *bytes, size_t size, unsigned access)
 {
-	unsigned level, prot;
+	while (size) {
+		size_t part = MIN(size, PAGE_SIZE - address % PAGE_SIZE);
+		struct pt_leaf leaf = pagetable_query(&space->table, address);
+		char *there;
 
-	for (;;) {
-		int error;
+		if (!(leaf.prot & access)) { /* a large frame takes several faults to zero */
+			int error = space_fault(space, address, access);
 
-		if (pagetable_query(&space->table, address, frame, &level, &prot) &&
-		    (prot & PT_WRITE))
-			return 0;
-		error = space_fault(space, address, PT_READ | PT_WRITE);
-		if (error)
-			return error;
+			if (error)
+				return error;
+			continue;
+		}
+		there = (char *)window_map(0, leaf.frame) + address % PAGE_SIZE;
+		memcpy(access & PT_WRITE ? there : bytes, access & PT_WRITE ? bytes : there, part);
+		address += part;
+		bytes = (char *)bytes + part;
+		size -= part;
 	}
-}
-
-int space_pin(struct space *space, uint64_t address, void **out)
-{
-	struct pin *pin;
-	hpa_t frame;
-	int error;
-
-	error = fault_in(space, address, &frame);
-	if (error)
-		return error;
-	pin = kalloc(space->quota, sizeof(*pin));
-	if (!pin)
-		return -ABI_ENOMEM;
-	pin->pinned = window_pin(frame, PAGE_SIZE, PT_READ | PT_WRITE);
-	if (!pin->pinned) {
-		kfree(space->quota, pin, sizeof(*pin));
-		return -ABI_ENOMEM;
-	}
-	pin->address = address;
-	pin->memory = find(space, address)->memory;
-	object_ref(&pin->memory->object);
-	pin->next = space->pins;
-	space->pins = pin;
-	*out = pin->pinned;
 	return 0;
-}
-
-void space_unpin(struct space *space, uint64_t address, void *pinned)
-{
-	struct pin **link = &space->pins, *pin;
-
-	while ((pin = *link) && (pin->address != address || pin->pinned != pinned))
-		link = &pin->next;
-	ASSERT(pin);
-	*link = pin->next;
-	window_unpin(pinned, PAGE_SIZE);
-	object_unref(&pin->memory->object);
-	kfree(space->quota, pin, sizeof(*pin));
 }

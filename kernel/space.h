@@ -2,24 +2,32 @@
 /* An address space: mappings of memory objects over a page table. A process has one, a VM has one.
  */
 #pragma once
+#include "kernel/list.h"
 #include "kernel/pagetable.h"
 #include "kernel/types.h"
 
 struct memory;
-struct mapping;
-struct pin;
 struct quota;
 
 struct space {
 	struct pagetable table;
-	struct mapping *mappings; /* sorted by address */
-	struct mapping *last;     /* where the last lookup ended */
+	struct list mappings; /* sorted by address */
 	uint32_t mapping_count;
-	struct pin *pins;        /* pages that ring 0 writes */
 	struct quota *quota;     /* pays for mappings and tables (set once) */
 	unsigned user_prot;      /* PT_USER in a process, 0 in a VM (set once) */
 	uint32_t tlb_generation; /* moves when a translation was removed or narrowed: users of the
 				    space on other tags or cores flush when theirs is older */
+};
+
+/* One mapping of a memory object in a space; for space.c and memory.c. */
+struct mapping {
+	struct space *space;             /* (set once) */
+	struct memory *memory;           /* (set once) */
+	struct list of_space, of_memory; /* among the mappings of each */
+	uint64_t address, size, offset;  /* (set once) */
+	unsigned prot;                   /* PT_READ, PT_WRITE, PT_EXEC (set once) */
+	bool is_going;                   /* being unmapped: no more faults */
+	uint64_t gone;                   /* bytes unmapped */
 };
 
 int space_init(struct space *space, const struct pt_format *format, struct quota *quota,
@@ -30,10 +38,10 @@ bool space_exit(struct space *space);
  * past the object's end. */
 int space_map(struct space *space, uint64_t address, struct memory *memory, uint64_t offset,
 	      uint64_t size, unsigned prot);
-/* A free range in [low, high) whose start has the given remainder by 2 MiB (UINT64_MAX: any). 0 =
- * none. */
+/* A free range in [low, high); from 2 MiB on it lies as `offset` does by 2 MiB, so that large pages
+ * fit. 0 = none. */
 uint64_t space_choose(struct space *space, uint64_t low, uint64_t high, uint64_t size,
-		      uint64_t remainder);
+		      uint64_t offset);
 /* Whole mappings only: -ABI_EINVAL; -ABI_ENOENT: there is none. May let other threads run. */
 int space_unmap(struct space *space, uint64_t address, uint64_t size);
 /*
@@ -44,7 +52,10 @@ int space_unmap(struct space *space, uint64_t address, uint64_t size);
  * frame, quota of the object's owner used up.
  */
 int space_fault(struct space *space, uint64_t address, unsigned access);
-/* The frame behind a writable address, faulted in, held until space_unpin (guest pages that ring 0
- * writes). */
-int space_pin(struct space *space, uint64_t address, void **out);
-void space_unpin(struct space *space, uint64_t address, void *pinned);
+/* Copies to (PT_WRITE) or from (PT_READ) the space; faults as space_fault. */
+int space_copy(struct space *space, uint64_t address, void *bytes, size_t size, unsigned access);
+/* Unmaps one more piece; when nothing is left, frees the mapping and returns true. */
+bool mapping_step(struct mapping *mapping);
+/* Removes what is mapped of a part of the object everywhere; the next access comes back to
+ * memory_fault. */
+void mapping_drop(struct memory *memory, uint64_t offset, uint64_t size);

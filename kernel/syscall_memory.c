@@ -51,8 +51,7 @@ static int64_t map(struct process *process, struct memory *memory, const uint64_
 	if (process->is_ending)
 		return -ABI_EPIPE;
 	if (address == 0)
-		address = space_choose(&process->space, CHOICE_BASE, ABI_USER_END, size,
-				       size >= LARGE_SIZE ? offset % LARGE_SIZE : UINT64_MAX);
+		address = space_choose(&process->space, CHOICE_BASE, ABI_USER_END, size, offset);
 	if (address == 0)
 		return -ABI_ENOMEM;
 	if (address < ABI_USER_BASE || address >= ABI_USER_END || size > ABI_USER_END - address)

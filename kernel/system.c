@@ -37,7 +37,7 @@ static void module_add(const struct boot_module *from)
 	module->info.kind = from->kind;
 	string_copy(module->info.path, from->path, sizeof(module->info.path));
 	boot.file_bytes += size;
-	if (memory_wrap_module((hpa_t){from->start}, size, &module->memory) != 0)
+	if (memory_wrap(NULL, MEMORY_BOOT, (hpa_t){from->start}, size, &module->memory) != 0)
 		panic("no memory for the table of modules");
 }
 

@@ -4,6 +4,7 @@
 
 #include "kernel/cpuid.h"
 #include "kernel/exit.h"
+#include "kernel/frames.h"
 #include "kernel/lib.h"
 #include "kernel/memory.h"
 #include "kernel/msr.h"
@@ -67,7 +68,8 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	vcpu->page->size = sizeof(*vcpu->page);
 	vcpu->page->xcr0_allowed = cpuid_xcr0_allowed();
 	arch_tsc_scale(&vcpu->page->tsc_mul, &vcpu->page->tsc_shift);
-	error = memory_wrap_kpage(quota, vcpu->page, &vcpu->page_memory);
+	error = memory_wrap(quota, MEMORY_KPAGE, kpage_hpa(vcpu->page), PAGE_SIZE,
+			    &vcpu->page_memory);
 	if (error)
 		goto fail;
 	error = vlapic_init(vcpu);

@@ -32,15 +32,10 @@ extern char boot_stack_guard[], stacks_end[]; /* start.S, linker.ld */
 
 bool paging_has_smap;
 
-static struct pt_format host_format = {
-	.name = "host",
-	.levels = 4,
-	.max_leaf_level = 2,
+static const struct pt_format host_format = {
 	.present_mask = PTE_P,
-	.address_mask = PTE_ADDRESS,
-	.table_bits = PTE_P | PTE_RW | PTE_A,
+	.table_bits = PTE_P | PTE_RW | PTE_US | PTE_A, /* the leaf decides */
 	.leaf_bits = PTE_P | PTE_A | PTE_D,
-	.large_bit = PTE_PS,
 	.write_bits = PTE_RW,
 	.noexec_bits = PTE_NX,
 	.user_bits = PTE_US,
@@ -49,7 +44,7 @@ static struct pt_format host_format = {
 };
 const struct pt_format *const arch_host_format = &host_format;
 
-static struct pagetable kernel_table = {.format = &host_format};
+static struct pagetable kernel_table = {.format = &host_format, .levels = 4};
 
 struct pagetable *arch_kernel_table(void)
 {
@@ -68,8 +63,6 @@ void paging_cpu_start(void)
 		panic("this CPU has no XSAVE");
 	if (cr4 & CR4_LA57)
 		panic("the firmware left 5-level paging on");
-	if (extended[3] & CPUID_80000001_EDX_PAGE1GB)
-		host_format.max_leaf_level = 3;
 	cr4 |= CR4_DE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
 	if (leaf1[3] & CPUID_1_EDX_MCE)
 		cr4 |= CR4_MCE;

@@ -72,7 +72,8 @@ void power_init(const struct boot_info *info)
 	uint64_t mapped = 0;
 
 	acpi = info->acpi;
-	if (info->efi_system_table == 0 || pagetable_init(&firmware, arch_host_format, NULL) != 0)
+	if (info->efi_system_table == 0 ||
+	    pagetable_init(&firmware, arch_host_format, 4, NULL) != 0)
 		return;
 	arch_space_init_root(kpage_at(firmware.root));
 	for (uint32_t i = 0; i < info->range_count; i++) {
@@ -92,10 +93,8 @@ void power_init(const struct boot_info *info)
 static void power_firmware(void)
 {
 	uint64_t runtime;
-	hpa_t frame;
-	unsigned level, prot;
 
-	if (system_table == 0 || !pagetable_query(&firmware, system_table, &frame, &level, &prot))
+	if (system_table == 0 || !pagetable_query(&firmware, system_table).prot)
 		return;
 	is_firmware_running = true;
 	arch_space_activate(firmware.root);

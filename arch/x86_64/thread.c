@@ -61,15 +61,16 @@ static void stack_slot_free(uint64_t stack)
 static void stack_free(struct quota *quota, uint64_t stack)
 {
 	struct pagetable *table = arch_kernel_table();
-	hpa_t frame;
-	unsigned level, prot;
 
-	for (uint64_t at = stack; at < stack + STACK_SIZE; at += PAGE_SIZE)
-		if (pagetable_query(table, at, &frame, &level, &prot)) {
+	for (uint64_t at = stack; at < stack + STACK_SIZE; at += PAGE_SIZE) {
+		struct pt_leaf leaf = pagetable_query(table, at);
+
+		if (leaf.prot) {
 			pagetable_unmap(table, at, PAGE_SIZE);
 			arch_tlb_flush_page(at);
-			kpage_free_charged(quota, kpage_at(frame));
+			kpage_free_charged(quota, kpage_at(leaf.frame));
 		}
+	}
 	stack_slot_free(stack);
 }
 

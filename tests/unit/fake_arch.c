@@ -28,17 +28,12 @@ void (*fake_irq)(void);
 uint64_t arch_ops[ABI_OP_COUNT];
 
 static struct cpu cpu;
-static struct pagetable kernel_table = {.format = &fake_host_format};
+static struct pagetable kernel_table = {.format = &fake_host_format, .levels = 4};
 
 const struct pt_format fake_host_format = {
-	.name = "host",
-	.levels = 4,
-	.max_leaf_level = 3,
 	.present_mask = 1,
-	.address_mask = 0x000ffffffffff000,
-	.table_bits = 0x23,
+	.table_bits = 0x27,
 	.leaf_bits = 0x61,
-	.large_bit = 1 << 7,
 	.write_bits = 2,
 	.noexec_bits = 1ull << 63,
 	.user_bits = 4,
@@ -46,14 +41,9 @@ const struct pt_format fake_host_format = {
 	.global_bits = 1 << 8,
 };
 const struct pt_format fake_ept_format = {
-	.name = "EPT",
-	.levels = 4,
-	.max_leaf_level = 3,
 	.present_mask = 7,
-	.address_mask = 0x000ffffffffff000,
 	.table_bits = 7,
 	.leaf_bits = 6 << 3,
-	.large_bit = 1 << 7,
 	.read_bits = 1,
 	.write_bits = 2,
 	.exec_bits = 4,
@@ -111,24 +101,6 @@ void window_zero(hpa_t frame)
 	memset(fake_ram(frame), 0, PAGE_SIZE);
 }
 
-void window_copy(hpa_t to, hpa_t from)
-{
-	memcpy(fake_ram(to), fake_ram(from), PAGE_SIZE);
-}
-
-void *window_pin(hpa_t frame, uint64_t size, unsigned pt_prot)
-{
-	(void)size;
-	(void)pt_prot;
-	return fake_ram(frame);
-}
-
-void window_unpin(void *address, uint64_t size)
-{
-	(void)address;
-	(void)size;
-}
-
 /* The test program's own memory is the user's; the host's kernel tells which addresses are there.
  */
 static int check_user(uint64_t address, size_t size)
@@ -165,12 +137,10 @@ int arch_copy_to_user(uint64_t to, const void *from, size_t size)
 bool fake_access(struct space *space, uint64_t address, unsigned access, uint8_t *byte)
 {
 	for (unsigned i = 0; i < 1000; i++) {
-		unsigned level, prot;
-		hpa_t frame;
+		struct pt_leaf leaf = pagetable_query(&space->table, address);
 
-		if (pagetable_query(&space->table, address, &frame, &level, &prot) &&
-		    (prot & access) == access) {
-			uint8_t *ram = (uint8_t *)fake_ram(frame) + address % PAGE_SIZE;
+		if (leaf.prot && (leaf.prot & access) == access) {
+			uint8_t *ram = (uint8_t *)fake_ram(leaf.frame) + address % PAGE_SIZE;
 
 			if (access & PT_WRITE)
 				*ram = *byte;

@@ -73,7 +73,8 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	if (!vcpu)
 		return -ABI_ENOMEM;
 	vcpu->page = kpage_alloc_charged(vm->object.quota);
-	if (!vcpu->page || memory_wrap_kpage(vm->object.quota, vcpu->page, &vcpu->page_memory) != 0)
+	if (!vcpu->page || memory_wrap(vm->object.quota, MEMORY_KPAGE, kpage_hpa(vcpu->page),
+				       PAGE_SIZE, &vcpu->page_memory) != 0)
 		return -ABI_ENOMEM;
 	*out = vcpu;
 	return 0;

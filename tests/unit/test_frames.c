@@ -28,6 +28,23 @@ static void start(const struct boot_range *ranges, uint32_t count)
 	fake_frames_start(ranges, count);
 }
 
+/* A frame, or 2^(order - 9) blocks. */
+static int alloc(unsigned order, hpa_t *frame)
+{
+	int error = frames_reserve(1u << order);
+
+	if (error)
+		return error;
+	if (order == 0) {
+		*frame = frames_alloc();
+		return 0;
+	}
+	error = frames_alloc_blocks(order - 9, frame);
+	if (error)
+		frames_unreserve(1u << order);
+	return error;
+}
+
 static void take(hpa_t frame, unsigned order)
 {
 	CHECK(IS_ALIGNED(frame.value, PAGE_SIZE << order));
@@ -42,7 +59,10 @@ static void give(hpa_t frame, unsigned order)
 {
 	for (uint64_t i = 0; i < 1u << order; i++)
 		owned[frame.value / PAGE_SIZE + i] = 0;
-	frames_free(frame, order);
+	if (order == 0)
+		frames_free(frame);
+	for (uint64_t at = 0; order && at < PAGE_SIZE << order; at += LARGE_SIZE)
+		frames_free_block((hpa_t){frame.value + at});
 }
 
 static const struct boot_range holes[] = {
@@ -64,10 +84,10 @@ TEST(random_allocations_agree_with_a_model)
 	free_before = frames_free_count();
 	for (unsigned i = 0; i < 200000; i++) {
 		if (count < ARRAY_COUNT(live) && random_below(5) < 3) {
-			unsigned order = random_below(10) ? random_below(4) : random_below(14);
+			unsigned order = random_below(10) ? 0 : 9 + random_below(4);
 			hpa_t frame;
 
-			if (frames_alloc(order, &frame) == 0) {
+			if (alloc(order, &frame) == 0) {
 				take(frame, order);
 				live[count].frame = frame;
 				live[count++].order = order;
@@ -78,10 +98,8 @@ TEST(random_allocations_agree_with_a_model)
 			hpa_t frame = live[k].frame;
 
 			live[k] = live[--count];
-			if (order && random_below(4) == 0) { /* in two halves, one broken up */
-				give((hpa_t){frame.value + (PAGE_SIZE << (order - 1))}, order - 1);
-				for (uint64_t at = 0; at < PAGE_SIZE << (order - 1);
-				     at += PAGE_SIZE)
+			if (order && random_below(4) == 0) { /* by frames */
+				for (uint64_t at = 0; at < PAGE_SIZE << order; at += PAGE_SIZE)
 					give((hpa_t){frame.value + at}, 0);
 			} else {
 				give(frame, order);
@@ -102,18 +120,18 @@ TEST(all_ram_can_be_had_and_comes_back_in_large_blocks)
 
 	start(holes, ARRAY_COUNT(holes));
 	free_before = frames_free_count();
-	while (frames_alloc(FRAMES_ORDER_LARGE, &frames[large]) == 0)
+	while (alloc(9, &frames[large]) == 0)
 		large++;
 	CHECK(large > 50);
 	for (unsigned i = 0; i < large; i++)
-		frames_free(frames[i], FRAMES_ORDER_LARGE);
-	while (frames_alloc(0, &frames[count]) == 0)
+		frames_free_block(frames[i]);
+	while (alloc(0, &frames[count]) == 0)
 		take(frames[count++], 0);
 	CHECK(free_before - count <= 512); /* what the kernel's first block keeps */
 	for (unsigned i = 0; i < count; i++)
 		give(frames[i], 0);
 	CHECK_EQ(frames_free_count(), free_before);
-	while (frames_alloc(FRAMES_ORDER_LARGE, &frame) == 0)
+	while (alloc(9, &frame) == 0)
 		again++;
 	CHECK_EQ(again, large);
 }
@@ -126,14 +144,14 @@ TEST(reserved_frames_cannot_be_taken_by_others)
 	start(holes, ARRAY_COUNT(holes));
 	CHECK_EQ(frames_reserve(1000), 0);
 	CHECK_EQ(frames_reserve(frames_free_count()), -ABI_ENOMEM);
-	while (frames_alloc(0, &frame) == 0)
+	while (alloc(0, &frame) == 0)
 		count++;
 	CHECK(count > 1000);
 	for (unsigned i = 0; i < 1000; i++)
-		CHECK_EQ(frames_alloc_reserved(0, &frame), 0);
-	CHECK_EQ(frames_alloc(0, &frame), -ABI_ENOMEM);
-	frames_free(frame, 0);
-	CHECK_EQ(frames_alloc(0, &frame), 0);
+		take(frame = frames_alloc(), 0);
+	CHECK_EQ(alloc(0, &frame), -ABI_ENOMEM);
+	frames_free(frame);
+	CHECK_EQ(alloc(0, &frame), 0);
 }
 
 TEST(kernel_pages_grow_by_blocks_that_come_back)
@@ -161,14 +179,12 @@ TEST(kernel_pages_grow_by_blocks_that_come_back)
 
 TEST(kernel_pages_leave_reserved_frames_alone)
 {
-	hpa_t frame;
-
 	start(holes, ARRAY_COUNT(holes));
 	CHECK_EQ(frames_reserve(20000), 0);
 	while (kpage_alloc())
 		;
 	for (unsigned i = 0; i < 20000; i++)
-		CHECK_EQ(frames_alloc_reserved(0, &frame), 0);
+		take(frames_alloc(), 0);
 }
 
 TEST(shares_are_counted)
@@ -176,7 +192,7 @@ TEST(shares_are_counted)
 	hpa_t frame;
 
 	start(holes, ARRAY_COUNT(holes));
-	CHECK_EQ(frames_alloc(0, &frame), 0);
+	CHECK_EQ(alloc(0, &frame), 0);
 	CHECK(!frames_is_shared(frame));
 	frames_ref(frame);
 	frames_ref(frame);
@@ -185,7 +201,7 @@ TEST(shares_are_counted)
 	CHECK(!frames_unref(frame));
 	CHECK(!frames_is_shared(frame));
 	CHECK(frames_unref(frame));
-	frames_free(frame, 0);
+	frames_free(frame);
 	frames_ref((hpa_t){0xda3000}); /* of a module */
 	CHECK(!frames_unref((hpa_t){0xda3000}));
 }
@@ -202,7 +218,7 @@ TEST(memory_map_with_far_apart_ranges)
 
 	fake_frames_start(far, ARRAY_COUNT(far));
 	CHECK_EQ(frames_total(), 0x700 + 0x400 + 0x3ff);
-	while (frames_alloc(0, &frame) == 0)
+	while (alloc(0, &frame) == 0)
 		count++;
 	CHECK(count > 0x400 + 0x3ff);
 }

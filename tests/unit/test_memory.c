@@ -5,8 +5,8 @@
 
 #include "fake_arch.h"
 #include "kernel/frames.h"
-#include "kernel/mapping.h"
 #include "kernel/quota.h"
+#include "kernel/space.h"
 #include "unit.h"
 
 static uint32_t state = 99;
@@ -81,7 +81,7 @@ TEST(pages_come_zeroed_at_first_touch_and_go)
 	for (unsigned i = 0; i < 64; i++)
 		CHECK_EQ(get(&space, 0x400000 + i * PAGE_SIZE + 5), i);
 	drop(memory); /* and with it its mapping */
-	CHECK(!space.mappings);
+	CHECK(!list_first(&space.mappings));
 	CHECK_EQ(space_fault(&space, 0x400000, PT_READ), -ABI_ENOENT);
 	end_space(&space);
 	CHECK_EQ(frames_free_count(), free_before);
@@ -118,11 +118,9 @@ TEST(faults_obey_the_mapping)
 
 TEST(large_pages_where_alignment_lets_them)
 {
-	unsigned level, prot;
 	uint64_t free_before;
 	struct memory *memory;
 	struct space space;
-	hpa_t frame;
 
 	fake_start();
 	free_before = frames_free_count();
@@ -133,13 +131,13 @@ TEST(large_pages_where_alignment_lets_them)
 			   PT_READ | PT_WRITE),
 		 0);
 	put(&space, LARGE_SIZE + 0x1234, 77);
-	CHECK(pagetable_query(&space.table, LARGE_SIZE, &frame, &level, &prot));
-	CHECK_EQ(level, 2);
+	CHECK(pagetable_query(&space.table, LARGE_SIZE).prot);
+	CHECK_EQ(pagetable_query(&space.table, LARGE_SIZE).level, 2);
 	CHECK_EQ(memory->owned_pages, 512);
 	CHECK_EQ(get(&space, (1ull << 32) + PAGE_SIZE + LARGE_SIZE + 0x1234), 77);
-	CHECK(pagetable_query(&space.table, (1ull << 32) + PAGE_SIZE + LARGE_SIZE + 0x1000, &frame,
-			      &level, &prot));
-	CHECK_EQ(level, 1); /* the same frame, at another remainder */
+	CHECK_EQ(
+		pagetable_query(&space.table, (1ull << 32) + PAGE_SIZE + LARGE_SIZE + 0x1000).level,
+		1); /* the same frame, at another remainder */
 	put(&space, (1ull << 32) + PAGE_SIZE + 5 * LARGE_SIZE,
 	    1); /* the rest that is no large page */
 	CHECK_EQ(memory->owned_pages, 513);
@@ -154,14 +152,13 @@ TEST(small_pages_when_no_large_one_is_free)
 	struct memory *memory;
 	unsigned count = 0;
 	struct space space;
-	hpa_t frame;
 
 	fake_start();
-	while (frames_alloc(0, &frame) == 0)
-		taken[count++] = frame;
+	while (frames_reserve(1) == 0)
+		taken[count++] = frames_alloc();
 	for (unsigned i = 0; i < count; i++)
 		if (taken[i].value / PAGE_SIZE % 2)
-			frames_free(taken[i], 0);
+			frames_free(taken[i]);
 	memory = make(2 * LARGE_SIZE, ABI_MEMORY_LARGE);
 	new_space(&space, &fake_ept_format);
 	CHECK_EQ(space_map(&space, 0, memory, 0, 2 * LARGE_SIZE, PT_READ | PT_WRITE), 0);
@@ -179,8 +176,7 @@ TEST(zeroing_a_large_page_lets_others_run)
 {
 	struct memory *memory;
 	struct space space;
-	unsigned calls = 0, level, prot;
-	hpa_t frame;
+	unsigned calls = 0;
 
 	fake_start();
 	memory = make(2 * LARGE_SIZE, ABI_MEMORY_LARGE);
@@ -190,7 +186,7 @@ TEST(zeroing_a_large_page_lets_others_run)
 		fake_irq = want_the_core;
 		CHECK_EQ(space_fault(&space, calls % 2 * LARGE_SIZE, PT_READ), 0); /* others help */
 		calls++;
-	} while (!pagetable_query(&space.table, 0, &frame, &level, &prot));
+	} while (!pagetable_query(&space.table, 0).prot);
 	CHECK(calls > 100);
 	arch_this_cpu()->should_yield = false;
 	fake_irq = want_the_core;
@@ -305,33 +301,53 @@ TEST(what_was_created_can_always_be_touched)
 	}
 }
 
-/* A pinned page keeps its frame, whatever becomes of the object's handles. */
-TEST(pinned_pages_stay)
+TEST(ring_0_copies_to_and_from_a_space)
 {
+	char out[2 * PAGE_SIZE], in[sizeof(out)];
 	uint64_t free_before;
 	struct memory *memory;
 	struct space space;
-	void *page, *other;
 
 	fake_start();
 	free_before = frames_free_count();
 	memory = make(LARGE_SIZE, ABI_MEMORY_LARGE);
 	new_space(&space, &fake_ept_format);
 	CHECK_EQ(space_map(&space, 0, memory, 0, LARGE_SIZE, PT_READ | PT_WRITE), 0);
-	CHECK_EQ(space_pin(&space, 0x3000, &page), 0);
-	CHECK_EQ(space_pin(&space, 0x4000, &other), 0);
-	CHECK_EQ(space_pin(&space, LARGE_SIZE, &other), -ABI_ENOENT);
-	*(uint8_t *)page = 42;
-	CHECK_EQ(get(&space, 0x3000), 42);
-	object_unref(memory_object(memory));
-	fake_settle();
-	CHECK_EQ(get(&space, 0x3000), 42);
-	space_unpin(&space, 0x4000, (char *)page + PAGE_SIZE);
-	space_unpin(&space, 0x3000, page);
-	fake_settle();
-	CHECK(!space.mappings);
+	CHECK_EQ(space_map(&space, 1ull << 30, memory, 0, LARGE_SIZE, PT_READ), 0);
+	for (unsigned i = 0; i < sizeof(out); i++)
+		out[i] = (char)(i * 7 + i / 256);
+	CHECK_EQ(space_copy(&space, 0x3210, out, sizeof(out), PT_WRITE), 0);
+	CHECK_EQ(space_copy(&space, (1ull << 30) + 0x3210, in, sizeof(in), PT_READ), 0);
+	CHECK(memcmp(in, out, sizeof(in)) == 0);
+	CHECK_EQ(get(&space, 0x3210 + 5), (uint8_t)out[5]);
+	CHECK_EQ(space_copy(&space, 1ull << 30, out, 1, PT_WRITE), -ABI_EPERM);
+	CHECK_EQ(space_copy(&space, LARGE_SIZE - 1, out, 2, PT_WRITE), -ABI_ENOENT);
+	CHECK_EQ(space_copy(&space, UINT64_MAX, out, 2, PT_WRITE), -ABI_ENOENT);
+	drop(memory);
 	end_space(&space);
 	CHECK_EQ(frames_free_count(), free_before);
+}
+
+TEST(room_is_chosen_between_mappings)
+{
+	struct memory *memory;
+	struct space space;
+
+	fake_start();
+	memory = make(LARGE_SIZE, 0);
+	new_space(&space, &fake_host_format);
+	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, PAGE_SIZE, 0), 1 << 24);
+	CHECK_EQ(space_map(&space, 1 << 24, memory, 0, PAGE_SIZE, PT_READ), 0);
+	CHECK_EQ(space_map(&space, (1 << 24) + 3 * PAGE_SIZE, memory, 0, PAGE_SIZE, PT_READ), 0);
+	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, 2 * PAGE_SIZE, 0), (1 << 24) + PAGE_SIZE);
+	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, 3 * PAGE_SIZE, 0),
+		 (1 << 24) + 4 * PAGE_SIZE);
+	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, LARGE_SIZE, 5 * PAGE_SIZE),
+		 (1 << 24) + 5 * PAGE_SIZE);
+	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, LARGE_SIZE, 0), (1 << 24) + LARGE_SIZE);
+	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, 3 << 24, 0), 0);
+	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, 1 << 27, 0), 0);
+	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, UINT64_MAX - 4095, 0), 0);
 }
 
 #define OBJECTS      6u
@@ -374,14 +390,9 @@ TEST(random_sharing_agrees_with_a_model)
 			if (from == o || !objects[from] || p + n > OBJECT_PAGES ||
 			    q + n > OBJECT_PAGES)
 				continue;
-			for (unsigned k = 0; k < n; k++) {
-				unsigned level, prot;
-				hpa_t frame;
-
-				if (pagetable_query(&objects[o]->tree, (p + k) * PAGE_SIZE, &frame,
-						    &level, &prot))
+			for (unsigned k = 0; k < n; k++)
+				if (memory_page(objects[o], (p + k) * PAGE_SIZE).prot)
 					is_free = false;
-			}
 			result = memory_cow(objects[o], p * PAGE_SIZE, objects[from], q * PAGE_SIZE,
 					    n * PAGE_SIZE);
 			CHECK_EQ(result, is_free ? 0 : -ABI_EBUSY);
@@ -414,7 +425,8 @@ int main(void)
 	RUN(bad_copy_requests_change_nothing);
 	RUN(contiguous_memory_is_one_zeroed_run);
 	RUN(what_was_created_can_always_be_touched);
-	RUN(pinned_pages_stay);
+	RUN(ring_0_copies_to_and_from_a_space);
+	RUN(room_is_chosen_between_mappings);
 	RUN(random_sharing_agrees_with_a_model);
 	return unit_end();
 }

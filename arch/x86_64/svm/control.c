@@ -10,10 +10,10 @@
 
 #define PAT_RESET   0x0007040600070406ull
 #define PAUSE_LIMIT 3000u /* PAUSEs between two exits */
-#define IOPM_ORDER  2u    /* 12 KiB are used */
 
-static hpa_t iopm;
-static uint8_t *iopm_map; /* every port exits: one map serves all VMs */
+/* Every port exits: one map serves all VMs. */
+static uint8_t iopm[3 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static hpa_t iopm_hpa;
 
 static void intercept(struct vmcb *vmcb, unsigned code)
 {
@@ -39,7 +39,7 @@ static void write_controls(struct vcpu *vcpu)
 		intercept(vmcb, SVM_PAUSE);
 	}
 	vmcb->intercept_exceptions = EXCEPTIONS;
-	vmcb->iopm = iopm.value;
+	vmcb->iopm = iopm_hpa.value;
 	vmcb->msrpm = vcpu->vm->arch->msrpm_hpa.value;
 	vmcb->vintr = VINTR_MASKING | VINTR_IGNORE_TPR;
 	vmcb->nested = 1;
@@ -57,9 +57,9 @@ int svm_vcpu_init(struct vcpu *vcpu)
 	vcpu->arch = arch; /* what is missing below is freed by svm_vcpu_exit */
 	arch->vmcb = kpage_alloc_charged(quota);
 	arch->fpu = fpu_area_alloc(quota, XCR0_X87);
-	if (!iopm_map)
-		iopm_map = svm_map_alloc(NULL, IOPM_ORDER, &iopm);
-	if (!arch->vmcb || !arch->fpu || !iopm_map)
+	if (!iopm_hpa.value)
+		iopm_hpa = svm_map_init(iopm, sizeof(iopm));
+	if (!arch->vmcb || !arch->fpu)
 		return -ABI_ENOMEM;
 	arch->entry.gpr = vcpu->page->gpr;
 	arch->entry.vmcb = kpage_hpa(arch->vmcb).value;

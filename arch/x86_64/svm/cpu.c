@@ -18,15 +18,10 @@
 struct svm_caps svm_caps;
 
 /* APM vol 2, "Nested Paging": the host's format; every access of the guest is a user access. */
-static struct pt_format npt_format = {
-	.name = "NPT",
-	.levels = 4,
-	.max_leaf_level = 2,
+static const struct pt_format npt_format = {
 	.present_mask = 1,
-	.address_mask = 0x000ffffffffff000ull,
 	.table_bits = 7,
 	.leaf_bits = 1 | 4 | 0x60, /* present, user, accessed, dirty */
-	.large_bit = 1u << 7,
 	.read_bits = 1,
 	.write_bits = 2,
 	.noexec_bits = 1ull << 63,
@@ -73,7 +68,6 @@ static void learn(void)
 		.has_pause_filter = svm[3] & CPUID_SVM_EDX_PAUSE,
 		.forgets_shadow = is_tcg(),
 	};
-	npt_format.max_leaf_level = extended[3] & CPUID_80000001_EDX_PAGE1GB ? 3 : 2;
 	guest_limits_init(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE |
 			  (extended[3] & CPUID_80000001_EDX_FFXSR ? EFER_FFXSR : 0));
 	guest_regs_init(true);

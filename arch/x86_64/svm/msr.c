@@ -2,54 +2,31 @@
 /* The guest's MSRs and debug registers: which exit, and where the others are. */
 #include "arch/x86_64/guest_state.h"
 #include "arch/x86_64/svm/svm.h"
-#include "kernel/object.h"
-#include "kernel/quota.h"
+#include "kernel/arch.h"
 
-#define MSRPM_ORDER 1u
+/* APM vol 2, "MSR Intercepts": two bits an MSR, read and write; one that is set makes it exit. The
+ * same for all VMs. */
+static uint8_t msrpm[2 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static struct arch_vm shared;
 
-/* Physically contiguous, all bits set. NULL = no memory. */
-uint8_t *svm_map_alloc(struct quota *quota, unsigned order, hpa_t *hpa)
+/* Sets all bits; the frame of the first page: the kernel's image lies in one piece. */
+hpa_t svm_map_init(uint8_t *map, size_t size)
 {
-	uint64_t size = PAGE_SIZE << order;
-	uint8_t *map = NULL;
-
-	if (!quota_charge(quota, size))
-		return NULL;
-	if (frames_alloc(order, hpa) == 0) {
-		map = window_pin(*hpa, size, PT_READ | PT_WRITE);
-		if (!map)
-			frames_free(*hpa, order);
-	}
-	if (map)
-		__builtin_memset(map, 0xff, size);
-	else
-		quota_uncharge(quota, size);
-	return map;
+	__builtin_memset(map, 0xff, size);
+	return pagetable_query(arch_kernel_table(), (uint64_t)map).frame;
 }
 
-/* APM vol 2, "MSR Intercepts": two bits an MSR, read and write; one that is set makes it exit. */
 int svm_vm_init(struct vm *vm)
 {
-	struct quota *quota = vm->object.quota;
-	struct arch_vm *arch = kalloc(quota, sizeof(*arch));
-
-	if (!arch)
-		return -ABI_ENOMEM;
-	arch->msrpm = svm_map_alloc(quota, MSRPM_ORDER, &arch->msrpm_hpa);
-	if (!arch->msrpm) {
-		kfree(quota, arch, sizeof(*arch));
-		return -ABI_ENOMEM;
-	}
-	vm->arch = arch;
+	if (!shared.msrpm)
+		shared.msrpm_hpa = svm_map_init(msrpm, sizeof(msrpm));
+	shared.msrpm = msrpm;
+	vm->arch = &shared;
 	return 0;
 }
 
 void svm_vm_exit(struct vm *vm)
 {
-	window_unpin(vm->arch->msrpm, PAGE_SIZE << MSRPM_ORDER);
-	frames_free(vm->arch->msrpm_hpa, MSRPM_ORDER);
-	quota_uncharge(vm->object.quota, PAGE_SIZE << MSRPM_ORDER);
-	kfree(vm->object.quota, vm->arch, sizeof(*vm->arch));
 	vm->arch = NULL;
 }
 

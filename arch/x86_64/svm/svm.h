@@ -76,7 +76,7 @@ const struct pt_format *svm_stage2_format(void);
 HV_FORWARDED(X)
 #undef X
 
-uint8_t *svm_map_alloc(struct quota *quota, unsigned order, hpa_t *hpa); /* msr.c */
+hpa_t svm_map_init(uint8_t *map, size_t size);  /* msr.c */
 void svm_mode_changed(struct vcpu *vcpu);       /* control.c: after writes of CR0, CR3, CR4, EFER */
 void svm_window_settle(struct arch_vcpu *arch); /* event.c: after an exit that a window made */
 void svm_nmi_settle(struct vcpu *vcpu);         /* event.c: after an exit while IRET is under way */

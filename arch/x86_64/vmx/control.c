@@ -231,14 +231,8 @@ static void load_pdptes(struct vcpu *vcpu)
 	uint64_t cr3 = vmread(VMCS_GUEST_CR3);
 	uint64_t reserved = 0x1e6 | ~((1ull << guest_limits.physical_bits) - 1);
 	uint64_t entries[4] = {0};
-	uint64_t page = ALIGN_DOWN(cr3 & 0xffffffff, PAGE_SIZE);
-	void *pinned;
 
-	if (space_pin(&vcpu->vm->stage2, page, &pinned) == 0) {
-		for (unsigned i = 0; i < 4; i++)
-			entries[i] = *(volatile uint64_t *)((char *)pinned + (cr3 & 0xfe0) + 8 * i);
-		space_unpin(&vcpu->vm->stage2, page, pinned);
-	}
+	space_copy(&vcpu->vm->stage2, cr3 & 0xffffffe0, entries, sizeof(entries), PT_READ);
 	for (unsigned i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, entries[i] & reserved ? 0 : entries[i]);
 }

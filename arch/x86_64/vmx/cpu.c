@@ -15,7 +15,6 @@
 #define EPT_WALK_4      (1ull << 6)
 #define EPT_WRITE_BACK  (1ull << 14)
 #define EPT_2M          (1ull << 16)
-#define EPT_1G          (1ull << 17)
 #define EPT_INVEPT      (1ull << 20)
 #define EPT_INVEPT_ONE  (1ull << 25)
 #define EPT_INVEPT_ALL  (1ull << 26)
@@ -26,15 +25,10 @@
 struct vmx_caps vmx_caps;
 
 /* SDM vol 3, "EPT Translation Mechanism". Write-back; the guest's PAT makes devices uncached. */
-static struct pt_format ept_format = {
-	.name = "EPT",
-	.levels = 4,
-	.max_leaf_level = 2,
+static const struct pt_format ept_format = {
 	.present_mask = 7,
-	.address_mask = 0x000ffffffffff000ull,
 	.table_bits = 7,
 	.leaf_bits = 6u << 3,
-	.large_bit = 1u << 7,
 	.read_bits = 1,
 	.write_bits = 2,
 	.exec_bits = 4,
@@ -130,7 +124,6 @@ static void learn(void)
 		.invvpid_type = ept_has(EPT_INVVPID_ONE) ? 1 : 2,
 	};
 	vmx_caps.has_pause_loop = vmx_caps.proc2 & PROC2_PAUSE_LOOP;
-	ept_format.max_leaf_level = ept_has(EPT_1G) ? 3 : 2;
 	guest_limits_init(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
 	guest_regs_init(false);
 }
