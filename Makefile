@@ -52,7 +52,7 @@ KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o window.o pagetable.o ka
 	syscall.o syscall_process.o syscall_memory.o syscall_ipc.o syscall_machine.o syscall_vm.o)
 VIRT_OBJS := kernel/vm.o kernel/vcpu.o kernel/exit.o kernel/cpuid.o kernel/msr.o kernel/vlapic.o kernel/vlapic_timer.o \
 	kernel/doorbell.o
-ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o apic.o \
+ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o string.o apic.o \
 	clock.o console.o core.o fpu.o hv.o ioapic.o paging.o panic.o power.o \
 	thread.o traps.o usercopy.o guest_regs.o guest_state.o) \
 	$(foreach v,vmx svm,$(addprefix arch/x86_64/$(v)/,control.o cpu.o enter.o event.o exit.o msr.o $(v).o))
@@ -83,7 +83,7 @@ LINUX_KERNELS := cloud-12 generic-12 cloud-13
 UNIT_KINDS := kernel vm arch boot services
 kernel_TESTS := frames pagetable memory ipc lib timer syscall
 kernel_FAKES := fake_arch fake_vm
-kernel_PARTS := $(filter-out kernel/main.o kernel/window.o,$(KERNEL_OBJS)) # window.o: fake_arch plays it
+kernel_PARTS := $(filter-out kernel/main.o kernel/window.o,$(KERNEL_OBJS)) arch/x86_64/string.o # window.o: fake_arch plays it
 vm_TESTS := cpuid doorbell exit msr vcpu vlapic vlapic_timer
 vm_FAKES := fake_arch fake_vcpu
 vm_PARTS := $(kernel_PARTS) $(VIRT_OBJS) services/vmm/vcpuid.o
@@ -243,7 +243,9 @@ $(BUILD)/unit/%.o: %.c
 	$(call compile,HOSTCC,$(HOSTCC) $(HOST_FLAGS))
 $(BUILD)/unit/third/%.o: %.c
 	$(call compile,HOSTCC,$(HOSTCC) $(HOST_FLAGS))
-$(BUILD)/unit/kernel/lib.o: HOST_FLAGS += $(foreach f,memcpy memmove memset memcmp,-D$f=lib_$f)
+$(BUILD)/unit/%.o: %.S
+	$(call compile,HOSTAS,$(HOSTCC) $(HOST_FLAGS))
+$(BUILD)/unit/arch/x86_64/string.o: HOST_FLAGS += -Dmemcpy=ring0_memcpy -Dmemset=ring0_memset
 $(BUILD)/fuzz/%.o: %.c
 	$(call compile,FUZZCC,clang $(HOST_FLAGS) -fsanitize=fuzzer-no-link)
 $(BUILD)/fuzz/third/%.o: %.c

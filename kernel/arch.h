@@ -56,7 +56,6 @@ extern uint64_t arch_ops[ABI_OP_COUNT];  /* all 0 but in the counting build */
 /* ---- address spaces ---- */
 
 /* The upper half, by PML4 slot: FRAMES_WINDOW has 0xffff800000000000 .. 0xffffbfffffffffff. */
-#define ARCH_PIN_BASE  0xffffc00000000000ull /* window_pin: 512 GiB */
 #define ARCH_SLOT_BASE 0xffffc08000000000ull /* window_map: 512 GiB */
 #define ARCH_STACK_BASE                                                                            \
 	0xffffc10000000000ull /* kernel stacks, with an unmapped page below each                   \

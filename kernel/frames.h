@@ -33,7 +33,7 @@ uint64_t frames_free_count(void);
 
 /*
  * Ring 0 maps its own pages only. They come from 2 MiB blocks at FRAMES_WINDOW + physical address,
- * a window that is laid out like a direct map and holds nothing but pages of ring 0.
+ * a window that is laid out like a direct map and holds nothing but pages of ring 0, and devices.
  */
 #ifdef UNIT_TEST
 extern uint64_t fake_window, fake_meta; /* memory of the test program that plays both */
@@ -63,7 +63,6 @@ void window_init(void);
 /* A foreign frame in this core's temporary slot 0 or 1, until the next call for that slot. */
 void *window_map(unsigned slot, hpa_t frame);
 void window_zero(hpa_t frame); /* one 4 KiB frame */
-/* Device pages and tables of the firmware, mapped for good or until unpin; the addresses do not
- * come back, so this is for what is done once at boot. NULL = no memory. */
-void *window_pin(hpa_t start, uint64_t size, unsigned pt_prot);
-void window_unpin(void *address, uint64_t size);
+/* Device pages below 512 GiB, mapped at boot for good, uncached, where a page of ring 0 of that
+ * address would be. NULL = no memory, or it is RAM of ring 0. */
+void *window_device(hpa_t start, uint64_t size);

@@ -7,9 +7,7 @@
 #include "kernel/types.h"
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
-int memcmp(const void *a, const void *b, size_t size);
 /* Copies at most size - 1 bytes and a NUL. */
 void string_copy(char *to, const char *from, size_t size);
 bool string_equal(const char *a, const char *b);

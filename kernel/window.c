@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How ring 0 reaches frames that are not its own: two slots a core, and pins. */
+/* How ring 0 reaches frames that are not its own: two slots a core, and device pages. */
 #include "kernel/arch.h"
 #include "kernel/cpu.h"
 #include "kernel/frames.h"
 #include "kernel/lib.h"
 #include "kernel/panic.h"
-
-#define PIN_AREA (1ull << 39)
 
 static uint64_t slot_address(const struct cpu *cpu, unsigned slot)
 {
@@ -37,27 +35,12 @@ void window_zero(hpa_t frame)
 	memset(window_map(0, frame), 0, PAGE_SIZE);
 }
 
-void *window_pin(hpa_t start, uint64_t size, unsigned pt_prot)
+void *window_device(hpa_t start, uint64_t size)
 {
-	static uint64_t next = ARCH_PIN_BASE;
-	uint64_t offset = start.value % PAGE_SIZE, address = next;
-
-	size = ALIGN_UP(offset + size, PAGE_SIZE);
-	if (size > ARCH_PIN_BASE + PIN_AREA - next)
-		return NULL;
-	next += size;
-	for (uint64_t at = 0; at < size; at += PAGE_SIZE)
-		if (pagetable_map(arch_kernel_table(), address + at,
-				  (hpa_t){start.value - offset + at}, 1, pt_prot | PT_READ) != 0)
+	for (uint64_t at = ALIGN_DOWN(start.value, PAGE_SIZE); at < start.value + size;
+	     at += PAGE_SIZE)
+		if (pagetable_map(arch_kernel_table(), FRAMES_WINDOW + at, (hpa_t){at}, 1,
+				  PT_READ | PT_WRITE | PT_UNCACHED) != 0)
 			return NULL;
-	return (void *)(address + offset);
-}
-
-void window_unpin(void *address, uint64_t size)
-{
-	uint64_t start = ALIGN_DOWN((uint64_t)address, PAGE_SIZE);
-
-	pagetable_unmap(arch_kernel_table(), start,
-			ALIGN_UP((uint64_t)address + size, PAGE_SIZE) - start);
-	arch_tlb_flush_all();
+	return kpage_at(start);
 }

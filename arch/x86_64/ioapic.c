@@ -31,8 +31,7 @@ void ioapic_init(const struct boot_acpi *acpi, uint32_t apic_id)
 	for (uint32_t i = 0; i < acpi->ioapic_count && i < BOOT_IOAPIC_MAX; i++)
 		ioapics[i] = (struct ioapic){
 			.registers =
-				window_pin((hpa_t){acpi->ioapics[i].address}, IOAPIC_WINDOW + 4,
-					   PT_READ | PT_WRITE | PT_UNCACHED),
+				window_device((hpa_t){acpi->ioapics[i].address}, IOAPIC_WINDOW + 4),
 			.gsi_base = acpi->ioapics[i].gsi_base,
 			.entry_count = acpi->ioapics[i].entry_count,
 		};

@@ -165,7 +165,6 @@ unsigned arch_paging_init(const struct boot_info *info, hpa_t block)
 	/* These never change again, so that every process's root may hold copies. */
 	for (unsigned i = 0; i < window_slot_count(info); i++)
 		early_table(root, FRAMES_WINDOW + ((uint64_t)i << SLOT_SHIFT), SLOT_SHIFT);
-	early_table(root, ARCH_PIN_BASE, SLOT_SHIFT);
 	early_table(root, ARCH_SLOT_BASE, SLOT_SHIFT);
 	early_table(root, ARCH_STACK_BASE, SLOT_SHIFT);
 	early_table(root, FRAMES_META, SLOT_SHIFT);

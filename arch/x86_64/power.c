@@ -136,7 +136,7 @@ static void power_reset(void)
 	if (acpi.reset_space == BOOT_RESET_PORT)
 		out8((uint16_t)acpi.reset_address, acpi.reset_value);
 	else if (acpi.reset_space == BOOT_RESET_MEMORY)
-		reg = window_pin((hpa_t){acpi.reset_address}, 1, PT_READ | PT_WRITE | PT_UNCACHED);
+		reg = window_device((hpa_t){acpi.reset_address}, 1);
 	if (reg)
 		*reg = acpi.reset_value;
 	clock_wait_ns(RESET_TIME_NS);
