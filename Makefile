@@ -73,7 +73,7 @@ ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER 
 vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS)
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic rtc pmtimer kvmclock pci \
-	fwcfg acpi multiboot mmio fpu modes ram halt smc reset spin vmmcrash hostile-msr hostile-port hostile-memory \
+	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reset spin vmmcrash hostile-msr hostile-port hostile-memory \
 	hostile-mmio hostile-jump hostile-cpu
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o mode.o)

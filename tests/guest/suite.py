@@ -10,7 +10,7 @@ from test_linux import cloud_12, cloud_13, generic_12
 
 # Guests whose TAP lines are the test; two boots run them all.
 TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "debug", "shadow", "pic", "ioapic", "rtc",
-        "pci", "fwcfg", "acpi", "multiboot", "mmio", "fpu", "modes", "ram", "halt", "smc"]
+        "pci", "fwcfg", "acpi", "multiboot", "mmio", "fpu", "modes", "ram", "halt", "waiting", "smc"]
 
 # Guests that compare clocks read one after the other: alone, since a turn of others would lie between.
 CLOCKS = ["pit", "pmtimer", "kvmclock", "lapic"]

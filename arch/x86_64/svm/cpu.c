@@ -66,7 +66,7 @@ static void learn(void)
 		.asid_count = svm[1],
 		.has_next_rip = svm[3] & CPUID_SVM_EDX_NRIPS,
 		.has_pause_filter = svm[3] & CPUID_SVM_EDX_PAUSE,
-		.forgets_shadow = is_tcg(),
+		.is_tcg = is_tcg(),
 	};
 	guest_limits_init(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE |
 			  (extended[3] & CPUID_80000001_EDX_FFXSR ? EFER_FFXSR : 0));

@@ -144,7 +144,7 @@ void svm_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
 
 	if (vcpu->arch->is_stepping)
 		return; /* which ends with an exit that looks again */
-	if (svm_caps.forgets_shadow && vmcb->shadow & 1) {
+	if (svm_caps.is_tcg && vmcb->shadow & 1) {
 		step_start(vcpu->arch);
 		return;
 	}

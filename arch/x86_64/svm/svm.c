@@ -91,8 +91,14 @@ static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_ex
 	vcpu->lapic.page[0x80] = (uint8_t)(arch->vmcb->vintr << 4);
 	/* Cheaper than the exit that V_IRQ would make at once; and Bochs takes a V_IRQ only when
 	 * the guest itself sets IF. */
-	if (arch->vmcb->vintr & VINTR_IRQ)
+	if (arch->vmcb->vintr & VINTR_IRQ) {
 		vcpu->needs_look = true;
+		/* A VMRUN with V_IRQ writes the set of waiting interrupts without QEMU's lock: one
+		 * that its other thread adds meanwhile, as for our timer, is lost. The write makes
+		 * the APIC look again at what it holds. */
+		if (svm_caps.is_tcg)
+			write_cr8(0);
+	}
 	svm_exit_decode(arch->vmcb, svm_caps.has_next_rip, exit);
 	if (arch->is_nmi_returning)
 		svm_nmi_settle(vcpu);

@@ -47,7 +47,8 @@ struct svm_caps {
 	uint32_t asid_count;
 	bool has_next_rip;
 	bool has_pause_filter;
-	bool forgets_shadow; /* QEMU's TCG (7.2): VMRUN does not load the interrupt shadow */
+	bool is_tcg; /* QEMU's TCG (7.2): its VMRUN does not load the interrupt shadow, and may
+			lose one of our own interrupts */
 };
 extern struct svm_caps svm_caps;
 
