@@ -3,6 +3,7 @@
 #include "guests/lib/guest.h"
 
 #define LEAF1_C_VMX        (1u << 5)
+#define LEAF1_C_CX16       (1u << 13)
 #define LEAF1_C_XSAVE      (1u << 26)
 #define LEAF1_C_OSXSAVE    (1u << 27)
 #define LEAF1_C_HYPERVISOR (1u << 31)
@@ -72,13 +73,29 @@ static void check_xsave(void)
 	tap_equal(cpuid(0xd, 0).b, xsave_size(xgetbv(0)), "leaf 0xD: the size follows XCR0");
 }
 
+/* Success sets ZF and leaves alone what the addition before it left: CF and PF, with bit 1. */
+static void check_cmpxchg16b(void)
+{
+	static volatile uint64_t memory[2] __attribute__((aligned(16)));
+	uint64_t flags = 0x47, sum = -16ull, addend = 0x28;
+
+	memory[1] = 0; /* the page is there: no fault is in the way */
+	if (cpuid(1, 0).c & LEAF1_C_CX16)
+		__asm__ volatile(
+			"pushq $2; popfq; jmp 1f; 1: addq %4, %1; cmpxchg16b %2; pushfq; popq %0"
+			: "=&r"(flags), "+r"(sum), "+m"(memory)
+			: "b"(0ull), "r"(addend), "c"(0ull), "a"(0ull), "d"(0ull)
+			: "memory", "cc");
+	tap_strict(flags == 0x47, "CMPXCHG16B, if advertised, writes ZF alone");
+}
+
 void guest_main(void)
 {
 	struct cpuid leaf0 = cpuid(0, 0);
 	char text[13];
 
 	write_text(text, leaf0.b, leaf0.d, leaf0.c);
-	tap_plan(15);
+	tap_plan(16);
 	print("# CPU \"%s\", leaves up to 0x%x\n", text, leaf0.a);
 	tap_ok(leaf0.a >= 0xd, "leaves up to 0xD are there");
 	check_hypervisor();
@@ -92,4 +109,5 @@ void guest_main(void)
 		  cpuid(0xb, 0).b ? cpuid(0xb, 0).d & 0xff : cpuid(1, 0).b >> 24,
 		  "the APIC ids of leaves 1 and 0xB agree");
 	check_xsave();
+	check_cmpxchg16b();
 }

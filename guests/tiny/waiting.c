@@ -4,7 +4,7 @@
 
 #define TIMER     0x50
 #define WINDOW_US 5000
-#define ROUNDS    200
+#define ROUNDS    40
 
 static volatile uint32_t ticks;
 

@@ -9,6 +9,7 @@ enum reg { EAX, EBX, ECX, EDX };
 
 #define BASIC_LAST    0xdu /* a CPU with XSAVE has them all */
 #define HV_BASE       0x40000000u
+#define TCG_SIGNATURE 0x54474354u /* "TCGT", in EBX */
 #define EXTENDED_BASE 0x80000000u
 #define EXTENDED_LAST 0x8000001au
 
@@ -138,6 +139,17 @@ static void fix_features(struct abi_cpuid *table, uint64_t xcr0)
 	}
 }
 
+/* CMPXCHG16B of QEMU's TCG (7.2) leaves rubbish in RFLAGS, which an exit then takes for VM or TF.
+ */
+static void fix_tcg(struct abi_cpuid *table, vcpuid_host *host_cpuid)
+{
+	uint32_t host[4];
+
+	host_cpuid(HV_BASE, 0, host);
+	if (host[EBX] == TCG_SIGNATURE)
+		value_at(table, 1, 0)[ECX] &= ~BIT(13);
+}
+
 void vcpuid_init(struct abi_cpuid *table, vcpuid_host *host, uint64_t xcr0, uint32_t apic_id)
 {
 	uint32_t *extended = value_at(table, EXTENDED_BASE, 0);
@@ -151,5 +163,6 @@ void vcpuid_init(struct abi_cpuid *table, vcpuid_host *host, uint64_t xcr0, uint
 		extended[EAX] = EXTENDED_LAST;
 	fix_xsave(table, xcr0);
 	fix_features(table, xcr0);
+	fix_tcg(table, host);
 	value_at(table, 1, 0)[EBX] |= apic_id << 24;
 }

@@ -94,6 +94,19 @@ TEST(haswells_features_are_those_that_work)
 	CHECK_EQ(ask(0x80000007, 0, EDX), BIT(8));
 }
 
+static void cpuid_tcg(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	fake_cpuid_ryzen(leaf, subleaf, out);
+	if (leaf == 0x40000000)
+		memcpy(out, (uint32_t[]){0x40000001, 0x54474354, 0x43544743, 0x47435447}, 16);
+}
+
+TEST(tcgs_cmpxchg16b_is_hidden)
+{
+	start(cpuid_tcg);
+	CHECK_EQ(ask(1, 0, ECX), 0xf7f81203);
+}
+
 TEST(ryzens_features_are_those_that_work)
 {
 	start(fake_cpuid_ryzen);
@@ -400,6 +413,7 @@ int main(void)
 {
 	RUN(the_vendor_and_the_model_are_the_hosts);
 	RUN(haswells_features_are_those_that_work);
+	RUN(tcgs_cmpxchg16b_is_hidden);
 	RUN(ryzens_features_are_those_that_work);
 	RUN(of_a_host_that_has_everything_nothing_is_told_that_does_not_work);
 	RUN(leaves_that_are_not_offered_are_zero);
