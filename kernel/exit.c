@@ -98,7 +98,8 @@ static enum exit_action on_cr(struct vcpu *vcpu, struct vm_exit *exit)
 	uint64_t value;
 
 	if (!exit->cr.is_write) {
-		*gpr = exit->cr.nr == 8 ? vlapic_tpr(vcpu) >> 4 : arch_vcpu_cr(vcpu, exit->cr.nr);
+		*gpr = exit->cr.nr == 8 ? *vlapic_reg(vcpu, VLAPIC_TPR) >> 4
+					: arch_vcpu_cr(vcpu, exit->cr.nr);
 		return EXIT_NEXT_INSN;
 	}
 	if (exit->cr.is_clts)
@@ -110,7 +111,7 @@ static enum exit_action on_cr(struct vcpu *vcpu, struct vm_exit *exit)
 	if (!cpuid_cr_is_valid(vcpu, exit->cr.nr, value))
 		return inject(vcpu, VECTOR_GP);
 	if (exit->cr.nr == 8)
-		vlapic_write(vcpu, VLAPIC_TPR, value << 4, false);
+		vlapic_write(vcpu, VLAPIC_TPR, value << 4);
 	else
 		arch_vcpu_set_cr(vcpu, exit->cr.nr, value);
 	return EXIT_NEXT_INSN;

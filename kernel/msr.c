@@ -43,8 +43,8 @@ static bool write_efer(struct vcpu *vcpu, uint64_t value)
 bool msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 {
 	if (index - X2APIC < X2APIC_COUNT)
-		return vlapic_is_x2apic(vcpu) &&
-		       vlapic_read(vcpu, (index - X2APIC) * 16, value, true);
+		return vlapic_mode(vcpu) == VLAPIC_X2APIC &&
+		       vlapic_read(vcpu, (index - X2APIC) * 16, value);
 	if (index == APIC_BASE)
 		*value = vcpu->lapic.base_msr;
 	else if (index == TSC_DEADLINE)
@@ -57,8 +57,8 @@ bool msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	if (index - X2APIC < X2APIC_COUNT)
-		return vlapic_is_x2apic(vcpu) &&
-		       vlapic_write(vcpu, (index - X2APIC) * 16, value, true);
+		return vlapic_mode(vcpu) == VLAPIC_X2APIC &&
+		       vlapic_write(vcpu, (index - X2APIC) * 16, value);
 	switch (index) {
 	case APIC_BASE:
 		return vlapic_set_base(vcpu, value);

@@ -157,7 +157,7 @@ static bool inject_interrupts(struct vcpu *vcpu)
 		}
 		arch_vcpu_want_interrupt(vcpu, 0);
 	} else if (vector >= 0) {
-		if ((unsigned)vector >> 4 > vlapic_tpr(vcpu) >> 4 &&
+		if ((unsigned)vector >> 4 > *vlapic_reg(vcpu, VLAPIC_TPR) >> 4 &&
 		    arch_vcpu_can_interrupt(vcpu)) {
 			vlapic_accept(vcpu, (unsigned)vector);
 			inject(vcpu, &(struct vm_event){.is_valid = 1,
@@ -308,11 +308,11 @@ int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint
 
 	if (offset > 0xff0 || offset % 16)
 		return -ABI_EINVAL;
-	if (!vlapic_is_xapic(vcpu)) /* then there is no page */
+	if (vlapic_mode(vcpu) != VLAPIC_XAPIC) /* then there is no page */
 		return is_write ? 0 : UINT32_MAX;
 	if (is_write)
-		vlapic_write(vcpu, offset, value, false);
+		vlapic_write(vcpu, offset, value);
 	else
-		vlapic_read(vcpu, offset, &result, false);
+		vlapic_read(vcpu, offset, &result);
 	return (int64_t)result;
 }

@@ -3,18 +3,14 @@
 #include "kernel/vlapic.h"
 
 #include "kernel/lib.h"
-#include "kernel/vlapic_timer.h"
 #include "kernel/vm.h"
 
-#define BASE_BSP    (1ull << 8)
-#define BASE_X2APIC (1ull << 10)
-#define BASE_ENABLE (1ull << 11)
-#define BASE_MODE   (BASE_X2APIC | BASE_ENABLE)
+#define BASE_BSP (1ull << 8)
 
 #define SVR_ENABLE           0x100u
 #define LVT_MASKED           0x10000u
 #define LVT_MODES            0x700u
-#define LVT_READ_ONLY        0x5000u /* delivery status, remote IRR */
+#define LVT_STATUS           0x5000u /* delivery status, remote IRR: read-only */
 #define MODE_FIXED           0u
 #define MODE_LOWEST          1u
 #define MODE_NMI             4u
@@ -31,95 +27,99 @@
 /* Version 0x14, six LVT entries, no suppression of EOI broadcasts. */
 #define VERSION_VALUE 0x00050014u
 
-#define R                                   1u
-#define W                                   2u
-#define REGISTER(name, xapic, x2apic, bits) [VLAPIC_##name / 16] = {xapic, x2apic, bits}
+#define R 1u
+#define W 2u
+#define REGISTER(name, xapic, x2apic, bits, dropped)                                               \
+	[VLAPIC_##name / 16] = {xapic, x2apic, bits, dropped}
 
-/* Which registers there are, in either mode, and which bits of them a guest can write. */
+/*
+ * Which registers there are, in either mode; which bits of them a guest can write, and which it may
+ * try to. x2APIC refuses all others, xAPIC drops them.
+ */
 static const struct rule {
 	uint8_t xapic, x2apic;
 	uint32_t bits;
+	uint64_t dropped;
 } rules[PAGE_SIZE / 16] = {
-	REGISTER(ID, R, R, 0),
-	REGISTER(VERSION, R, R, 0),
-	REGISTER(TPR, R | W, R | W, 0xff),
-	REGISTER(PPR, R, R, 0),
-	REGISTER(EOI, W, W, 0),
-	REGISTER(LDR, R | W, R, 0xff000000),
-	REGISTER(DFR, R | W, 0, 0xf0000000),
-	REGISTER(SVR, R | W, R | W, 0x3ff),
-	[VLAPIC_ISR / 16 ... VLAPIC_IRR / 16 + 7] = {R, R, 0},
-	REGISTER(ESR, R | W, R | W, 0),
-	REGISTER(ICR, R | W, R | W, 0xccfff),
-	REGISTER(ICR_HIGH, R | W, 0, 0xff000000),
-	REGISTER(LVT_TIMER, R | W, R | W, 0x700ff),
-	REGISTER(LVT_THERMAL, R | W, R | W, 0x107ff),
-	REGISTER(LVT_PERF, R | W, R | W, 0x107ff),
-	REGISTER(LVT_LINT0, R | W, R | W, 0x1a7ff),
-	REGISTER(LVT_LINT1, R | W, R | W, 0x1a7ff),
-	REGISTER(LVT_ERROR, R | W, R | W, 0x100ff),
-	REGISTER(TIMER_INITIAL, R | W, R | W, UINT32_MAX),
-	REGISTER(TIMER_CURRENT, R, R, 0),
-	REGISTER(TIMER_DIVIDE, R | W, R | W, 0xb),
-	REGISTER(SELF_IPI, 0, W, 0xff),
+	[VLAPIC_ID / 16 ... VLAPIC_VERSION / 16] = {R, R, 0, 0},
+	REGISTER(TPR, R | W, R | W, 0xff, 0),
+	REGISTER(PPR, R, R, 0, 0),
+	REGISTER(EOI, W, W, 0, 0),
+	REGISTER(LDR, R | W, R, 0xff000000, 0),
+	REGISTER(DFR, R | W, 0, 0xf0000000, 0),
+	REGISTER(SVR, R | W, R | W, 0x3ff, 0),
+	[VLAPIC_ISR / 16 ... VLAPIC_IRR / 16 + 7] = {R, R, 0, 0},
+	REGISTER(ESR, R | W, R | W, 0, 0),
+	REGISTER(ICR, R | W, R | W, 0xccfff, 0xffffffffull << 32 | ICR_BUSY),
+	REGISTER(ICR_HIGH, R | W, 0, 0xff000000, 0),
+	REGISTER(LVT_TIMER, R | W, R | W, 0x700ff, LVT_STATUS),
+	[VLAPIC_LVT_THERMAL / 16 ... VLAPIC_LVT_PERF / 16] = {R | W, R | W, 0x107ff, LVT_STATUS},
+	[VLAPIC_LVT_LINT0 / 16 ... VLAPIC_LVT_LINT1 / 16] = {R | W, R | W, 0x1a7ff, LVT_STATUS},
+	REGISTER(LVT_ERROR, R | W, R | W, 0x100ff, LVT_STATUS),
+	REGISTER(TIMER_INITIAL, R | W, R | W, UINT32_MAX, 0),
+	REGISTER(TIMER_CURRENT, R, R, 0, 0),
+	REGISTER(TIMER_DIVIDE, R | W, R | W, 0xb, 0),
+	REGISTER(SELF_IPI, 0, W, 0xff, 0),
 };
 
-static uint32_t *reg(const struct vcpu *vcpu, uint32_t offset)
+static bool is_set(const struct vcpu *vcpu, uint32_t base, unsigned vector)
 {
-	return (uint32_t *)(vcpu->lapic.page + offset);
+	return *vlapic_reg(vcpu, base + vector / 32 * 16) >> vector % 32 & 1;
 }
 
-/* A vector's place in ISR, TMR and IRR. */
-static uint32_t word_of(unsigned vector)
+/* Which words of ISR, TMR and IRR may have a bit. */
+static uint8_t *words(struct vcpu *vcpu, uint32_t base)
 {
-	return vector / 32 * 16;
+	return &vcpu->lapic.words[(base - VLAPIC_ISR) / (VLAPIC_TMR - VLAPIC_ISR)];
 }
 
-static uint32_t bit_of(unsigned vector)
+static void set(struct vcpu *vcpu, uint32_t base, unsigned vector, bool is_on)
 {
-	return 1u << vector % 32;
+	uint32_t *word = vlapic_reg(vcpu, base + vector / 32 * 16);
+
+	*word = (*word & ~(1u << vector % 32)) | (uint32_t)is_on << vector % 32;
+	*words(vcpu, base) |= (uint8_t)(1u << vector / 32);
 }
 
 /* The highest vector set; -1 = none. */
-static int highest(const struct vcpu *vcpu, uint32_t base)
+static int highest(struct vcpu *vcpu, uint32_t base)
 {
-	for (int word = 7; word >= 0; word--) {
-		uint32_t bits = *reg(vcpu, base + (uint32_t)word * 16);
+	uint8_t *left = words(vcpu, base);
+
+	while (*left) {
+		unsigned word = 31 - (unsigned)__builtin_clz(*left);
+		uint32_t bits = *vlapic_reg(vcpu, base + word * 16);
 
 		if (bits)
-			return word * 32 + 31 - __builtin_clz(bits);
+			return (int)(word * 32 + 31) - __builtin_clz(bits);
+		*left &= (uint8_t) ~(1u << word);
 	}
 	return -1;
 }
 
-bool vlapic_is_x2apic(const struct vcpu *vcpu)
-{
-	return (vcpu->lapic.base_msr & BASE_MODE) == BASE_MODE;
-}
-
-bool vlapic_is_xapic(const struct vcpu *vcpu)
-{
-	return (vcpu->lapic.base_msr & BASE_MODE) == BASE_ENABLE;
-}
-
 static bool is_on(const struct vcpu *vcpu)
 {
-	return vcpu->lapic.base_msr & BASE_ENABLE;
+	return vlapic_mode(vcpu) != VLAPIC_OFF;
+}
+
+static bool is_x2apic(const struct vcpu *vcpu)
+{
+	return vlapic_mode(vcpu) == VLAPIC_X2APIC;
 }
 
 static void set_id(struct vcpu *vcpu)
 {
 	uint32_t id = vcpu->index;
 
-	*reg(vcpu, VLAPIC_ID) = vlapic_is_x2apic(vcpu) ? id : id << 24;
-	if (vlapic_is_x2apic(vcpu))
-		*reg(vcpu, VLAPIC_LDR) = id >> 4 << 16 | 1u << (id & 15);
+	*vlapic_reg(vcpu, VLAPIC_ID) = is_x2apic(vcpu) ? id : id << 24;
+	if (is_x2apic(vcpu))
+		*vlapic_reg(vcpu, VLAPIC_LDR) = id >> 4 << 16 | 1u << (id & 15);
 }
 
 static void mask_lvts(struct vcpu *vcpu)
 {
 	for (uint32_t lvt = VLAPIC_LVT_TIMER; lvt <= VLAPIC_LVT_ERROR; lvt += 16)
-		*reg(vcpu, lvt) |= LVT_MASKED;
+		*vlapic_reg(vcpu, lvt) |= LVT_MASKED;
 }
 
 /* SDM vol 3, "Local APIC State After Power-Up or Reset". */
@@ -127,12 +127,12 @@ static void reset(struct vcpu *vcpu)
 {
 	memset(vcpu->lapic.page, 0, PAGE_SIZE);
 	vcpu->lapic.esr_pending = 0;
-	*reg(vcpu, VLAPIC_VERSION) = VERSION_VALUE;
-	*reg(vcpu, VLAPIC_DFR) = UINT32_MAX;
-	*reg(vcpu, VLAPIC_SVR) = 0xff;
+	*vlapic_reg(vcpu, VLAPIC_VERSION) = VERSION_VALUE;
+	*vlapic_reg(vcpu, VLAPIC_DFR) = UINT32_MAX;
+	*vlapic_reg(vcpu, VLAPIC_SVR) = 0xff;
 	mask_lvts(vcpu);
 	if (vcpu->index == 0) /* as firmware leaves it: the 8259 pair reaches the first CPU */
-		*reg(vcpu, VLAPIC_LVT_LINT0) = MODE_EXTINT << 8;
+		*vlapic_reg(vcpu, VLAPIC_LVT_LINT0) = MODE_EXTINT << 8;
 	vlapic_timer_stop(vcpu);
 	set_id(vcpu);
 }
@@ -143,7 +143,7 @@ int vlapic_init(struct vcpu *vcpu)
 	if (!vcpu->lapic.page)
 		return -ABI_ENOMEM;
 	vlapic_timer_init(vcpu);
-	vcpu->lapic.base_msr = VLAPIC_BASE | BASE_ENABLE | (vcpu->index == 0 ? BASE_BSP : 0);
+	vcpu->lapic.base_msr = VLAPIC_BASE | VLAPIC_XAPIC | (vcpu->index == 0 ? BASE_BSP : 0);
 	reset(vcpu);
 	return 0;
 }
@@ -157,14 +157,9 @@ void vlapic_exit(struct vcpu *vcpu)
 	vcpu->lapic.page = NULL;
 }
 
-uint32_t vlapic_tpr(const struct vcpu *vcpu)
+static uint32_t processor_priority(struct vcpu *vcpu)
 {
-	return *reg(vcpu, VLAPIC_TPR) & 0xff;
-}
-
-static uint32_t processor_priority(const struct vcpu *vcpu)
-{
-	uint32_t tpr = vlapic_tpr(vcpu);
+	uint32_t tpr = *vlapic_reg(vcpu, VLAPIC_TPR);
 	int in_service = highest(vcpu, VLAPIC_ISR);
 
 	return in_service >> 4 > (int)(tpr >> 4) ? (uint32_t)in_service & 0xf0 : tpr;
@@ -172,7 +167,7 @@ static uint32_t processor_priority(const struct vcpu *vcpu)
 
 /* Also while SVR disables it: what waits already is served (SDM vol 3, "Local APIC State After It
    Has Been Software Disabled"). */
-int vlapic_pending(const struct vcpu *vcpu)
+int vlapic_pending(struct vcpu *vcpu)
 {
 	int vector = highest(vcpu, VLAPIC_IRR);
 
@@ -181,15 +176,15 @@ int vlapic_pending(const struct vcpu *vcpu)
 
 void vlapic_accept(struct vcpu *vcpu, unsigned vector)
 {
-	*reg(vcpu, VLAPIC_IRR + word_of(vector)) &= ~bit_of(vector);
-	*reg(vcpu, VLAPIC_ISR + word_of(vector)) |= bit_of(vector);
+	set(vcpu, VLAPIC_IRR, vector, false);
+	set(vcpu, VLAPIC_ISR, vector, true);
 }
 
 bool vlapic_takes_extint(const struct vcpu *vcpu)
 {
 	if (!is_on(vcpu))
 		return vcpu->index == 0;
-	return (*reg(vcpu, VLAPIC_LVT_LINT0) & (LVT_MASKED | LVT_MODES)) == MODE_EXTINT << 8;
+	return (*vlapic_reg(vcpu, VLAPIC_LVT_LINT0) & (LVT_MASKED | LVT_MODES)) == MODE_EXTINT << 8;
 }
 
 /* ---- what reaches this APIC ---- */
@@ -204,22 +199,20 @@ static void note_error(struct vcpu *vcpu, uint32_t bit)
 
 static void receive(struct vcpu *vcpu, unsigned vector, bool is_level)
 {
-	uint32_t *tmr = reg(vcpu, VLAPIC_TMR + word_of(vector));
-
-	if (!is_on(vcpu) || !(*reg(vcpu, VLAPIC_SVR) & SVR_ENABLE))
+	if (!is_on(vcpu) || !(*vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE))
 		return;
 	if (vector < 16) {
 		note_error(vcpu, ESR_RECEIVE_ILLEGAL);
 		return;
 	}
-	*reg(vcpu, VLAPIC_IRR + word_of(vector)) |= bit_of(vector);
-	*tmr = is_level ? *tmr | bit_of(vector) : *tmr & ~bit_of(vector);
+	set(vcpu, VLAPIC_IRR, vector, true);
+	set(vcpu, VLAPIC_TMR, vector, is_level);
 	vcpu_notify(vcpu);
 }
 
 void vlapic_interrupt(struct vcpu *vcpu, uint32_t lvt)
 {
-	uint32_t entry = *reg(vcpu, lvt);
+	uint32_t entry = *vlapic_reg(vcpu, lvt);
 
 	if (!(entry & LVT_MASKED))
 		receive(vcpu, entry & 0xff, false);
@@ -227,16 +220,16 @@ void vlapic_interrupt(struct vcpu *vcpu, uint32_t lvt)
 
 static bool is_addressed(const struct vcpu *vcpu, uint32_t destination, bool is_logical)
 {
-	uint32_t ldr = *reg(vcpu, VLAPIC_LDR);
+	uint32_t ldr = *vlapic_reg(vcpu, VLAPIC_LDR);
 
 	if (destination == BROADCAST)
 		return true;
 	if (!is_logical)
 		return destination == vcpu->index;
-	if (vlapic_is_x2apic(vcpu))
+	if (is_x2apic(vcpu))
 		return ldr >> 16 == destination >> 16 && ldr & destination & 0xffff;
 	ldr >>= 24;
-	if (*reg(vcpu, VLAPIC_DFR) >> 28 == 0xf) /* flat; else clusters of four */
+	if (*vlapic_reg(vcpu, VLAPIC_DFR) >> 28 == 0xf) /* flat; else clusters of four */
 		return ldr & destination;
 	return ldr >> 4 == destination >> 4 && ldr & destination & 0xf;
 }
@@ -295,122 +288,107 @@ static void send_ipi(struct vcpu *vcpu, uint32_t icr_low, uint32_t destination)
 	     shorthand == 3 ? vcpu : NULL);
 }
 
-static void write_icr(struct vcpu *vcpu, uint32_t low, uint64_t high, bool is_x2apic)
-{
-	if (is_x2apic)
-		*reg(vcpu, VLAPIC_ICR_HIGH) = (uint32_t)high;
-	else
-		high = widen(*reg(vcpu, VLAPIC_ICR_HIGH) >> 24);
-	send_ipi(vcpu, low, (uint32_t)high);
-}
-
+/* The next entry looks only if there is something to see. */
 static void end_of_interrupt(struct vcpu *vcpu)
 {
 	int vector = highest(vcpu, VLAPIC_ISR);
 
 	if (vector < 0)
 		return;
-	*reg(vcpu, VLAPIC_ISR + word_of((unsigned)vector)) &= ~bit_of((unsigned)vector);
-	if (*reg(vcpu, VLAPIC_TMR + word_of((unsigned)vector)) & bit_of((unsigned)vector))
+	set(vcpu, VLAPIC_ISR, (unsigned)vector, false);
+	if (is_set(vcpu, VLAPIC_TMR, (unsigned)vector))
 		vcpu->lapic.eoi_vector = (uint8_t)vector;
+	if (vcpu->lapic.eoi_vector || highest(vcpu, VLAPIC_IRR) >= 0)
+		vcpu->needs_look = true;
 }
 
 /* ---- registers ---- */
 
 /* Whether the register has the access; the xAPIC notes one to no register at all. */
-static bool may(struct vcpu *vcpu, const struct rule *rule, uint8_t access, bool is_x2apic)
+static bool may(struct vcpu *vcpu, const struct rule *rule, uint8_t access)
 {
-	if (!is_x2apic && !rule->xapic)
+	if (is_x2apic(vcpu))
+		return rule->x2apic & access;
+	if (!rule->xapic)
 		note_error(vcpu, ESR_REGISTER_ILLEGAL);
-	return (is_x2apic ? rule->x2apic : rule->xapic) & access;
+	return rule->xapic & access;
 }
 
-bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value, bool is_x2apic)
+bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value)
 {
 	*value = 0;
-	if (!may(vcpu, &rules[offset / 16], R, is_x2apic))
+	if (!may(vcpu, &rules[offset / 16], R))
 		return false;
-	*value = *reg(vcpu, offset);
+	*value = *vlapic_reg(vcpu, offset);
 	if (offset == VLAPIC_PPR)
 		*value = processor_priority(vcpu);
 	else if (offset == VLAPIC_TIMER_CURRENT)
 		*value = vlapic_timer_current(vcpu);
-	else if (offset == VLAPIC_ICR && is_x2apic)
-		*value |= (uint64_t)*reg(vcpu, VLAPIC_ICR_HIGH) << 32;
+	else if (offset == VLAPIC_ICR && is_x2apic(vcpu))
+		*value |= (uint64_t)*vlapic_reg(vcpu, VLAPIC_ICR_HIGH) << 32;
 	return true;
 }
 
-static bool is_lvt(uint32_t offset)
-{
-	return offset >= VLAPIC_LVT_TIMER && offset <= VLAPIC_LVT_ERROR;
-}
-
-/* x2APIC refuses bits that a register does not have; xAPIC drops them. */
-static bool has_reserved_bits(uint32_t offset, uint64_t value)
-{
-	uint64_t known = rules[offset / 16].bits;
-
-	if (offset == VLAPIC_ICR)
-		known |= 0xffffffffull << 32 | ICR_BUSY;
-	return value & ~(is_lvt(offset) ? known | LVT_READ_ONLY : known);
-}
-
-bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value, bool is_x2apic)
+bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value)
 {
 	const struct rule *rule = &rules[offset / 16];
 	uint32_t low = (uint32_t)value & rule->bits;
-	uint32_t old = *reg(vcpu, offset);
+	uint32_t *reg = vlapic_reg(vcpu, offset);
+	uint32_t old = *reg, high;
 
-	if (!may(vcpu, rule, W, is_x2apic) || (is_x2apic && has_reserved_bits(offset, value)))
+	if (!may(vcpu, rule, W) || (is_x2apic(vcpu) && value & ~(rule->bits | rule->dropped)))
 		return false;
+	if (offset == VLAPIC_EOI) {
+		end_of_interrupt(vcpu);
+		return true;
+	}
 	vcpu->needs_look = true;
+	if (rule->dropped == LVT_STATUS && !(*vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE))
+		low |= LVT_MASKED;
+	*reg = low;
 	switch (offset) {
 	case VLAPIC_ESR:
-		low = vcpu->lapic.esr_pending;
+		*reg = vcpu->lapic.esr_pending;
 		vcpu->lapic.esr_pending = 0;
 		break;
 	case VLAPIC_DFR:
-		low |= 0x0fffffff;
+		*reg |= 0x0fffffff;
 		break;
-	case VLAPIC_TIMER_INITIAL:
-		vlapic_timer_write_initial(vcpu, low);
-		return true;
-	case VLAPIC_TIMER_DIVIDE:
-		vlapic_timer_write_divide(vcpu, low);
-		return true;
+	case VLAPIC_SVR:
+		if (!(low & SVR_ENABLE))
+			mask_lvts(vcpu);
+		break;
+	case VLAPIC_ICR:
+		if (is_x2apic(vcpu))
+			*vlapic_reg(vcpu, VLAPIC_ICR_HIGH) = (uint32_t)(value >> 32);
+		high = *vlapic_reg(vcpu, VLAPIC_ICR_HIGH);
+		send_ipi(vcpu, low, is_x2apic(vcpu) ? high : widen(high >> 24));
+		break;
 	case VLAPIC_SELF_IPI:
 		send_ipi(vcpu, ICR_SELF | low, 0);
-		return true;
-	default:
-		if (is_lvt(offset) && !(*reg(vcpu, VLAPIC_SVR) & SVR_ENABLE))
-			low |= LVT_MASKED;
+		break;
+	case VLAPIC_LVT_TIMER:
+	case VLAPIC_TIMER_INITIAL:
+	case VLAPIC_TIMER_DIVIDE:
+		vlapic_timer_written(vcpu, offset, old);
+		break;
 	}
-	*reg(vcpu, offset) = low;
-	if (offset == VLAPIC_EOI)
-		end_of_interrupt(vcpu);
-	else if (offset == VLAPIC_SVR && !(low & SVR_ENABLE))
-		mask_lvts(vcpu);
-	else if (offset == VLAPIC_LVT_TIMER)
-		vlapic_timer_mode_changed(vcpu, old);
-	else if (offset == VLAPIC_ICR)
-		write_icr(vcpu, low, value >> 32, is_x2apic);
 	return true;
 }
 
 /* SDM vol 3, "x2APIC State Transitions". The page stays where it is: nobody moves it. */
 bool vlapic_set_base(struct vcpu *vcpu, uint64_t value)
 {
-	uint64_t old = vcpu->lapic.base_msr;
-	uint64_t mode = value & BASE_MODE;
+	uint64_t old = vlapic_mode(vcpu), mode = value & VLAPIC_X2APIC;
 
-	if ((value & ~(BASE_MODE | BASE_BSP)) != VLAPIC_BASE || mode == BASE_X2APIC)
+	if ((value & ~(VLAPIC_X2APIC | BASE_BSP)) != VLAPIC_BASE)
 		return false;
-	if (mode == BASE_MODE && !(old & BASE_ENABLE))
-		return false; /* off to x2APIC */
-	if (mode == BASE_ENABLE && old & BASE_X2APIC)
+	if (mode == (VLAPIC_X2APIC & ~VLAPIC_XAPIC) ||
+	    (mode == VLAPIC_X2APIC && old == VLAPIC_OFF) ||
+	    (mode == VLAPIC_XAPIC && old == VLAPIC_X2APIC))
 		return false;
-	vcpu->lapic.base_msr = VLAPIC_BASE | mode | (old & BASE_BSP);
-	if (mode == 0 && old & BASE_ENABLE)
+	vcpu->lapic.base_msr = VLAPIC_BASE | mode | (vcpu->lapic.base_msr & BASE_BSP);
+	if (mode == VLAPIC_OFF && old != VLAPIC_OFF)
 		reset(vcpu);
 	else
 		set_id(vcpu);
@@ -427,17 +405,18 @@ void vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state)
 				    .tsc_deadline = vcpu->lapic.tsc_deadline,
 				    .timer_left_ns = vlapic_timer_left_ns(vcpu)};
 	for (unsigned i = 0; i < ARRAY_COUNT(state->registers); i++)
-		state->registers[i] = *reg(vcpu, i * 16);
+		state->registers[i] = *vlapic_reg(vcpu, i * 16);
 }
 
 int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state)
 {
-	uint64_t mode = state->apic_base & BASE_MODE;
+	uint64_t mode = state->apic_base & VLAPIC_X2APIC;
 	uint64_t mine = VLAPIC_BASE | mode | (vcpu->lapic.base_msr & BASE_BSP);
 	const uint32_t *registers = state->registers;
 
 	if (state->version != ABI_VERSION || state->reserved || state->apic_base != mine ||
-	    mode == BASE_X2APIC || registers[VLAPIC_VERSION / 16] != VERSION_VALUE ||
+	    mode == (VLAPIC_X2APIC & ~VLAPIC_XAPIC) ||
+	    registers[VLAPIC_VERSION / 16] != VERSION_VALUE ||
 	    (registers[VLAPIC_IRR / 16] | registers[VLAPIC_ISR / 16]) & 0xffff)
 		return -ABI_EINVAL;
 	for (unsigned i = 0; i < ARRAY_COUNT(state->registers); i++)
@@ -447,7 +426,8 @@ int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state)
 	vlapic_timer_stop(vcpu);
 	vcpu->lapic.base_msr = state->apic_base;
 	for (unsigned i = 0; i < ARRAY_COUNT(state->registers); i++)
-		*reg(vcpu, i * 16) = registers[i];
+		*vlapic_reg(vcpu, i * 16) = registers[i];
+	memset(vcpu->lapic.words, 0xff, sizeof(vcpu->lapic.words));
 	set_id(vcpu);
 	vlapic_timer_restore(vcpu, state->tsc_deadline, state->timer_left_ns);
 	vcpu->needs_look = true;

@@ -33,26 +33,37 @@ enum vlapic_register {
 	VLAPIC_SELF_IPI = 0x3f0
 };
 
+/* How the guest reaches it: bits of IA32_APIC_BASE. */
+#define VLAPIC_OFF    0ull
+#define VLAPIC_XAPIC  0x800ull
+#define VLAPIC_X2APIC 0xc00ull
+
+static inline uint64_t vlapic_mode(const struct vcpu *vcpu)
+{
+	return vcpu->lapic.base_msr & VLAPIC_X2APIC;
+}
+
+static inline uint32_t *vlapic_reg(const struct vcpu *vcpu, uint32_t offset)
+{
+	return (uint32_t *)(vcpu->lapic.page + offset);
+}
+
 /* -ABI_ENOMEM. State as after reset, with the APIC on in xAPIC mode. */
 int vlapic_init(struct vcpu *vcpu);
 void vlapic_exit(struct vcpu *vcpu);
 
 /* Registers by xAPIC offset, below 0x1000. false = #GP (x2APIC), or ignored and read as 0. */
-bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value, bool is_x2apic);
-bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value, bool is_x2apic);
+bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value);
+bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value);
 /* IA32_APIC_BASE: false = #GP. */
 bool vlapic_set_base(struct vcpu *vcpu, uint64_t value);
-bool vlapic_is_x2apic(const struct vcpu *vcpu);
-bool vlapic_is_xapic(const struct vcpu *vcpu);
 /* IA32_TSC_DEADLINE; true. */
 bool vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc);
 /* Moves the guest's TSC, and the deadline with it. */
 void vlapic_move_tsc(struct vcpu *vcpu, uint64_t offset);
 
-uint32_t vlapic_tpr(const struct vcpu *vcpu);
-
 /* The vector that is due, above all in service, if TPR lets it; -1 = none. */
-int vlapic_pending(const struct vcpu *vcpu);
+int vlapic_pending(struct vcpu *vcpu);
 /* The CPU takes that vector: IRR to ISR. */
 void vlapic_accept(struct vcpu *vcpu, unsigned vector);
 /* Whether the 8259 pair's INTR reaches this CPU: by LINT0 as ExtINT, or as the APIC is off. */
@@ -65,3 +76,13 @@ void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32
 void vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state);
 /* -ABI_EINVAL: a state that cannot be; nothing changed. */
 int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state);
+
+/* vlapic_timer.c, of which vlapic.c alone calls these. */
+void vlapic_timer_init(struct vcpu *vcpu);
+void vlapic_timer_stop(struct vcpu *vcpu);
+/* The timer's LVT entry, its initial count or its divider was written; it was `old`. */
+void vlapic_timer_written(struct vcpu *vcpu, uint32_t offset, uint32_t old);
+uint32_t vlapic_timer_current(const struct vcpu *vcpu);
+uint64_t vlapic_timer_left_ns(const struct vcpu *vcpu);
+/* After the registers were set. */
+void vlapic_timer_restore(struct vcpu *vcpu, uint64_t tsc_deadline, uint64_t left_ns);

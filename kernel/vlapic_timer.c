@@ -1,46 +1,48 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The local APIC's timer: one-shot, periodic and TSC deadline. SDM vol 3, "APIC Timer". */
-#include "kernel/vlapic_timer.h"
-
 #include "kernel/vlapic.h"
 
-#define LVT_MODE         0x60000u
 #define LVT_PERIODIC     0x20000u
 #define LVT_TSC_DEADLINE 0x40000u
-#define PERIOD_MIN_NS                                                                              \
-	20000ull /* a guest's shortest period: what it takes of the machine stays bounded */
 
-static uint32_t *reg(const struct vcpu *vcpu, uint32_t offset)
+/* A guest's shortest period: what it takes of the machine stays bounded. */
+#define PERIOD_MIN_NS 20000ull
+
+static bool has_mode(const struct vcpu *vcpu, uint32_t mode)
 {
-	return (uint32_t *)(vcpu->lapic.page + offset);
+	return *vlapic_reg(vcpu, VLAPIC_LVT_TIMER) & mode;
 }
 
-static uint32_t timer_mode(const struct vcpu *vcpu)
+/* The input clock runs at 1 GHz: a count of `divide` is so many ns. */
+static uint64_t divisor(uint32_t divide)
 {
-	return *reg(vcpu, VLAPIC_LVT_TIMER) & LVT_MODE;
-}
-
-/* The input clock runs at 1 GHz: a count is `divisor` ns. */
-static unsigned divisor(const struct vcpu *vcpu)
-{
-	uint32_t divide = *reg(vcpu, VLAPIC_TIMER_DIVIDE);
 	unsigned shift = (divide & 3) | (divide >> 1 & 4);
 
 	return shift == 7 ? 1 : 2u << shift;
+}
+
+static uint64_t count_ns(const struct vcpu *vcpu, uint32_t count)
+{
+	return count * divisor(*vlapic_reg(vcpu, VLAPIC_TIMER_DIVIDE));
+}
+
+static uint64_t period_ns(const struct vcpu *vcpu)
+{
+	return count_ns(vcpu, *vlapic_reg(vcpu, VLAPIC_TIMER_INITIAL));
 }
 
 static void fired(struct timer *timer)
 {
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, lapic.timer);
 	struct vlapic *lapic = &vcpu->lapic;
-	uint64_t now_ns = arch_now_ns(), period_ns = lapic->timer_period_ns;
+	uint64_t now_ns = arch_now_ns(), late_ns = now_ns - lapic->expiry_ns;
 
-	if (timer_mode(vcpu) == LVT_PERIODIC && period_ns) {
+	if (has_mode(vcpu, LVT_PERIODIC) && lapic->expiry_ns) {
 		/* Whole periods missed while nobody looked become one interrupt. */
-		lapic->timer_start_ns += (now_ns - lapic->timer_start_ns) / period_ns * period_ns;
-		timer_set(timer, MAX(lapic->timer_start_ns + period_ns, now_ns + PERIOD_MIN_NS));
+		lapic->expiry_ns += (late_ns / period_ns(vcpu) + 1) * period_ns(vcpu);
+		timer_set(timer, MAX(lapic->expiry_ns, now_ns + PERIOD_MIN_NS));
 	} else {
-		lapic->timer_period_ns = 0;
+		lapic->expiry_ns = 0;
 		lapic->tsc_deadline = 0;
 	}
 	vlapic_interrupt(vcpu, VLAPIC_LVT_TIMER);
@@ -51,89 +53,71 @@ void vlapic_timer_init(struct vcpu *vcpu)
 	timer_init(&vcpu->lapic.timer, fired);
 }
 
+/* Counts down for so long; 0 = stops. */
+static void start(struct vcpu *vcpu, uint64_t left_ns)
+{
+	vcpu->lapic.expiry_ns = left_ns ? arch_now_ns() + left_ns : 0;
+	timer_set(&vcpu->lapic.timer, left_ns ? vcpu->lapic.expiry_ns : UINT64_MAX);
+}
+
 void vlapic_timer_stop(struct vcpu *vcpu)
 {
-	timer_cancel(&vcpu->lapic.timer);
+	start(vcpu, 0);
 	vcpu->lapic.tsc_deadline = 0;
-	vcpu->lapic.timer_period_ns = 0;
-	*reg(vcpu, VLAPIC_TIMER_INITIAL) = 0;
+	*vlapic_reg(vcpu, VLAPIC_TIMER_INITIAL) = 0;
 }
 
-void vlapic_timer_mode_changed(struct vcpu *vcpu, uint32_t old)
+void vlapic_timer_written(struct vcpu *vcpu, uint32_t offset, uint32_t old)
 {
-	if (((old & LVT_MODE) == LVT_TSC_DEADLINE) != (timer_mode(vcpu) == LVT_TSC_DEADLINE))
-		vlapic_timer_stop(vcpu);
-}
+	uint32_t left;
 
-static void start(struct vcpu *vcpu, uint64_t period_ns, uint64_t left_ns)
-{
-	struct vlapic *lapic = &vcpu->lapic;
-
-	timer_cancel(&lapic->timer);
-	lapic->timer_period_ns = period_ns;
-	if (!period_ns)
-		return;
-	lapic->timer_start_ns = arch_now_ns() - (period_ns - left_ns);
-	timer_set(&lapic->timer, lapic->timer_start_ns + period_ns);
-}
-
-void vlapic_timer_write_initial(struct vcpu *vcpu, uint32_t count)
-{
-	uint64_t period = (uint64_t)count * divisor(vcpu);
-
-	if (timer_mode(vcpu) == LVT_TSC_DEADLINE)
-		return;
-	*reg(vcpu, VLAPIC_TIMER_INITIAL) = count;
-	start(vcpu, period, period);
-}
-
-void vlapic_timer_write_divide(struct vcpu *vcpu, uint32_t divide)
-{
-	uint32_t left = vlapic_timer_current(vcpu);
-
-	*reg(vcpu, VLAPIC_TIMER_DIVIDE) = divide;
-	if (vcpu->lapic.timer_period_ns)
-		start(vcpu, (uint64_t)*reg(vcpu, VLAPIC_TIMER_INITIAL) * divisor(vcpu),
-		      (uint64_t)left * divisor(vcpu));
+	if (offset == VLAPIC_LVT_TIMER) { /* a switch to or from the deadline disarms */
+		if ((old ^ *vlapic_reg(vcpu, offset)) & LVT_TSC_DEADLINE)
+			vlapic_timer_stop(vcpu);
+	} else if (offset == VLAPIC_TIMER_DIVIDE) { /* the count goes on from where it is */
+		left = (uint32_t)(vlapic_timer_left_ns(vcpu) / divisor(old));
+		if (vcpu->lapic.expiry_ns)
+			start(vcpu, count_ns(vcpu, left));
+	} else if (has_mode(vcpu, LVT_TSC_DEADLINE)) {
+		*vlapic_reg(vcpu, offset) = old;
+	} else {
+		start(vcpu, period_ns(vcpu));
+	}
 }
 
 uint64_t vlapic_timer_left_ns(const struct vcpu *vcpu)
 {
-	const struct vlapic *lapic = &vcpu->lapic;
-	uint64_t passed;
+	uint64_t expiry_ns = vcpu->lapic.expiry_ns, now_ns = arch_now_ns();
 
-	if (!lapic->timer_period_ns)
+	if (expiry_ns > now_ns)
+		return expiry_ns - now_ns;
+	if (!expiry_ns || !has_mode(vcpu, LVT_PERIODIC))
 		return 0;
-	passed = arch_now_ns() - lapic->timer_start_ns;
-	if (timer_mode(vcpu) == LVT_PERIODIC)
-		passed %= lapic->timer_period_ns;
-	return passed < lapic->timer_period_ns ? lapic->timer_period_ns - passed : 0;
+	return period_ns(vcpu) - (now_ns - expiry_ns) % period_ns(vcpu);
 }
 
-uint32_t vlapic_timer_current(struct vcpu *vcpu)
+uint32_t vlapic_timer_current(const struct vcpu *vcpu)
 {
-	return (uint32_t)(vlapic_timer_left_ns(vcpu) / divisor(vcpu));
+	return (uint32_t)(vlapic_timer_left_ns(vcpu) /
+			  divisor(*vlapic_reg(vcpu, VLAPIC_TIMER_DIVIDE)));
 }
 
 static void arm_deadline(struct vcpu *vcpu)
 {
-	uint64_t now = arch_tsc();
-	uint64_t guest_now = now + vcpu->tsc_offset;
-	uint64_t left =
-		vcpu->lapic.tsc_deadline > guest_now ? vcpu->lapic.tsc_deadline - guest_now : 0;
+	uint64_t now = arch_tsc(), guest_now = now + vcpu->tsc_offset;
+	uint64_t deadline = vcpu->lapic.tsc_deadline;
+	uint64_t left = deadline > guest_now ? deadline - guest_now : 0;
 
-	timer_set(&vcpu->lapic.timer, arch_tsc_to_ns(now + MIN(left, UINT64_MAX - now)));
+	timer_set(&vcpu->lapic.timer,
+		  deadline ? arch_tsc_to_ns(now + MIN(left, UINT64_MAX - now)) : UINT64_MAX);
 }
 
 bool vlapic_set_tsc_deadline(struct vcpu *vcpu, uint64_t guest_tsc)
 {
-	if (timer_mode(vcpu) != LVT_TSC_DEADLINE)
-		return true; /* SDM: writes are ignored in the other modes */
-	vcpu->lapic.tsc_deadline = guest_tsc;
-	if (guest_tsc)
+	if (has_mode(vcpu, LVT_TSC_DEADLINE)) { /* SDM: ignored in the other modes */
+		vcpu->lapic.tsc_deadline = guest_tsc;
 		arm_deadline(vcpu);
-	else
-		timer_cancel(&vcpu->lapic.timer);
+	}
 	return true;
 }
 
@@ -147,10 +131,8 @@ void vlapic_move_tsc(struct vcpu *vcpu, uint64_t offset)
 
 void vlapic_timer_restore(struct vcpu *vcpu, uint64_t tsc_deadline, uint64_t left_ns)
 {
-	uint64_t period = (uint64_t)*reg(vcpu, VLAPIC_TIMER_INITIAL) * divisor(vcpu);
-
-	if (timer_mode(vcpu) == LVT_TSC_DEADLINE)
+	if (has_mode(vcpu, LVT_TSC_DEADLINE))
 		vlapic_set_tsc_deadline(vcpu, tsc_deadline);
-	else if (left_ns)
-		start(vcpu, period, MIN(left_ns, period));
+	else
+		start(vcpu, MIN(left_ns, period_ns(vcpu)));
 }

@@ -42,7 +42,7 @@ static void start(void)
 	arch = vcpu->arch;
 	fake_guest = guest;
 	CHECK(vlapic_set_base(vcpu, VLAPIC_BASE | 0xd00));
-	CHECK(vlapic_write(vcpu, VLAPIC_SVR, SVR_ON, true));
+	CHECK(vlapic_write(vcpu, VLAPIC_SVR, SVR_ON));
 	arch->cpu.rflags = IF | 2;
 	step = step_count = 0;
 }
@@ -239,7 +239,7 @@ TEST(what_cannot_go_in_asks_for_a_window)
 TEST(what_tpr_holds_back_asks_for_a_window_of_its_class)
 {
 	start();
-	CHECK(vlapic_write(vcpu, VLAPIC_TPR, 0x60, true));
+	CHECK(vlapic_write(vcpu, VLAPIC_TPR, 0x60));
 	arrive(0x6f);
 	run(ABI_EXIT_PORT);
 	CHECK(arch->wants_interrupt);
@@ -271,7 +271,7 @@ TEST(the_8259_pairs_window_is_not_narrowed_by_the_apic)
 	start();
 	arch->cpu.rflags = 2;
 	vcpu->page->extint = 1;
-	CHECK(vlapic_write(vcpu, VLAPIC_TPR, 0x90, true));
+	CHECK(vlapic_write(vcpu, VLAPIC_TPR, 0x90));
 	arrive(0x60);
 	run(ABI_EXIT_PORT);
 	CHECK(arch->wants_interrupt);
@@ -372,11 +372,11 @@ TEST(a_pair_that_takes_its_interrupt_back_does_no_harm)
 TEST(a_masked_lint0_keeps_the_pair_out)
 {
 	start();
-	CHECK(vlapic_write(vcpu, VLAPIC_LVT_LINT0, 0x10700, true));
+	CHECK(vlapic_write(vcpu, VLAPIC_LVT_LINT0, 0x10700));
 	vcpu->page->extint = 1;
 	run(ABI_EXIT_PORT);
 	CHECK(!arch->wants_interrupt);
-	CHECK(vlapic_write(vcpu, VLAPIC_LVT_LINT0, 0x700, true));
+	CHECK(vlapic_write(vcpu, VLAPIC_LVT_LINT0, 0x700));
 	run(ABI_EXIT_INTA);
 }
 
@@ -431,9 +431,9 @@ TEST(the_timer_wakes_a_sleeping_guest_in_time)
 	uint64_t before;
 
 	start();
-	CHECK(vlapic_write(vcpu, VLAPIC_LVT_TIMER, 0x77, true));
-	CHECK(vlapic_write(vcpu, VLAPIC_TIMER_DIVIDE, 0xb, true));
-	CHECK(vlapic_write(vcpu, VLAPIC_TIMER_INITIAL, 5000000, true));
+	CHECK(vlapic_write(vcpu, VLAPIC_LVT_TIMER, 0x77));
+	CHECK(vlapic_write(vcpu, VLAPIC_TIMER_DIVIDE, 0xb));
+	CHECK(vlapic_write(vcpu, VLAPIC_TIMER_INITIAL, 5000000));
 	before = fake_now_ns;
 	then(ABI_EXIT_HLT);
 	run(ABI_EXIT_PORT);
@@ -454,7 +454,7 @@ TEST(what_comes_before_hlt_is_not_slept_through)
 			vcpu->page->extint = 1;
 		vcpu->needs_look = false; /* as if it came behind the last look */
 		arch->injected.is_valid = 0;
-		vlapic_write(vcpu, VLAPIC_EOI, 0, true);
+		vlapic_write(vcpu, VLAPIC_EOI, 0);
 		vcpu->needs_look = false;
 		then(ABI_EXIT_HLT);
 		CHECK_EQ(vcpu_run(vcpu), 0); /* it would sleep for ever otherwise */

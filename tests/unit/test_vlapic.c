@@ -25,13 +25,13 @@ static uint32_t read_reg(uint32_t offset)
 {
 	uint64_t value;
 
-	CHECK(vlapic_read(vcpu, offset, &value, vlapic_is_x2apic(vcpu)));
+	CHECK(vlapic_read(vcpu, offset, &value));
 	return (uint32_t)value;
 }
 
 static bool write_reg(uint32_t offset, uint64_t value)
 {
-	return vlapic_write(vcpu, offset, value, vlapic_is_x2apic(vcpu));
+	return vlapic_write(vcpu, offset, value);
 }
 
 static void start(bool x2apic)
@@ -141,9 +141,9 @@ TEST(x2apic_has_the_registers_of_the_sdm_and_faults_on_others)
 	for (uint32_t offset = 0; offset < 0x400; offset += 16) {
 		int i = find(offset);
 
-		CHECK_EQ(vlapic_read(vcpu, offset, &value, true),
+		CHECK_EQ(vlapic_read(vcpu, offset, &value),
 			 i < 0 ? is_bitmap(offset) : registers[i].x2apic_read);
-		CHECK_EQ(vlapic_write(vcpu, offset, 0, true),
+		CHECK_EQ(vlapic_write(vcpu, offset, 0),
 			 offset != VLAPIC_ICR && i >= 0 && registers[i].x2apic_write
 				 ? true
 				 : offset == VLAPIC_ICR);
@@ -164,9 +164,9 @@ TEST(x2apic_faults_on_reserved_bits_and_changes_nothing)
 			bool read_only = offset >= VLAPIC_LVT_TIMER && offset <= VLAPIC_LVT_ERROR &&
 					 (n == 12 || n == 14);
 
-			vlapic_read(vcpu, offset, &before, true);
-			CHECK_EQ(vlapic_write(vcpu, offset, 1ull << n, true), has || read_only);
-			vlapic_read(vcpu, offset, &after, true);
+			vlapic_read(vcpu, offset, &before);
+			CHECK_EQ(vlapic_write(vcpu, offset, 1ull << n), has || read_only);
+			vlapic_read(vcpu, offset, &after);
 			CHECK(has || read_only || before == after);
 		}
 	}
@@ -180,10 +180,10 @@ TEST(x2apics_icr_takes_a_destination_and_ignores_busy)
 	for (unsigned n = 0; n < 64; n++) {
 		bool reserved = n == 13 || n == 16 || n == 17 || (n >= 20 && n < 32);
 
-		CHECK_EQ(vlapic_write(vcpu, VLAPIC_ICR, 1ull << n | 0x40, true), !reserved);
+		CHECK_EQ(vlapic_write(vcpu, VLAPIC_ICR, 1ull << n | 0x40), !reserved);
 	}
-	CHECK(vlapic_write(vcpu, VLAPIC_ICR, 0x1234567800000041, true));
-	CHECK(vlapic_read(vcpu, VLAPIC_ICR, &value, true));
+	CHECK(vlapic_write(vcpu, VLAPIC_ICR, 0x1234567800000041));
+	CHECK(vlapic_read(vcpu, VLAPIC_ICR, &value));
 	CHECK_EQ(value, 0x1234567800000041);
 }
 
@@ -228,10 +228,10 @@ TEST(xapic_notes_an_access_to_no_register)
 	for (uint32_t offset = 0; offset <= 0xff0; offset += 16) {
 		if (find(offset) >= 0 || is_bitmap(offset))
 			continue;
-		CHECK(!vlapic_read(vcpu, offset, &value, false));
+		CHECK(!vlapic_read(vcpu, offset, &value));
 		CHECK_EQ(value, 0);
 		CHECK_EQ(errors(), REG_ILLEGAL);
-		CHECK(!vlapic_write(vcpu, offset, 1, false));
+		CHECK(!vlapic_write(vcpu, offset, 1));
 		CHECK_EQ(errors(), REG_ILLEGAL);
 	}
 	CHECK_EQ(errors(), 0);
@@ -247,8 +247,8 @@ TEST(all_registers_take_garbage)
 			uint64_t value;
 
 			state = state * 1664525u + 1013904223u;
-			vlapic_write(vcpu, state >> 20 & 0xff0, (uint64_t)state * state, mode);
-			vlapic_read(vcpu, state >> 16 & 0xff0, &value, mode);
+			vlapic_write(vcpu, state >> 20 & 0xff0, (uint64_t)state * state);
+			vlapic_read(vcpu, state >> 16 & 0xff0, &value);
 			vlapic_pending(vcpu);
 		}
 	}
@@ -261,7 +261,7 @@ static int take(void)
 {
 	int vector = vlapic_pending(vcpu);
 
-	if (vector < 0 || (unsigned)vector >> 4 <= vlapic_tpr(vcpu) >> 4)
+	if (vector < 0 || (unsigned)vector >> 4 <= *vlapic_reg(vcpu, VLAPIC_TPR) >> 4)
 		return -1;
 	vlapic_accept(vcpu, (unsigned)vector);
 	return vector;
@@ -716,7 +716,7 @@ TEST(its_state_goes_to_another_and_comes_back)
 		CHECK(vcpu->needs_look);
 		CHECK_EQ(save(&second), 0);
 		CHECK(memcmp(&first, &second, sizeof(first)) == 0);
-		CHECK_EQ(vlapic_is_x2apic(vcpu), mode);
+		CHECK_EQ(vlapic_mode(vcpu) == VLAPIC_X2APIC, mode);
 		CHECK_EQ(read_reg(VLAPIC_TIMER_CURRENT), (16000 - 5000) / 16);
 		write_reg(VLAPIC_EOI, 0);
 		CHECK_EQ(vcpu->lapic.eoi_vector, 0xf0);

@@ -20,21 +20,21 @@ static void start(uint32_t mode)
 {
 	vcpu = fake_vcpu_start(0);
 	CHECK(vlapic_set_base(vcpu, VLAPIC_BASE | 0xc00));
-	CHECK(vlapic_write(vcpu, VLAPIC_SVR, 0x1ff, true));
-	CHECK(vlapic_write(vcpu, VLAPIC_LVT_TIMER, mode | VECTOR, true));
-	CHECK(vlapic_write(vcpu, VLAPIC_TIMER_DIVIDE, 0xb, true)); /* by 1 */
+	CHECK(vlapic_write(vcpu, VLAPIC_SVR, 0x1ff));
+	CHECK(vlapic_write(vcpu, VLAPIC_LVT_TIMER, mode | VECTOR));
+	CHECK(vlapic_write(vcpu, VLAPIC_TIMER_DIVIDE, 0xb)); /* by 1 */
 }
 
 static void set(uint32_t offset, uint32_t value)
 {
-	CHECK(vlapic_write(vcpu, offset, value, true));
+	CHECK(vlapic_write(vcpu, offset, value));
 }
 
 static uint32_t get(uint32_t offset)
 {
 	uint64_t value;
 
-	CHECK(vlapic_read(vcpu, offset, &value, true));
+	CHECK(vlapic_read(vcpu, offset, &value));
 	return (uint32_t)value;
 }
 
