@@ -107,7 +107,8 @@ enum abi_syscall {
 	SYS_VM_MSI = 37,      /* (vm, address, data): as a device's write of a message-signalled
 				 interrupt (SDM vol 3, "Message Signalled Interrupts") */
 	SYS_VM_STATS = 38,    /* (vm, struct abi_vm_stats *) */
-	SYS_VCPU_CREATE = 39, /* (vm, index) -> handle; index = APIC id; the vcpu page is then
+	SYS_VCPU_CREATE = 39, /* (vm, index) -> handle; index = APIC id; its state is none that can
+				 run before VCPU_SET of the CPU; the vcpu page is then
 				 mapped with MEMORY_MAP(…, vcpu handle, 0, 4096, …, READ|WRITE) */
 	SYS_VCPU_RUN = 40,    /* (vcpu): runs the guest on the calling thread until an exit for vmm;
 				 0 = see page->exit; -EINTR: kicked; -EBUSY: runs on another thread */
@@ -235,7 +236,7 @@ struct abi_doorbell {
 	uint64_t address; /* port number, or guest physical address */
 	uint32_t is_port; /* 1 or 0 */
 	uint32_t size;    /* 1, 2, 4; 0 = any size */
-	uint64_t value;   /* matched if has_value */
+	uint64_t value;   /* matched if has_value; else 0 */
 	uint32_t has_value;
 	uint32_t reserved;
 };

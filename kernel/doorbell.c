@@ -3,28 +3,30 @@
 #include "kernel/doorbell.h"
 
 #include "kernel/event.h"
-#include "kernel/lib.h"
 #include "kernel/vm_syscalls.h"
 
 #define DOORBELL_MAX 64u
 
 struct doorbell {
-	uint16_t port;
-	uint8_t size, has_value; /* size 0 = any */
-	uint32_t value;
+	struct doorbell *next;
+	struct abi_doorbell key;
 	struct event *event; /* holds a reference */
 };
 
-static bool is_same(const struct doorbell *bell, const struct abi_doorbell *key)
+static bool is_same(const struct abi_doorbell *a, const struct abi_doorbell *b)
 {
-	return bell->port == key->address && bell->size == key->size &&
-	       bell->has_value == key->has_value && (!key->has_value || bell->value == key->value);
+	return a->address == b->address && a->size == b->size && a->has_value == b->has_value &&
+	       a->value == b->value;
 }
 
-static void remove(struct vm *vm, unsigned i)
+static void remove(struct vm *vm, struct doorbell **link)
 {
-	object_unref(event_object(vm->doorbells[i].event));
-	vm->doorbells[i] = vm->doorbells[--vm->doorbell_count];
+	struct doorbell *bell = *link;
+
+	*link = bell->next;
+	vm->doorbell_count--;
+	object_unref(event_object(bell->event));
+	kfree(vm->object.quota, bell, sizeof(*bell));
 }
 
 /*
@@ -34,43 +36,38 @@ static void remove(struct vm *vm, unsigned i)
  */
 int vm_doorbell_set(struct vm *vm, const struct abi_doorbell *key, struct event *event)
 {
-	unsigned i = 0;
+	struct doorbell **link = &vm->doorbells, *bell;
 
 	if (key->is_port != 1 || key->address > 0xffff || key->reserved || key->has_value > 1 ||
-	    (key->has_value && key->value > UINT32_MAX) ||
-	    (key->size != 0 && key->size != 1 && key->size != 2 && key->size != 4))
+	    key->value > (key->has_value ? UINT32_MAX : 0) || key->size > 4 || key->size == 3)
 		return -ABI_EINVAL;
-	while (i < vm->doorbell_count && !is_same(&vm->doorbells[i], key))
-		i++;
+	while (*link && !is_same(&(*link)->key, key))
+		link = &(*link)->next;
 	if (!event) {
-		if (i == vm->doorbell_count)
+		if (!*link)
 			return -ABI_ENOENT;
-		remove(vm, i);
+		remove(vm, link);
 		return 0;
 	}
-	if (i < vm->doorbell_count)
+	if (*link)
 		return -ABI_EEXIST;
-	if (i == DOORBELL_MAX)
+	if (vm->doorbell_count == DOORBELL_MAX)
 		return -ABI_ENOSPC;
-	if (!vm->doorbells) {
-		vm->doorbells = kalloc(vm->object.quota, DOORBELL_MAX * sizeof(*vm->doorbells));
-		if (!vm->doorbells)
-			return -ABI_ENOMEM;
-	}
+	bell = kalloc(vm->object.quota, sizeof(*bell));
+	if (!bell)
+		return -ABI_ENOMEM;
+	*bell = (struct doorbell){.key = *key, .event = event};
 	object_ref(event_object(event));
-	vm->doorbells[vm->doorbell_count++] =
-		(struct doorbell){(uint16_t)key->address, (uint8_t)key->size,
-				  (uint8_t)key->has_value, (uint32_t)key->value, event};
+	vm->doorbell_count++;
+	*link = bell;
 	return 0;
 }
 
 bool doorbell_ring_port(struct vm *vm, uint16_t port, unsigned size, uint32_t value)
 {
-	for (unsigned i = 0; i < vm->doorbell_count; i++) {
-		const struct doorbell *bell = &vm->doorbells[i];
-
-		if (bell->port == port && (bell->size == 0 || bell->size == size) &&
-		    (!bell->has_value || bell->value == value)) {
+	for (struct doorbell *bell = vm->doorbells; bell; bell = bell->next) {
+		if (bell->key.address == port && (!bell->key.size || bell->key.size == size) &&
+		    (!bell->key.has_value || bell->key.value == value)) {
 			event_signal(bell->event, 1);
 			return true;
 		}
@@ -80,9 +77,6 @@ bool doorbell_ring_port(struct vm *vm, uint16_t port, unsigned size, uint32_t va
 
 void doorbell_exit(struct vm *vm)
 {
-	while (vm->doorbell_count)
-		remove(vm, 0);
-	if (vm->doorbells)
-		kfree(vm->object.quota, vm->doorbells, DOORBELL_MAX * sizeof(*vm->doorbells));
-	vm->doorbells = NULL;
+	while (vm->doorbells)
+		remove(vm, &vm->doorbells);
 }

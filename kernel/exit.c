@@ -268,7 +268,7 @@ enum exit_action exit_handle(struct vcpu *vcpu, struct vm_exit *exit)
 	}
 	ASSERT(exit->kind < ABI_EXIT_COUNT && table[exit->kind]);
 	action = table[exit->kind](vcpu, exit);
-	vcpu->vm->exits[exit->kind]++;
+	vcpu->vm->stats.exits[exit->kind]++;
 	if (action == EXIT_NEXT_INSN || action == EXIT_BLOCK) {
 		arch_vcpu_skip(vcpu, exit->length);
 	} else if (action >= EXIT_TO_VMM) {

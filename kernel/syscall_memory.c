@@ -72,7 +72,7 @@ int64_t call_memory_map(const uint64_t args[6], struct object *const objects[2])
 	if (objects[1]->type == OBJECT_MEMORY)
 		memory = memory_of(objects[1]);
 	else if (objects[1]->type == OBJECT_VCPU)
-		memory = vcpu_page_memory(CONTAINER_OF(objects[1], struct vcpu, object));
+		memory = CONTAINER_OF(objects[1], struct vcpu, object)->page_memory;
 	else
 		return -ABI_EBADTYPE;
 	return map(CONTAINER_OF(objects[0], struct process, object), memory, args);

@@ -100,8 +100,7 @@ static int64_t transfer(const uint64_t args[6], struct vcpu *vcpu, bool is_get)
 		return -ABI_ENOMEM;
 	error = user_read(buffer, args[2], size);
 	if (error == 0)
-		error = is_get ? vcpu_get_state(vcpu, what, buffer, size)
-			       : vcpu_set_state(vcpu, what, buffer, size);
+		error = vcpu_state(vcpu, what, buffer, size, is_get);
 	if (error == 0 && is_get)
 		error = user_write(args[2], buffer, size);
 	kpage_free_charged(quota, buffer);

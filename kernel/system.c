@@ -93,7 +93,7 @@ void system_info(struct abi_system_info *info)
 	info->frames_free = frames_free_count();
 	info->stage2_bytes = vm_stage2_bytes();
 	info->tsc_khz = arch_tsc_khz();
-	info->tsc_first_guest = vm_first_entry_tsc();
+	info->tsc_first_guest = vm_first_entry_tsc;
 	info->boot_wall_ns = arch_boot_wall_ns();
 	for (unsigned i = 0; i < ABI_OP_COUNT; i++)
 		info->ops[i] = arch_ops[i];

@@ -5,7 +5,6 @@
 #include "kernel/cpuid.h"
 #include "kernel/exit.h"
 #include "kernel/frames.h"
-#include "kernel/lib.h"
 #include "kernel/memory.h"
 #include "kernel/msr.h"
 #include "kernel/thread.h"
@@ -13,40 +12,12 @@
 #include "kernel/vm.h"
 #include "kernel/vm_syscalls.h"
 
-#define RESET_DR6    0xffff0ff0ull
-#define RESET_RFLAGS 0x2ull
-
-static uint64_t first_entry_tsc;
-
-uint64_t vm_first_entry_tsc(void)
-{
-	return first_entry_tsc;
-}
-
-/* SDM vol 3, "Processor State After Reset". */
-static void reset_state(struct abi_cpu *cpu)
-{
-	memset(cpu, 0, sizeof(*cpu));
-	cpu->rip = 0xfff0;
-	cpu->rflags = RESET_RFLAGS;
-	cpu->cr0 = 0x60000010;
-	cpu->dr6 = RESET_DR6;
-	cpu->dr7 = 0x400;
-	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
-		cpu->segment[i] = (struct abi_segment_state){.limit = 0xffff, .attributes = 0x93};
-	cpu->segment[ABI_CS] = (struct abi_segment_state){
-		.base = 0xffff0000, .limit = 0xffff, .selector = 0xf000, .attributes = 0x9b};
-	cpu->segment[ABI_LDTR].attributes = 0x82;
-	cpu->segment[ABI_TR].attributes = 0x8b;
-	cpu->gdtr.limit = 0xffff;
-	cpu->idtr.limit = 0xffff;
-}
+uint64_t vm_first_entry_tsc;
 
 int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 {
 	struct quota *quota = vm->object.quota;
 	struct vcpu *vcpu;
-	struct abi_cpu cpu;
 	int error;
 
 	if (index >= vm->vcpu_count)
@@ -79,10 +50,6 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	if (error)
 		goto fail;
 	vlapic_move_tsc(vcpu, -arch_tsc());
-	reset_state(&cpu);
-	error = arch_vcpu_set_cpu(vcpu, &cpu);
-	if (error)
-		goto fail;
 	vm->vcpus[index] = vcpu;
 	*out = vcpu;
 	return 0;
@@ -109,11 +76,6 @@ bool vcpu_destroy(struct object *object)
 	return true;
 }
 
-struct memory *vcpu_page_memory(struct vcpu *vcpu)
-{
-	return vcpu->page_memory;
-}
-
 /* Makes the next entry, or a sleeping guest, look at what is pending. */
 void vcpu_notify(struct vcpu *vcpu)
 {
@@ -133,20 +95,22 @@ static bool has_extint(struct vcpu *vcpu)
 	return *(volatile uint32_t *)&vcpu->page->extint && vlapic_takes_extint(vcpu);
 }
 
-static void inject(struct vcpu *vcpu, const struct vm_event *event)
+static void inject(struct vcpu *vcpu, struct vm_event event)
 {
-	arch_vcpu_inject(vcpu, event);
+	event.is_valid = 1;
+	arch_vcpu_inject(vcpu, &event);
 	vcpu->is_halted = false;
 }
 
 /* The NMI first, then the 8259 pair, then the local APIC. True: vmm must acknowledge. */
 static bool inject_interrupts(struct vcpu *vcpu)
 {
-	int vector = vlapic_pending(vcpu);
+	int pending = vlapic_pending(vcpu);
+	uint8_t vector = (uint8_t)pending;
 
 	if (vcpu->nmi_pending && arch_vcpu_can_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
-		inject(vcpu, &(struct vm_event){.is_valid = 1, .type = VM_EVENT_NMI, .vector = 2});
+		inject(vcpu, (struct vm_event){.type = VM_EVENT_NMI, .vector = 2});
 	} else if (vcpu->nmi_pending) {
 		arch_vcpu_want_nmi(vcpu);
 	}
@@ -156,15 +120,14 @@ static bool inject_interrupts(struct vcpu *vcpu)
 			return true;
 		}
 		arch_vcpu_want_interrupt(vcpu, 0);
-	} else if (vector >= 0) {
-		if ((unsigned)vector >> 4 > *vlapic_reg(vcpu, VLAPIC_TPR) >> 4 &&
+	} else if (pending >= 0) {
+		if (vector >> 4 > (int)*vlapic_reg(vcpu, VLAPIC_TPR) >> 4 &&
 		    arch_vcpu_can_interrupt(vcpu)) {
-			vlapic_accept(vcpu, (unsigned)vector);
-			inject(vcpu, &(struct vm_event){.is_valid = 1,
-							.type = VM_EVENT_INTERRUPT,
-							.vector = (uint8_t)vector});
+			vlapic_accept(vcpu, vector);
+			inject(vcpu,
+			       (struct vm_event){.type = VM_EVENT_INTERRUPT, .vector = vector});
 		} else {
-			arch_vcpu_want_interrupt(vcpu, (unsigned)vector >> 4);
+			arch_vcpu_want_interrupt(vcpu, vector >> 4);
 		}
 	}
 	return false;
@@ -173,7 +136,7 @@ static bool inject_interrupts(struct vcpu *vcpu)
 static int for_vmm(struct vcpu *vcpu, enum abi_exit kind)
 {
 	vcpu->page->exit.kind = kind;
-	vcpu->vm->exits[kind]++;
+	vcpu->vm->stats.exits[kind]++;
 	return 1;
 }
 
@@ -192,7 +155,7 @@ static int prepare(struct vcpu *vcpu)
 		}
 		vcpu->needs_look = false;
 		if (vcpu->event.is_valid)
-			inject(vcpu, &vcpu->event);
+			inject(vcpu, vcpu->event);
 		vcpu->event.is_valid = 0;
 		if (inject_interrupts(vcpu)) {
 			vcpu->needs_look = true;
@@ -215,8 +178,8 @@ int64_t vcpu_run(struct vcpu *vcpu)
 		return -ABI_EBUSY;
 	vcpu->runner = thread_current();
 	exit_take_page(vcpu);
-	if (!first_entry_tsc)
-		first_entry_tsc = arch_tsc();
+	if (!vm_first_entry_tsc)
+		vm_first_entry_tsc = arch_tsc();
 	do {
 		result = vcpu->needs_look ? prepare(vcpu) : 0;
 		if (result)
@@ -230,42 +193,7 @@ int64_t vcpu_run(struct vcpu *vcpu)
 	vcpu->runner = NULL;
 	if (result < 0)
 		return result;
-	vm->to_vmm++;
-	return 0;
-}
-
-static bool size_fits(uint32_t what, size_t size)
-{
-	switch (what) {
-	case ABI_STATE_CPU:
-		return size == sizeof(struct abi_cpu);
-	case ABI_STATE_MSRS:
-		return size % sizeof(struct abi_msr) == 0;
-	case ABI_STATE_LAPIC:
-		return size == sizeof(struct abi_lapic);
-	default:
-		return what == ABI_STATE_FPU; /* its size is the CPU's matter */
-	}
-}
-
-int vcpu_get_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
-{
-	struct abi_msr *msrs = buffer;
-
-	if (vcpu->runner)
-		return -ABI_EBUSY;
-	if (!size_fits(what, size))
-		return -ABI_EINVAL;
-	if (what == ABI_STATE_FPU)
-		return arch_vcpu_fpu_get(vcpu, buffer, size);
-	if (what == ABI_STATE_CPU)
-		arch_vcpu_get_cpu(vcpu, buffer);
-	else if (what == ABI_STATE_LAPIC)
-		vlapic_get(vcpu, buffer);
-	else
-		for (size_t i = 0; i < size / sizeof(*msrs); i++)
-			if (!msr_read(vcpu, msrs[i].index, &msrs[i].value))
-				return -ABI_EINVAL;
+	vm->stats.to_vmm++;
 	return 0;
 }
 
@@ -281,25 +209,34 @@ static int set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
 	return 0;
 }
 
-int vcpu_set_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
+static int msrs(struct vcpu *vcpu, struct abi_msr *msr, size_t count, bool is_get)
 {
-	const struct abi_msr *msrs = buffer;
-
-	if (vcpu->runner)
-		return -ABI_EBUSY;
-	if (!size_fits(what, size))
-		return -ABI_EINVAL;
-	vcpu->needs_look = true;
-	if (what == ABI_STATE_FPU)
-		return arch_vcpu_fpu_set(vcpu, buffer, size);
-	if (what == ABI_STATE_CPU)
-		return set_cpu(vcpu, buffer);
-	if (what == ABI_STATE_LAPIC)
-		return vlapic_set(vcpu, buffer);
-	for (size_t i = 0; i < size / sizeof(*msrs); i++)
-		if (!msr_write(vcpu, msrs[i].index, msrs[i].value))
+	for (const struct abi_msr *end = msr + count; msr < end; msr++)
+		if (!(is_get ? msr_read(vcpu, msr->index, &msr->value)
+			     : msr_write(vcpu, msr->index, msr->value)))
 			return -ABI_EINVAL;
 	return 0;
+}
+
+int vcpu_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size, bool is_get)
+{
+	if (vcpu->runner)
+		return -ABI_EBUSY;
+	vcpu->needs_look = true;
+	if (what == ABI_STATE_FPU) /* its size is the CPU's matter */
+		return is_get ? arch_vcpu_fpu_get(vcpu, buffer, size)
+			      : arch_vcpu_fpu_set(vcpu, buffer, size);
+	if (what == ABI_STATE_MSRS && size % sizeof(struct abi_msr) == 0)
+		return msrs(vcpu, buffer, size / sizeof(struct abi_msr), is_get);
+	if (what == ABI_STATE_CPU && size == sizeof(struct abi_cpu)) {
+		if (!is_get)
+			return set_cpu(vcpu, buffer);
+		arch_vcpu_get_cpu(vcpu, buffer);
+		return 0;
+	}
+	if (what == ABI_STATE_LAPIC && size == sizeof(struct abi_lapic))
+		return is_get ? vlapic_get(vcpu, buffer) : vlapic_set(vcpu, buffer);
+	return -ABI_EINVAL;
 }
 
 int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint32_t value)

@@ -25,8 +25,7 @@ struct vm {
 	uint32_t doorbell_count;
 	uint32_t vcpu_count;   /* (set once) */
 	struct vcpu *vcpus[1]; /* by index; grows with SMP */
-	uint64_t exits[ABI_EXIT_COUNT];
-	uint64_t to_vmm;
+	struct abi_vm_stats stats;
 	char name[32];
 };
 

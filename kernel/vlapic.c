@@ -398,7 +398,7 @@ bool vlapic_set_base(struct vcpu *vcpu, uint64_t value)
 
 /* ---- state ---- */
 
-void vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state)
+int vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state)
 {
 	*state = (struct abi_lapic){.version = ABI_VERSION,
 				    .apic_base = vcpu->lapic.base_msr,
@@ -406,6 +406,7 @@ void vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state)
 				    .timer_left_ns = vlapic_timer_left_ns(vcpu)};
 	for (unsigned i = 0; i < ARRAY_COUNT(state->registers); i++)
 		state->registers[i] = *vlapic_reg(vcpu, i * 16);
+	return 0;
 }
 
 int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state)

@@ -73,8 +73,8 @@ void vlapic_interrupt(struct vcpu *vcpu, uint32_t lvt);
 /* A message with an 8-bit destination to all vCPUs that it addresses; an invalid one is dropped. */
 void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32_t icr_low);
 
-void vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state);
-/* -ABI_EINVAL: a state that cannot be; nothing changed. */
+/* -ABI_EINVAL: a state that cannot be; nothing changed. Get: 0. */
+int vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state);
 int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state);
 
 /* vlapic_timer.c, of which vlapic.c alone calls these. */

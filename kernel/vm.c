@@ -101,9 +101,6 @@ int vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 
 void vm_stats(struct vm *vm, struct abi_vm_stats *stats)
 {
-	memset(stats, 0, sizeof(*stats));
-	for (unsigned i = 0; i < ABI_EXIT_COUNT; i++)
-		stats->exits[i] = vm->exits[i];
-	stats->to_vmm = vm->to_vmm;
+	*stats = vm->stats;
 	stats->stage2_bytes = vm->stage2.table.table_count * PAGE_SIZE;
 }

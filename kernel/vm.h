@@ -6,6 +6,6 @@
 /* Something became pending: the vCPU's next entry looks, and it wakes if it sleeps. */
 void vcpu_notify(struct vcpu *vcpu);
 /* TSC before the first guest entry of all; 0 = none yet. */
-uint64_t vm_first_entry_tsc(void);
+extern uint64_t vm_first_entry_tsc;
 /* Stage-2 tables of all VMs, in bytes. */
 uint64_t vm_stage2_bytes(void);

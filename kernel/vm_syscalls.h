@@ -23,7 +23,5 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out);
 int64_t vcpu_run(struct vcpu *vcpu);
 void vcpu_kick(struct vcpu *vcpu);
 /* The buffer is ring 0's, at most 4096 bytes, filled by the caller also for get (MSR indexes). */
-int vcpu_get_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size);
-int vcpu_set_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size);
+int vcpu_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size, bool is_get);
 int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint32_t value);
-struct memory *vcpu_page_memory(struct vcpu *vcpu);

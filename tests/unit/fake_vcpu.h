@@ -40,6 +40,16 @@ extern uint32_t fake_direct[64]; /* MSRs that do not exit */
 extern unsigned fake_direct_count;
 extern unsigned fake_vcpu_init_fails; /* arch_vcpu_init and arch_vm_init say -ABI_ENOMEM */
 
+static inline int vcpu_get_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
+{
+	return vcpu_state(vcpu, what, buffer, size, true);
+}
+
+static inline int vcpu_set_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
+{
+	return vcpu_state(vcpu, what, buffer, size, false);
+}
+
 /* fake_start() the first time, a VM with `size` bytes of RAM at 0, its first vCPU. */
 struct vcpu *fake_vcpu_start(uint64_t size);
 /* Bytes of the guest's RAM. */

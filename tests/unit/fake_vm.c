@@ -58,10 +58,7 @@ uint64_t vm_stage2_bytes(void)
 	return 0;
 }
 
-uint64_t vm_first_entry_tsc(void)
-{
-	return 0;
-}
+uint64_t vm_first_entry_tsc;
 
 int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 {
@@ -97,15 +94,9 @@ void vcpu_kick(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
-int vcpu_get_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
+int vcpu_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size, bool is_get)
 {
-	(void)vcpu, (void)buffer, (void)size;
-	return what == ABI_STATE_CPU ? 0 : -ABI_EINVAL;
-}
-
-int vcpu_set_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)
-{
-	(void)vcpu, (void)buffer, (void)size;
+	(void)vcpu, (void)buffer, (void)size, (void)is_get;
 	return what == ABI_STATE_CPU ? 0 : -ABI_EINVAL;
 }
 
@@ -113,9 +104,4 @@ int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint
 {
 	(void)vcpu, (void)offset, (void)is_write, (void)value;
 	return -ABI_EINVAL;
-}
-
-struct memory *vcpu_page_memory(struct vcpu *vcpu)
-{
-	return vcpu->page_memory;
 }

@@ -95,10 +95,10 @@ TEST(each_exit_is_counted_as_what_it_turned_out_to_be)
 	plain(ABI_EXIT_CPUID, 2);
 	plain(ABI_EXIT_WINDOW, 0);
 	handle(&exit);
-	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_CPUID], 2);
-	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_WINDOW], 1);
-	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_MMIO], 1);
-	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_STAGE2], 0);
+	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_CPUID], 2);
+	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_WINDOW], 1);
+	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_MMIO], 1);
+	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_STAGE2], 0);
 }
 
 /* ---- instructions ---- */
@@ -329,8 +329,8 @@ TEST(a_doorbell_is_rung_without_vmm)
 	CHECK_EQ(port(0xfc, 4, true, false), EXIT_NEXT_INSN);
 	CHECK_EQ(event->count, 1);
 	CHECK_EQ(moved(), 2);
-	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_DOORBELL], 1);
-	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_PORT], 0);
+	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_DOORBELL], 1);
+	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_PORT], 0);
 	CHECK_EQ(port(0xfc, 4, false, false), EXIT_TO_VMM);
 	CHECK_EQ(port(0xfc, 4, true, true), EXIT_TO_VMM);
 	CHECK_EQ(port(0xfd, 4, true, false), EXIT_TO_VMM);
@@ -352,7 +352,7 @@ TEST(lazy_memory_is_given_and_the_access_tried_again)
 	CHECK_EQ(touch(0x3008, PT_EXEC), EXIT_SAME_INSN);
 	CHECK_EQ(touch(0x3008, PT_READ), EXIT_SAME_INSN);
 	CHECK_EQ(moved(), 0);
-	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_STAGE2], 3);
+	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_STAGE2], 3);
 }
 
 TEST(an_address_without_ram_goes_to_vmm_with_the_state)
@@ -390,7 +390,7 @@ TEST(code_without_ram_stops_the_vm)
 	CHECK_EQ(touch(0xfec00010, PT_EXEC), EXIT_STOP_VM);
 	CHECK_EQ(vcpu->page->exit.kind, ABI_EXIT_ERROR);
 	CHECK(strlen(vcpu->page->exit.error.text) > 10);
-	CHECK_EQ(vcpu->vm->exits[ABI_EXIT_ERROR], 1);
+	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_ERROR], 1);
 }
 
 TEST(an_event_that_cannot_be_delivered_stops_the_vm)
