@@ -20,7 +20,7 @@
 /* SDM vol 3, "Exception and Interrupt Reference": #DF, #TS to #PF, #AC. No guest has #CP. */
 #define WITH_ERROR_CODE (1u << 8 | 0x1fu << 10 | 1u << 17)
 
-static void raise_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error)
+static enum exit_action inject(struct vcpu *vcpu, uint8_t vector, uint32_t error)
 {
 	vcpu->event = (struct vm_event){.is_valid = 1,
 					.type = VM_EVENT_EXCEPTION,
@@ -28,12 +28,6 @@ static void raise_exception(struct vcpu *vcpu, uint8_t vector, uint32_t error)
 					.has_error = WITH_ERROR_CODE >> (vector & 31) & 1,
 					.error = error};
 	vcpu->needs_look = true;
-}
-
-/* A fault with error code 0, if it has one. */
-static enum exit_action inject(struct vcpu *vcpu, uint8_t vector)
-{
-	raise_exception(vcpu, vector, 0);
 	return EXIT_INJECT;
 }
 
@@ -109,7 +103,7 @@ static enum exit_action on_cr(struct vcpu *vcpu, struct vm_exit *exit)
 	else
 		value = arch_vcpu_is_long(vcpu) ? *gpr : (uint32_t)*gpr;
 	if (!cpuid_cr_is_valid(vcpu, exit->cr.nr, value))
-		return inject(vcpu, VECTOR_GP);
+		return inject(vcpu, VECTOR_GP, 0);
 	if (exit->cr.nr == 8)
 		vlapic_write(vcpu, VLAPIC_TPR, value << 4);
 	else
@@ -123,7 +117,7 @@ static enum exit_action on_xsetbv(struct vcpu *vcpu, UNUSED struct vm_exit *exit
 	uint64_t value = gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX];
 
 	if ((uint32_t)gpr[ABI_RCX] != 0 || arch_vcpu_cpl(vcpu) != 0 || !cpuid_xcr0_is_valid(value))
-		return inject(vcpu, VECTOR_GP);
+		return inject(vcpu, VECTOR_GP, 0);
 	arch_vcpu_set_xcr0(vcpu, value);
 	return EXIT_NEXT_INSN;
 }
@@ -149,7 +143,7 @@ static enum exit_action on_invalidate(UNUSED struct vcpu *vcpu, UNUSED struct vm
 
 static enum exit_action on_undefined(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	return inject(vcpu, VECTOR_UD);
+	return inject(vcpu, VECTOR_UD, 0);
 }
 
 /*
@@ -159,8 +153,7 @@ static enum exit_action on_undefined(struct vcpu *vcpu, UNUSED struct vm_exit *e
  */
 static enum exit_action on_exception(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	raise_exception(vcpu, exit->exception.vector, exit->exception.error);
-	return EXIT_INJECT;
+	return inject(vcpu, exit->exception.vector, exit->exception.error);
 }
 
 static enum exit_action on_interrupt(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
@@ -294,7 +287,7 @@ void exit_take_page(struct vcpu *vcpu)
 	if (page->inject_exception) {
 		uint8_t vector = page->exception_vector & 31;
 
-		raise_exception(vcpu, vector, page->exception_error);
+		inject(vcpu, vector, page->exception_error);
 		if (vector == VECTOR_PF)
 			arch_vcpu_set_cr(vcpu, 2, page->exception_address);
 	} else if (page->inject_vector) {
@@ -302,8 +295,8 @@ void exit_take_page(struct vcpu *vcpu)
 			.is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = page->inject_vector};
 		vcpu->needs_look = true;
 	}
-	if (*(volatile uint32_t *)&page
-		     ->extint) /* raised while vmm answered the exit: no kick comes */
+	/* Raised while vmm answered the exit: no kick comes. */
+	if (*(volatile uint32_t *)&page->extint)
 		vcpu->needs_look = true;
 	page->set = 0;
 	page->inject_exception = 0;
