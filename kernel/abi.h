@@ -342,13 +342,13 @@ struct abi_cpu {
  * What CPUID answers. Ring 0 adds CR4.OSXSAVE (leaf 1), the size of what XCR0 enables (0xd) and, in
  * leaf 0xb, the subleaf and the APIC id; what the table has not is zero.
  */
-#define ABI_CPUID_LEAVES    32u
-#define ABI_CPUID_SUBLEAVES 24u
-#define ABI_CPUID_NO_LEAF   0x3fffffe0u /* a leaf with one of these bits is none of the table's */
+#define ABI_CPUID_LEAVES      128u
+#define ABI_CPUID_SUBLEAVES   24u
+#define ABI_CPUID_NO_LEAF     0x3fffffe0u /* a leaf with one of these bits is none of the table's */
+#define ABI_CPUID_INDEX(leaf) (((leaf) >> 25 | (leaf)) % ABI_CPUID_LEAVES)
 struct abi_cpuid {
-	/* EAX to EDX of subleaf 0, by the leaf's upper two bits and its lower five */
-	uint32_t leaf[4][ABI_CPUID_LEAVES][4];
-	uint32_t has_subleaves; /* by leaf, below 32: ECX counts */
+	uint32_t leaf[ABI_CPUID_LEAVES][4]; /* EAX to EDX of subleaf 0, by ABI_CPUID_INDEX */
+	uint32_t has_subleaves;             /* by leaf, below 32: ECX counts */
 	struct {
 		uint32_t leaf, subleaf, value[4]; /* subleaf 1 and above */
 	} subleaf[ABI_CPUID_SUBLEAVES];

@@ -17,8 +17,8 @@ static const uint32_t *find(const struct abi_cpuid *table, uint32_t leaf, uint32
 
 	if (leaf & ABI_CPUID_NO_LEAF)
 		return zero;
-	if (leaf >= ABI_CPUID_LEAVES || !(table->has_subleaves >> leaf & 1) || subleaf == 0)
-		return table->leaf[leaf >> 30][leaf % ABI_CPUID_LEAVES];
+	if (subleaf == 0 || leaf >= 32 || !(table->has_subleaves >> leaf & 1))
+		return table->leaf[ABI_CPUID_INDEX(leaf)];
 	for (unsigned i = 0; i < ABI_CPUID_SUBLEAVES; i++)
 		if (table->subleaf[i].leaf == leaf && table->subleaf[i].subleaf == subleaf)
 			return table->subleaf[i].value;

@@ -31,31 +31,26 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	vcpu->index = index;
 	vcpu->needs_look = true;
 	object_ref(&vm->object);
-	error = -ABI_ENOMEM;
 	vcpu->page = kpage_alloc_charged(quota);
-	if (!vcpu->page)
-		goto fail;
+	error = vcpu->page ? memory_wrap(quota, MEMORY_KPAGE, kpage_hpa(vcpu->page), PAGE_SIZE,
+					 &vcpu->page_memory)
+			   : -ABI_ENOMEM;
+	if (!error)
+		error = vlapic_init(vcpu);
+	if (!error)
+		error = arch_vcpu_init(vcpu);
+	if (error) {
+		object_unref(&vcpu->object); /* vcpu_destroy takes what there is */
+		return error;
+	}
 	vcpu->page->version = ABI_VERSION;
 	vcpu->page->size = sizeof(*vcpu->page);
 	vcpu->page->xcr0_allowed = cpuid_xcr0_allowed();
 	arch_tsc_scale(&vcpu->page->tsc_mul, &vcpu->page->tsc_shift);
-	error = memory_wrap(quota, MEMORY_KPAGE, kpage_hpa(vcpu->page), PAGE_SIZE,
-			    &vcpu->page_memory);
-	if (error)
-		goto fail;
-	error = vlapic_init(vcpu);
-	if (error)
-		goto fail;
-	error = arch_vcpu_init(vcpu);
-	if (error)
-		goto fail;
 	vlapic_move_tsc(vcpu, -arch_tsc());
 	vm->vcpus[index] = vcpu;
 	*out = vcpu;
 	return 0;
-fail:
-	object_unref(&vcpu->object); /* vcpu_destroy takes what there is */
-	return error;
 }
 
 bool vcpu_destroy(struct object *object)

@@ -26,7 +26,6 @@ struct vm {
 	uint32_t vcpu_count;   /* (set once) */
 	struct vcpu *vcpus[1]; /* by index; grows with SMP */
 	struct abi_vm_stats stats;
-	char name[32];
 };
 
 struct vlapic {

@@ -157,14 +157,6 @@ void vlapic_exit(struct vcpu *vcpu)
 	vcpu->lapic.page = NULL;
 }
 
-static uint32_t processor_priority(struct vcpu *vcpu)
-{
-	uint32_t tpr = *vlapic_reg(vcpu, VLAPIC_TPR);
-	int in_service = highest(vcpu, VLAPIC_ISR);
-
-	return in_service >> 4 > (int)(tpr >> 4) ? (uint32_t)in_service & 0xf0 : tpr;
-}
-
 /* Also while SVR disables it: what waits already is served (SDM vol 3, "Local APIC State After It
    Has Been Software Disabled"). */
 int vlapic_pending(struct vcpu *vcpu)
@@ -235,30 +227,25 @@ static bool is_addressed(const struct vcpu *vcpu, uint32_t destination, bool is_
 }
 
 /* SMI, INIT and start-up do nothing yet; ExtINT comes by the 8259 pair's line alone. */
-static void deliver(struct vcpu *vcpu, uint32_t icr_low)
-{
-	unsigned mode = icr_low >> 8 & 7;
-
-	if (mode <= MODE_LOWEST) {
-		receive(vcpu, icr_low & 0xff, icr_low & LEVEL_TRIGGERED);
-	} else if (mode == MODE_NMI) {
-		vcpu->nmi_pending = true;
-		vcpu_notify(vcpu);
-	}
-}
-
 static void send(struct vm *vm, uint32_t destination, bool is_logical, uint32_t icr_low,
 		 const struct vcpu *except)
 {
+	unsigned mode = icr_low >> 8 & 7;
+
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *vcpu = vm->vcpus[i];
 
 		if (!vcpu || vcpu == except || !is_on(vcpu) ||
 		    !is_addressed(vcpu, destination, is_logical))
 			continue;
-		deliver(vcpu, icr_low);
-		if ((icr_low >> 8 & 7) == MODE_LOWEST)
+		if (mode <= MODE_LOWEST)
+			receive(vcpu, icr_low & 0xff, icr_low & LEVEL_TRIGGERED);
+		if (mode == MODE_LOWEST)
 			return;
+		if (mode == MODE_NMI) {
+			vcpu->nmi_pending = true;
+			vcpu_notify(vcpu);
+		}
 	}
 }
 
@@ -321,7 +308,8 @@ bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value)
 		return false;
 	*value = *vlapic_reg(vcpu, offset);
 	if (offset == VLAPIC_PPR)
-		*value = processor_priority(vcpu);
+		*value = MAX(*vlapic_reg(vcpu, VLAPIC_TPR),
+			     (uint32_t)MAX(highest(vcpu, VLAPIC_ISR), 0) & 0xf0);
 	else if (offset == VLAPIC_TIMER_CURRENT)
 		*value = vlapic_timer_current(vcpu);
 	else if (offset == VLAPIC_ICR && is_x2apic(vcpu))

@@ -3,7 +3,6 @@
 #include "kernel/vm.h"
 
 #include "kernel/doorbell.h"
-#include "kernel/lib.h"
 #include "kernel/memory.h"
 #include "kernel/msr.h"
 #include "kernel/process.h"
@@ -38,7 +37,6 @@ int64_t vm_create(struct process *process, const struct abi_vm_config *config, s
 	if (!vm)
 		return -ABI_ENOMEM;
 	vm->vcpu_count = config->vcpu_count;
-	memcpy(vm->name, config->name, sizeof(vm->name) - 1);
 	vm->next = all_vms;
 	all_vms = vm;
 	error = space_init(&vm->stage2, arch_stage2_format(), quota, 0);

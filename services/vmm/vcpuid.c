@@ -78,7 +78,7 @@ static uint32_t *value_at(struct abi_cpuid *table, uint32_t leaf, uint32_t suble
 	unsigned i = 0;
 
 	if (subleaf == 0)
-		return table->leaf[leaf >> 30][leaf % ABI_CPUID_LEAVES];
+		return table->leaf[ABI_CPUID_INDEX(leaf)];
 	while (table->subleaf[i].subleaf &&
 	       (table->subleaf[i].leaf != leaf || table->subleaf[i].subleaf != subleaf))
 		i++; /* the policies have less than there is room for: test_vcpuid */
