@@ -66,6 +66,22 @@ static bool create_ram(struct machine *machine, uint64_t memory, char *why)
 	return true;
 }
 
+/*
+ * Where no option ROM is, all reads as ones, and each guest kernel looks there for one, byte by
+ * byte. So that this costs no exits, it is backed by what no RAM part takes of the object; a write
+ * still comes to the bus, which drops it.
+ */
+static bool create_roms(struct machine *machine, char *why)
+{
+	uint64_t size = MEMMAP_FIRMWARE - MEMMAP_ROMS;
+	int64_t result;
+
+	memset(machine->parts.part[0].host + MEMMAP_ROMS, 0xff, size);
+	result = vm_map(machine->vm, MEMMAP_ROMS, machine->ram, MEMMAP_ROMS, size, ABI_PROT_READ);
+	return result >= 0 ||
+	       refuse(why, "the place of its ROMs could not be mapped into the VM", result);
+}
+
 static int share(void *context, uint64_t gpa, const struct loader_file *file, uint64_t offset,
 		 uint64_t size)
 {
@@ -149,7 +165,8 @@ bool machine_build(struct machine *machine, const struct settings *settings,
 	struct loader_entry entry;
 
 	if (!create_vm(machine, start, why) || !create_ram(machine, start->memory, why) ||
-	    !load(machine, settings, &entry, why) || !create_vcpu(machine, &entry, why))
+	    !create_roms(machine, why) || !load(machine, settings, &entry, why) ||
+	    !create_vcpu(machine, &entry, why))
 		return false;
 	return !start->has_test_device || create_doorbell(machine, why);
 }

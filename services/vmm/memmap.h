@@ -7,11 +7,13 @@
 
 /*
  * Below 1 MiB it looks as on any PC: the last KiB of low RAM is firmware data, no RAM where a VGA
- * card would be, then the firmware's part, in which the ACPI tables lie. The last GiB below 4 GiB
- * is for devices; RAM that does not fit below goes on at 4 GiB.
+ * card would be, then the place of option ROMs, which is empty, and the firmware's part, in which
+ * the ACPI tables lie. The last GiB below 4 GiB is for devices; RAM that does not fit below goes on
+ * at 4 GiB.
  */
 #define MEMMAP_LOW_END      0x9fc00ull
 #define MEMMAP_VGA          0xa0000ull
+#define MEMMAP_ROMS         0xc0000ull
 #define MEMMAP_FIRMWARE     0xe0000ull
 #define MEMMAP_FIRMWARE_END 0x100000ull
 #define MEMMAP_DEVICES      0xc0000000ull
