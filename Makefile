@@ -241,9 +241,7 @@ $(BUILD)/unit/%.o: %.c
 	$(call compile,HOSTCC,$(HOSTCC) $(HOST_FLAGS))
 $(BUILD)/unit/third/%.o: %.c
 	$(call compile,HOSTCC,$(HOSTCC) $(HOST_FLAGS))
-$(BUILD)/unit/%.o: %.S
-	$(call compile,HOSTAS,$(HOSTCC) $(HOST_FLAGS))
-$(BUILD)/unit/arch/x86_64/string.o: HOST_FLAGS += -Dmemcpy=ring0_memcpy -Dmemset=ring0_memset
+$(BUILD)/unit/%.o: %.S ; $(call compile,HOSTAS,$(HOSTCC) $(HOST_FLAGS) -Dmemcpy=ring0_memcpy -Dmemset=ring0_memset)
 $(BUILD)/fuzz/%.o: %.c
 	$(call compile,FUZZCC,clang $(HOST_FLAGS) -fsanitize=fuzzer-no-link)
 $(BUILD)/fuzz/third/%.o: %.c

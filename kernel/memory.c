@@ -13,7 +13,7 @@
 #define CONTIGUOUS_MAX (4ull << 20)
 #define LARGE_PAGES    (LARGE_SIZE / PAGE_SIZE)
 #define ZERO_PAGES     4u  /* between two looks at interrupts */
-#define DESTROY_STEPS  32u /* frames, or holes, in one call */
+#define DESTROY_STEPS  16u /* frames, or holes, in one call */
 
 static const struct pt_format tree_format = {
 	.present_mask = 1, .table_bits = 1, .leaf_bits = 1, .write_bits = 1 << 1};
@@ -112,31 +112,33 @@ struct pt_leaf memory_page(const struct memory *memory, uint64_t offset)
 
 /* ---- first touch ---- */
 
-/* Goes on zeroing the large frame until somebody else wants the core, then gives it its place. */
-static void zero_some(struct memory *memory)
+/* Goes on zeroing the large frame until somebody else wants the core, then gives it its place; it
+ * waits for that if there is no memory for tables. */
+static int zero_some(struct memory *memory)
 {
-	do {
+	int error;
+
+	while (memory->zero_next < LARGE_PAGES) {
 		for (unsigned i = 0; i < ZERO_PAGES; i++, memory->zero_next++)
 			window_zero(
 				(hpa_t){memory->zero_frame.value + memory->zero_next * PAGE_SIZE});
 		arch_irq_window();
-	} while (memory->zero_next < LARGE_PAGES && !sched_should_yield());
-	if (memory->zero_next < LARGE_PAGES)
-		return;
+		if (sched_should_yield())
+			return 0;
+	}
+	error = pagetable_map(&memory->tree, memory->zero_offset, memory->zero_frame, 2,
+			      PT_READ | PT_WRITE);
+	if (error)
+		return error;
 	memory->is_zeroing = false;
 	memory->owned_pages += LARGE_PAGES;
-	pagetable_map(&memory->tree, memory->zero_offset, memory->zero_frame, 2,
-		      PT_READ | PT_WRITE);
+	return 0;
 }
 
-/* Makes the tables first, so that giving the frame its place cannot fail. */
 static bool zero_start(struct memory *memory, uint64_t offset)
 {
-	uint64_t *entry;
-
 	offset = ALIGN_DOWN(offset, LARGE_SIZE);
 	if (!memory->is_large || memory->size - offset < LARGE_SIZE ||
-	    pagetable_entry(&memory->tree, offset, 2, &entry) != 0 ||
 	    frames_alloc_blocks(0, &memory->zero_frame) != 0)
 		return false;
 	memory->reserved_pages -= LARGE_PAGES;
@@ -170,8 +172,7 @@ int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct p
 	if (memory->is_zeroing ||
 	    (leaf->prot == 0 && leaf->level > 1 && zero_start(memory, offset))) {
 		leaf->level = 0;
-		zero_some(memory);
-		return 0;
+		return zero_some(memory);
 	}
 	if (leaf->prot == 0)
 		return touch_page(memory, offset, leaf);
@@ -209,28 +210,32 @@ void memory_info(const struct memory *memory, struct abi_memory_info *info)
 
 /* ---- end ---- */
 
-/* Frees some frames, then tables; true when none is left. What was freed still stands in the tree.
- */
+/* Frees some frames, and the tables that they stood in; true when none is left. */
 static bool free_some(struct memory *memory)
 {
-	for (unsigned i = 0; i < DESTROY_STEPS; i++) {
-		struct pt_leaf leaf;
+	for (unsigned i = 0; i < DESTROY_STEPS && memory->freed < memory->size; i++) {
+		uint64_t at = memory->freed;
+		struct pt_leaf leaf = memory_page(memory, at);
 
-		if (memory->freed >= memory->size)
-			return !memory->tree.table_count || pagetable_exit(&memory->tree);
-		leaf = memory_page(memory, memory->freed);
-		memory->freed = ALIGN_DOWN(memory->freed, pagetable_size(leaf.level)) +
-				pagetable_size(leaf.level);
-		if (leaf.prot == 0)
-			continue;
-		if (leaf.level == 2)
+		memory->freed =
+			ALIGN_DOWN(at, pagetable_size(leaf.level)) + pagetable_size(leaf.level);
+		if (leaf.prot && leaf.level == 2)
 			frames_free_block(leaf.frame);
-		else if (frames_unref(leaf.frame))
+		else if (leaf.prot && frames_unref(leaf.frame))
 			frames_free(leaf.frame);
-		else
+		else if (leaf.prot)
 			frames_unreserve(1);
+		if (memory->tree.table_count && (leaf.prot || leaf.level == 1) &&
+		    memory->freed % UNMAP_STEP == 0)
+			pagetable_unmap(&memory->tree, ALIGN_DOWN(at, UNMAP_STEP), UNMAP_STEP);
 	}
-	return false;
+	if (memory->freed < memory->size)
+		return false;
+	if (memory->tree.table_count) {
+		pagetable_unmap(&memory->tree, 0, memory->size);
+		pagetable_exit(&memory->tree);
+	}
+	return true;
 }
 
 bool memory_destroy(struct object *object)

@@ -9,7 +9,6 @@
 #define ENTRY_COUNT   512u
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 #define ENTRY_LARGE   (1ull << 7)
-#define EXIT_TABLES   8u /* freed by one call of pagetable_exit */
 
 static bool is_leaf(uint64_t entry, unsigned level)
 {
@@ -93,8 +92,10 @@ int pagetable_entry(struct pagetable *pt, uint64_t address, unsigned level, uint
 		if (*entry & pt->format->present_mask)
 			return -ABI_EEXIST;
 		table = table_alloc(pt);
-		if (!table)
+		if (!table) {
+			pagetable_unmap(pt, address, PAGE_SIZE); /* what there is of the tables */
 			return -ABI_ENOMEM;
+		}
 		*entry = kpage_hpa(table).value | pt->format->table_bits;
 		entry = entry_of(table, address, l - 1);
 	}
@@ -108,8 +109,6 @@ int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned 
 	uint64_t *entry;
 	int error = pagetable_entry(pt, address, level, &entry);
 
-	if (error == -ABI_ENOMEM) /* frees what there is of the tables */
-		pagetable_unmap(pt, address, pagetable_size(level));
 	if (error)
 		return error;
 	if ((*entry & pt->format->present_mask) && !is_leaf(*entry, level))
@@ -118,9 +117,9 @@ int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned 
 	return 0;
 }
 
-/* The part of [address, end) that lies in one table. Returns true if the table is empty then. */
+/* The part of [address, end) that lies in one table. Returns true if the table may go then. */
 static bool unmap(struct pagetable *pt, uint64_t *table, unsigned level, uint64_t address,
-		  uint64_t end, bool keeps_tables)
+		  uint64_t end)
 {
 	while (address < end) {
 		uint64_t *entry = entry_of(table, address, level);
@@ -129,55 +128,29 @@ static bool unmap(struct pagetable *pt, uint64_t *table, unsigned level, uint64_
 		if (*entry & pt->format->present_mask) {
 			if (is_leaf(*entry, level)) {
 				*entry = 0;
-			} else if (unmap(pt, table_at(*entry), level - 1, address, MIN(next, end),
-					 keeps_tables)) {
+			} else if (unmap(pt, table_at(*entry), level - 1, address,
+					 MIN(next, end))) {
 				table_free(pt, table_at(*entry));
 				*entry = 0;
 			}
 		}
 		address = next;
 	}
-	for (unsigned i = 0; i < ENTRY_COUNT && !keeps_tables; i++)
+	for (unsigned i = 0; i < ENTRY_COUNT && pt->quota; i++)
 		if (table[i] & pt->format->present_mask)
 			return false;
-	return !keeps_tables;
+	return pt->quota;
 }
 
 void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size)
 {
-	unmap(pt, kpage_at(pt->root), pt->levels, address, address + size, !pt->quota);
+	unmap(pt, kpage_at(pt->root), pt->levels, address, address + size);
 }
 
-void pagetable_clear(struct pagetable *pt, uint64_t address, uint64_t size)
+void pagetable_exit(struct pagetable *pt)
 {
-	unmap(pt, kpage_at(pt->root), pt->levels, address, address + size, true);
-}
-
-/* Frees the tables below this one, as many as *budget allows; true = none is left. */
-static bool free_below(struct pagetable *pt, uint64_t *table, unsigned level, unsigned *budget)
-{
-	unsigned count = level == 4 ? ENTRY_COUNT / 2 : ENTRY_COUNT;
-
-	for (unsigned i = 0; level > 1 && i < count; i++) {
-		if (!(table[i] & pt->format->present_mask) || is_leaf(table[i], level))
-			continue;
-		if (!free_below(pt, table_at(table[i]), level - 1, budget) || *budget == 0)
-			return false;
-		--*budget;
-		table_free(pt, table_at(table[i]));
-		table[i] = 0;
-	}
-	return true;
-}
-
-bool pagetable_exit(struct pagetable *pt)
-{
-	unsigned budget = EXIT_TABLES;
-
-	if (!free_below(pt, kpage_at(pt->root), pt->levels, &budget))
-		return false;
 	table_free(pt, kpage_at(pt->root));
-	return true;
+	ASSERT(pt->table_count == 0);
 }
 
 struct pt_leaf pagetable_query(const struct pagetable *pt, uint64_t address)

@@ -52,11 +52,9 @@ static inline uint64_t pagetable_size(unsigned level)
 /* Allocates an empty root. -ABI_ENOMEM. */
 int pagetable_init(struct pagetable *pt, const struct pt_format *format, unsigned levels,
 		   struct quota *quota);
-/*
- * Frees all tables of the lower half (the upper is ring 0's own), not what the leaves point to. In
- * chunks: returns true when done.
- */
-bool pagetable_exit(struct pagetable *pt);
+/* Frees the root, when everything has been unmapped; where the CPU has it, its upper half is ring
+ * 0's own. */
+void pagetable_exit(struct pagetable *pt);
 /* Maps one leaf of `level` at `address`; replaces a leaf of the same level. -ABI_ENOMEM;
  * -ABI_EEXIST: a table stands there, or a larger leaf. */
 int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned level,
@@ -66,8 +64,6 @@ int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned 
  * TLB. The kernel's tables (quota NULL) stay, so that the upper halves of all roots stay alike.
  */
 void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size);
-/* The same, but keeps tables that get empty: cheap for single pages that will come back. */
-void pagetable_clear(struct pagetable *pt, uint64_t address, uint64_t size);
 struct pt_leaf pagetable_query(const struct pagetable *pt, uint64_t address);
 /* Replaces the 2 MiB leaf at `address` by a table of 4 KiB leaves. -ABI_ENOMEM. */
 int pagetable_split(struct pagetable *pt, uint64_t address);

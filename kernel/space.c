@@ -9,8 +9,7 @@
 #include "kernel/memory.h"
 #include "kernel/sched.h"
 
-#define MAPPINGS_MAX 1024u              /* of a space: a lookup may walk them all */
-#define UNMAP_STEP   (256u * PAGE_SIZE) /* without a look at other threads */
+#define MAPPINGS_MAX 1024u /* of a space: a lookup may walk them all */
 
 int space_init(struct space *space, const struct pt_format *format, struct quota *quota,
 	       unsigned user_prot)
@@ -134,7 +133,7 @@ void mapping_drop(struct memory *memory, uint64_t offset, uint64_t size)
 
 		if (start >= end)
 			continue;
-		pagetable_clear(&m->space->table, m->address + (start - m->offset), end - start);
+		pagetable_unmap(&m->space->table, m->address + (start - m->offset), end - start);
 		flush(m->space, m->address + (start - m->offset), end - start);
 	}
 }
@@ -177,7 +176,8 @@ bool space_exit(struct space *space)
 		cpu->space = NULL;
 		arch_space_activate(arch_kernel_table()->root);
 	}
-	return pagetable_exit(&space->table);
+	pagetable_exit(&space->table);
+	return true;
 }
 
 int space_fault(struct space *space, uint64_t address, unsigned access)
@@ -207,24 +207,22 @@ int space_fault(struct space *space, uint64_t address, unsigned access)
 	return pagetable_map(&space->table, address, leaf.frame, 1, prot);
 }
 
-int space_copy(struct space *space, uint64_t address, void *bytes, size_t size, unsigned access)
+int space_read(struct space *space, uint64_t address, void *to, size_t size)
 {
 	while (size) {
 		size_t part = MIN(size, PAGE_SIZE - address % PAGE_SIZE);
 		struct pt_leaf leaf = pagetable_query(&space->table, address);
-		char *there;
 
-		if (!(leaf.prot & access)) { /* a large frame takes several faults to zero */
-			int error = space_fault(space, address, access);
+		if (!leaf.prot) { /* a large frame takes several faults to zero */
+			int error = space_fault(space, address, PT_READ);
 
 			if (error)
 				return error;
 			continue;
 		}
-		there = (char *)window_map(0, leaf.frame) + address % PAGE_SIZE;
-		memcpy(access & PT_WRITE ? there : bytes, access & PT_WRITE ? bytes : there, part);
+		memcpy(to, (char *)window_map(0, leaf.frame) + address % PAGE_SIZE, part);
 		address += part;
-		bytes = (char *)bytes + part;
+		to = (char *)to + part;
 		size -= part;
 	}
 	return 0;

@@ -30,6 +30,8 @@ struct mapping {
 	uint64_t gone;                   /* bytes unmapped */
 };
 
+#define UNMAP_STEP (256u * PAGE_SIZE) /* without a look at other threads */
+
 int space_init(struct space *space, const struct pt_format *format, struct quota *quota,
 	       unsigned user_prot);
 /* Unmaps everything and frees the tables; in chunks: true when done. */
@@ -52,8 +54,8 @@ int space_unmap(struct space *space, uint64_t address, uint64_t size);
  * frame, quota of the object's owner used up.
  */
 int space_fault(struct space *space, uint64_t address, unsigned access);
-/* Copies to (PT_WRITE) or from (PT_READ) the space; faults as space_fault. */
-int space_copy(struct space *space, uint64_t address, void *bytes, size_t size, unsigned access);
+/* Copies from the space; faults as space_fault. */
+int space_read(struct space *space, uint64_t address, void *to, size_t size);
 /* Unmaps one more piece; when nothing is left, frees the mapping and returns true. */
 bool mapping_step(struct mapping *mapping);
 /* Removes what is mapped of a part of the object everywhere; the next access comes back to

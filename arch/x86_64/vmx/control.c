@@ -232,7 +232,7 @@ static void load_pdptes(struct vcpu *vcpu)
 	uint64_t reserved = 0x1e6 | ~((1ull << guest_limits.physical_bits) - 1);
 	uint64_t entries[4] = {0};
 
-	space_copy(&vcpu->vm->stage2, cr3 & 0xffffffe0, entries, sizeof(entries), PT_READ);
+	space_read(&vcpu->vm->stage2, cr3 & 0xffffffe0, entries, sizeof(entries));
 	for (unsigned i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, entries[i] & reserved ? 0 : entries[i]);
 }
