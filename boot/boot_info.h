@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC   0x464e494c45425243ull /* "CRBELINF" */
-#define BOOT_INFO_VERSION 2u
+#define BOOT_INFO_VERSION 3u
 #define BOOT_PATH_SIZE    256u                      /* of a module's path, with its NUL */
 #define BOOT_MODULE_MAX   4096u                     /* files below \corbel\ plus services */
 #define BOOT_RANGE_MAX    (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
@@ -32,7 +32,7 @@ struct boot_range {
 };
 
 enum boot_module_kind {
-	BOOT_MODULE_SERVICE = 1, /* an ELF program built into corbel.efi; path is a name: "init" */
+	BOOT_MODULE_SERVICE = 1, /* an ELF program built into corbel.efi; path is a name */
 	BOOT_MODULE_FILE = 2,    /* a file; path relative to \corbel\, "/" between parts */
 };
 
@@ -44,12 +44,19 @@ struct boot_module {
 	char path[BOOT_PATH_SIZE]; /* NUL-terminated */
 };
 
-/* A segment of the kernel image that was loaded, for W^X page tables. */
+/* A segment of a program that was loaded, for W^X page tables. */
 struct boot_segment {
 	uint64_t virt, phys, size; /* multiples of 4096 */
 	uint32_t is_writable, is_executable;
 };
 #define BOOT_SEGMENT_MAX 8u
+
+/* init, the first program of ring 3, in a MODULE range. */
+struct boot_init {
+	struct boot_segment segments[BOOT_SEGMENT_MAX];
+	uint32_t segment_count, reserved;
+	uint64_t entry;
+};
 
 struct boot_framebuffer {
 	uint64_t start, size;                  /* 0 = none */
@@ -115,6 +122,7 @@ struct boot_info {
 	uint32_t module_count, module_size;
 	struct boot_segment segments[BOOT_SEGMENT_MAX];
 	uint32_t segment_count, reserved;
+	struct boot_init init;
 	struct boot_acpi acpi;
 	struct boot_clock clock;
 	uint64_t smbios; /* SMBIOS 3 or 2 entry point; 0 = none */

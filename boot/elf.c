@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's ELF file: what of it goes where. Pure. */
+/* The ELF files of the kernel and of init: what of them goes where. Pure. */
 #include "boot/elf.h"
 #include "boot/bytes.h"
 
@@ -25,22 +25,23 @@ struct program_header {
 #define FLAG_WRITE     2u
 #define PAGE_SIZE      4096ull
 
-static const char *part_check(struct elf_image *image, const struct program_header *p, size_t size)
+static const char *part_check(struct elf_image *image, const struct program_header *p, size_t size,
+			      uint64_t virt_min)
 {
 	struct elf_part *part = &image->parts[image->part_count];
 	uint64_t above;
 
 	if (image->part_count == BOOT_SEGMENT_MAX)
-		return "the kernel has too many segments";
+		return "a program has too many segments";
 	if (p->offset > size || p->file_size > size - p->offset || p->file_size > p->size)
-		return "a segment of the kernel reaches past the end of its file";
-	if (p->virt % PAGE_SIZE || p->virt < ELF_VIRT_MIN || p->size > ELF_SIZE_MAX)
-		return "a segment of the kernel has a wrong address or size";
+		return "a segment of a program reaches past the end of its file";
+	if (p->virt % PAGE_SIZE || p->virt < virt_min || p->size > ELF_SIZE_MAX)
+		return "a segment of a program has a wrong address or size";
 	if (!image->part_count)
 		image->virt = p->virt;
 	above = p->virt - image->virt; /* huge if it lies below */
 	if (above < image->size || above > ELF_SIZE_MAX)
-		return "the kernel's segments overlap or lie too far apart";
+		return "a program's segments overlap or lie too far apart";
 	*part = (struct elf_part){
 		.offset = p->offset,
 		.file_size = p->file_size,
@@ -52,12 +53,12 @@ static const char *part_check(struct elf_image *image, const struct program_head
 	/* At most 128 MiB above p->virt, which the next check bounds: nothing wraps unseen. */
 	image->size = above + part->size;
 	if (image->size > ELF_SIZE_MAX || image->virt + image->size - 1 < image->virt)
-		return "the kernel is too large";
+		return "a program is too large";
 	image->part_count++;
 	return NULL;
 }
 
-const char *elf_check(struct elf_image *image, const uint8_t *file, size_t size)
+const char *elf_check(struct elf_image *image, const uint8_t *file, size_t size, uint64_t virt_min)
 {
 	struct elf_header header;
 	struct program_header program;
@@ -65,20 +66,20 @@ const char *elf_check(struct elf_image *image, const uint8_t *file, size_t size)
 
 	*image = (struct elf_image){0};
 	if (size < sizeof(header))
-		return "the kernel's file is too short";
+		return "a program's file is too short";
 	memcpy(&header, file, sizeof(header));
 	if (memcmp(header.ident, "\177ELF\2\1\1", 7) || header.type != TYPE_EXEC ||
 	    header.machine != MACHINE_X86_64 || header.program_size != sizeof(program))
-		return "the kernel is no static x86-64 ELF program";
+		return "a program is no static x86-64 ELF file";
 	if (header.program_offset > size ||
 	    header.program_count > (size - header.program_offset) / sizeof(program))
-		return "the kernel's program headers reach past the end of its file";
+		return "a program's headers reach past the end of its file";
 	for (unsigned i = 0; i < header.program_count; i++) {
 		memcpy(&program, file + header.program_offset + i * sizeof(program),
 		       sizeof(program));
 		if (program.type != SEGMENT_LOAD || !program.size)
 			continue;
-		fault = part_check(image, &program, size);
+		fault = part_check(image, &program, size, virt_min);
 		if (fault)
 			return fault;
 	}
@@ -87,7 +88,7 @@ const char *elf_check(struct elf_image *image, const uint8_t *file, size_t size)
 		if (image->parts[i].is_executable && header.entry >= image->parts[i].virt &&
 		    header.entry - image->parts[i].virt < image->parts[i].size)
 			return NULL;
-	return "the kernel's entry point is not in its code";
+	return "a program's entry point is not in its code";
 }
 
 void elf_load(const struct elf_image *image, const uint8_t *file, void *memory, uint64_t phys,

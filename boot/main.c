@@ -35,19 +35,21 @@ static struct boot_info *new_info(uint64_t tsc_entry)
 	return info;
 }
 
-/* Returns the kernel's entry point. */
-static uint64_t load_kernel(struct boot_info *info)
+/* Returns the program's entry point. */
+static uint64_t load_program(const struct payload *file, uint64_t virt_min,
+			     enum boot_range_kind kind, struct boot_segment *segments,
+			     uint32_t *segment_count)
 {
-	const struct payload *file = &payload_kernel;
 	static struct elf_image image;
-	const char *fault = elf_check(&image, file->start, (size_t)(file->end - file->start));
+	const char *fault =
+		elf_check(&image, file->start, (size_t)(file->end - file->start), virt_min);
 	void *memory;
 
 	if (fault)
 		firmware_stop(EFI_LOAD_ERROR, "corbel.efi is damaged: %s", fault);
-	memory = memory_alloc_2m(image.size, BOOT_RANGE_KERNEL, "the kernel");
-	elf_load(&image, file->start, memory, (uintptr_t)memory, info->segments);
-	info->segment_count = image.part_count;
+	memory = memory_alloc_2m(image.size, kind, file->name);
+	elf_load(&image, file->start, memory, (uintptr_t)memory, segments);
+	*segment_count = image.part_count;
 	return image.entry;
 }
 
@@ -80,9 +82,12 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	check_cpu(&cpu);              /* or back to the firmware with a sentence */
 	memory_init();                /* from here on every page that is taken is listed */
 	info = new_info(tsc_entry);
-	entry = load_kernel(info); /* to any address, 2 MiB aligned if possible */
-	load_modules(info);        /* the services, then the files below \corbel\ */
-	machine_read_acpi(info);   /* with the tables of \corbel\acpi\ put in */
+	entry = load_program(&payload_kernel, ELF_VIRT_KERNEL, BOOT_RANGE_KERNEL, info->segments,
+			     &info->segment_count); /* to any address */
+	info->init.entry = load_program(&payload_services[0], ELF_VIRT_INIT, BOOT_RANGE_MODULE,
+					info->init.segments, &info->init.segment_count);
+	load_modules(info);      /* the other services, then the files below \corbel\ */
+	machine_read_acpi(info); /* with the tables of \corbel\acpi\ put in */
 	modules_exit(info);
 	interrupts_read(&info->acpi);
 	clock_read(info);        /* how fast the TSC is, and what time it has */

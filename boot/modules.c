@@ -59,7 +59,7 @@ void modules_remove(struct boot_info *info, uint32_t index)
 
 void modules_add_services(struct boot_info *info)
 {
-	for (const struct payload *p = payload_services; p->name; p++) {
+	for (const struct payload *p = payload_services + 1; p->name; p++) { /* without init */
 		uint64_t size = (uint64_t)(p->end - p->start);
 
 		memcpy(modules_add(info, BOOT_MODULE_SERVICE, p->name, size), p->start, size);

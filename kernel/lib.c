@@ -12,15 +12,6 @@ void string_copy(char *to, const char *from, size_t size)
 		to[i] = 0;
 }
 
-bool string_equal(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	return *a == *b;
-}
-
 void string_append(char *to, const char *from, size_t size)
 {
 	size_t length = 0;

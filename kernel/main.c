@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What happens at boot: one list. */
+#include "boot/boot_info.h"
 #include "kernel/arch.h"
-#include "kernel/elf.h"
 #include "kernel/frames.h"
 #include "kernel/memory.h"
 #include "kernel/panic.h"
@@ -14,34 +14,47 @@
 #define KERNEL_LEAST                                                                               \
 	(4ull << 20) /* is not given away: pieces of pages and blocks that quotas do not see */
 
+/* What is written is a copy. */
+static void init_map(struct process *process, const struct boot_segment *segment)
+{
+	unsigned prot = PT_READ | (segment->is_writable ? PT_WRITE : 0) |
+			(segment->is_executable ? PT_EXEC : 0);
+	struct memory *image, *memory;
+
+	if (memory_wrap(NULL, MEMORY_BOOT, (hpa_t){segment->phys}, segment->size, &image) != 0 ||
+	    memory_create(process->quota, segment->size, 0, &memory) != 0 ||
+	    memory_cow(memory, 0, image, 0, segment->size) != 0 ||
+	    space_map(&process->space, segment->virt, memory, 0, segment->size, prot) != 0)
+		panic("no memory for init's segments");
+}
+
 /* The first process: it has all the RAM and the system object, and starts all others. */
-static void init_start(void)
+static void init_start(const struct boot_init *init)
 {
 	uint64_t free = frames_free_count() * PAGE_SIZE;
-	const struct module *module = system_service("init");
 	struct process *process;
 	struct memory *stack;
 	struct thread *thread;
-	uint64_t entry;
 
-	if (!module)
-		panic("the bundle has no init");
 	if (free < 4 * KERNEL_LEAST ||
 	    process_create(NULL, "init", free - free / KERNEL_SHARE - KERNEL_LEAST, &process) !=
 		    0 ||
 	    handle_install(process, system_object(), ABI_RIGHT_ALL) != ABI_HANDLE_BOOTSTRAP)
 		panic("no memory for init");
 	process->is_init = true;
-	entry = elf_load(process, module);
+	for (uint32_t i = 0; i < init->segment_count; i++)
+		init_map(process, &init->segments[i]);
 	if (memory_create(process->quota, INIT_STACK_SIZE, 0, &stack) != 0 ||
 	    space_map(&process->space, ABI_USER_END - INIT_STACK_SIZE, stack, 0, INIT_STACK_SIZE,
 		      PT_READ | PT_WRITE) != 0 ||
-	    thread_create(process, entry, ABI_USER_END, ABI_HANDLE_BOOTSTRAP, &thread) != 0)
+	    thread_create(process, init->entry, ABI_USER_END, ABI_HANDLE_BOOTSTRAP, &thread) != 0)
 		panic("no memory for init");
 }
 
 void kernel_main(const struct boot_info *info)
 {
+	const struct boot_init init = info->init;
+
 	arch_early_init(); /* COM1 and traps: from here on a panic is seen */
 	frames_init(info); /* our own page tables, and who uses which RAM */
 	window_init();     /* addresses for frames that are not ring 0's */
@@ -50,6 +63,6 @@ void kernel_main(const struct boot_info *info)
 	arch_init(info);   /* APIC, clock, VT-x or SVM; the loader's memory is gone after it */
 	frames_reclaim_loader(); /* and free */
 	reaper_init();           /* the thread that takes dead objects to pieces */
-	init_start();            /* the first process, not running yet */
+	init_start(&init);       /* the first process, not running yet */
 	sched_start();           /* from the boot stack to the threads */
 }

@@ -74,15 +74,6 @@ const struct module *system_module(uint64_t index)
 	return index < module_count ? module_at((uint32_t)index) : NULL;
 }
 
-const struct module *system_service(const char *name)
-{
-	for (uint32_t i = 0; i < module_count; i++)
-		if (module_at(i)->info.kind == BOOT_MODULE_SERVICE &&
-		    string_equal(module_at(i)->info.path, name))
-			return module_at(i);
-	return NULL;
-}
-
 void system_info(struct abi_system_info *info)
 {
 	*info = boot;

@@ -12,8 +12,6 @@ void system_init(const struct boot_info *info);
 struct object *system_object(void);
 /* NULL = no module of that index. The memory object is the kernel's. */
 const struct module *system_module(uint64_t index);
-/* A service of the bundle by its name; NULL = none. */
-const struct module *system_service(const char *name);
 void system_info(struct abi_system_info *info);
 
 struct module {

@@ -175,7 +175,7 @@ def good(rig):
             if path.startswith("corbel/") and not re.fullmatch(r"corbel/acpi/[^/]*\.aml", path, re.I)}
     got = {line for line in lines if line.startswith("file ")}
     results.append((want == got, "files arrive whole", f"missing {sorted(want - got)}, too many {sorted(got - want)}"))
-    results.append((any(line.startswith("service init ") for line in lines), "services arrive", log.tail()))
+    results.append((any(line.startswith("service two ") for line in lines), "services arrive", log.tail()))
     results.append(("table SSDT ADDED    0000000000000063" in lines, "an ACPI table is added", log.tail()))
     if not rig.startswith("bochs"):
         is_there = "table HPET REPLACED 0000000000000038" in lines and \
@@ -190,7 +190,7 @@ def empty(rig):
         write_disk(disk.name, [Volume({"EFI/BOOT/BOOTX64.EFI": PROBE.read_bytes()})])
         log = machine.run(rig, disk.name, ["probe"], "--memory", str(MEMORY), timeout=120)
     bare = rig.startswith("bochs") or log.has("^boot: no folder .corbel on the boot volume$")
-    return [(bare and "modules 0000000000000002" in log.guests["probe"] and "probe: end" in log.guests["probe"],
+    return [(bare and "modules 0000000000000001" in log.guests["probe"] and "probe: end" in log.guests["probe"],
              "it boots without files", log.tail())]
 
 

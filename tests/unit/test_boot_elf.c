@@ -4,7 +4,7 @@
 #include "tests/unit/unit.h"
 #include <elf.h>
 
-#define BASE ELF_VIRT_MIN
+#define BASE ELF_VIRT_KERNEL
 
 struct file {
 	Elf64_Ehdr header;
@@ -50,7 +50,7 @@ static struct file *good(void)
 
 static const char *check(struct file *file)
 {
-	const char *fault = elf_check(&image, (uint8_t *)file, sizeof(*file));
+	const char *fault = elf_check(&image, (uint8_t *)file, sizeof(*file), ELF_VIRT_KERNEL);
 
 	free(file);
 	return fault;
@@ -62,7 +62,7 @@ TEST(loads_a_good_one)
 	struct boot_segment segments[BOOT_SEGMENT_MAX];
 	uint8_t *memory;
 
-	CHECK(!elf_check(&image, (uint8_t *)file, sizeof(*file)));
+	CHECK(!elf_check(&image, (uint8_t *)file, sizeof(*file), ELF_VIRT_KERNEL));
 	CHECK_EQ(image.virt, BASE);
 	CHECK_EQ(image.size, 0x7000);
 	CHECK_EQ(image.part_count, 3);
@@ -96,7 +96,7 @@ TEST(every_truncation_is_refused)
 		uint8_t *copy = malloc(size ? size : 1);
 
 		memcpy(copy, file, size);
-		CHECK(elf_check(&image, copy, size));
+		CHECK(elf_check(&image, copy, size, ELF_VIRT_KERNEL));
 		free(copy);
 	}
 	free(file);
