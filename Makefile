@@ -48,8 +48,7 @@ BOOT_OBJS := $(addprefix boot/,main.o cpu.o firmware.o memory.o ranges.o modules
 	machine.o acpi.o acpi_parse.o clock.o date.o interrupts.o handover.o paging.o jump.o text.o bytes.o)
 
 KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
-	timer.o sched.o thread.o process.o memory.o memory_cow.o space.o channel.o event.o waitset.o device.o system.o \
-	syscall.o syscall_process.o syscall_memory.o syscall_ipc.o syscall_machine.o syscall_vm.o)
+	timer.o sched.o thread.o process.o memory.o memory_cow.o space.o channel.o event.o waitset.o device.o system.o syscall.o)
 VIRT_OBJS := $(addprefix kernel/,vm.o vcpu.o exit.o cpuid.o msr.o vlapic.o vlapic_timer.o doorbell.o)
 ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o string.o apic.o clock.o console.o \
 	core.o fpu.o hv.o ioapic.o paging.o panic.o power.o thread.o traps.o usercopy.o guest_regs.o guest_state.o) \

@@ -16,7 +16,7 @@ enum boot_range_kind {
 	BOOT_RANGE_LOADER = 2, /* boot_info, its arrays, the loader's page tables and stack: RAM to
 				  free once the kernel has copied what it needs */
 	BOOT_RANGE_KERNEL = 3, /* the loaded kernel image */
-	BOOT_RANGE_MODULE = 4, /* one module (services, files); each in a range of its own */
+	BOOT_RANGE_MODULE = 4, /* a module (service, file) or the list of them */
 	BOOT_RANGE_ACPI = 5,   /* ACPI tables and NVS: kept as they are */
 	BOOT_RANGE_RUNTIME_CODE = 6, /* UEFI runtime services, mapped for ResetSystem only */
 	BOOT_RANGE_RUNTIME_DATA = 7,
@@ -42,6 +42,7 @@ struct boot_module {
 	uint32_t kind;  /* enum boot_module_kind */
 	uint32_t reserved;
 	char path[BOOT_PATH_SIZE]; /* NUL-terminated */
+	uint64_t unused[29];       /* 512 bytes: none lies across the end of a page */
 };
 
 /* A segment of a program that was loaded, for W^X page tables. */

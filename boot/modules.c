@@ -14,7 +14,7 @@ struct boot_module *modules_list(const struct boot_info *info)
 void modules_init(struct boot_info *info)
 {
 	info->modules = (uintptr_t)memory_alloc(BOOT_MODULE_MAX * sizeof(struct boot_module),
-						BOOT_RANGE_LOADER, "", "the list of modules");
+						BOOT_RANGE_MODULE, "", "the list of modules");
 	info->module_size = sizeof(struct boot_module);
 }
 

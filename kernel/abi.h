@@ -14,114 +14,110 @@
 #define ABI_VERSION 1u
 
 /* errno values as newlib and Linux have them, so that ring 3 needs no table. */
-#define ABI_EPERM     1
-#define ABI_ENOENT    2
-#define ABI_EINTR     4
-#define ABI_EIO       5
-#define ABI_E2BIG     7
-#define ABI_EBADF     9
-#define ABI_EAGAIN    11
-#define ABI_ENOMEM    12
-#define ABI_EFAULT    14
-#define ABI_EBUSY     16
-#define ABI_EEXIST    17
-#define ABI_ENODEV    19
-#define ABI_EINVAL    22
-#define ABI_ENOSPC    28
-#define ABI_EPIPE     32
-#define ABI_ERANGE    34
-#define ABI_ENOSYS    38 /* newlib says 88; the call stubs translate nothing, ours is 38 */
-#define ABI_EBADTYPE  95
-#define ABI_ETIMEDOUT 110
+#define ABI_EPERM    1
+#define ABI_ENOENT   2
+#define ABI_EINTR    4
+#define ABI_E2BIG    7
+#define ABI_EBADF    9
+#define ABI_EAGAIN   11
+#define ABI_ENOMEM   12
+#define ABI_EFAULT   14
+#define ABI_EBUSY    16
+#define ABI_EEXIST   17
+#define ABI_ENODEV   19
+#define ABI_EINVAL   22
+#define ABI_ENOSPC   28
+#define ABI_EPIPE    32
+#define ABI_ENOSYS   38 /* newlib says 88; the call stubs translate nothing, ours is 38 */
+#define ABI_EBADTYPE 95
 
 typedef int32_t handle_t; /* index in the caller's table, 0 and above */
 
 enum abi_syscall {
 	/* handles */
-	SYS_HANDLE_CLOSE = 0, /* (h) */
-	SYS_HANDLE_DUP = 1,   /* (h, rights) -> handle; rights must be a subset */
-	/* processes and threads */
-	SYS_PROCESS_CREATE = 2, /* (const char name[32], quota_bytes) -> handle; the quota is taken
-				   from the caller's own and comes back when the process is dead */
-	SYS_PROCESS_GIVE = 3,   /* (process, h, rights) -> number of the new handle in that process;
-				   needs MANAGE on process, TRANSFER on h; lowest free number */
-	SYS_PROCESS_EXIT = 4,   /* (status); ends all threads of the caller */
-	SYS_PROCESS_KILL = 5,   /* (process); needs MANAGE */
-	SYS_PROCESS_INFO = 6,   /* (process, struct abi_process_info *) */
-	SYS_THREAD_CREATE = 7,  /* (process, entry, stack_top, arg) -> handle; starts at once with
-				   RDI = arg, RSP = stack_top - 8 (as after a call) */
-	SYS_THREAD_EXIT = 8,    /* () */
-	SYS_THREAD_YIELD = 9,   /* () */
+	SYS_HANDLE_CLOSE, /* (h) */
+	/* processes (-1 = the caller) and threads */
+	SYS_PROCESS_CREATE, /* (system, quota_bytes) -> handle; needs MANAGE; the quota is taken
+			       from the caller's own and comes back when the process is dead */
+	SYS_PROCESS_GIVE,   /* (process, h, rights) -> number of the new handle in that process: 0,
+			       1, 2, ... in a new one; needs MANAGE on process, TRANSFER on h;
+			       rights must be a subset */
+	SYS_PROCESS_EXIT,   /* (status); ends all threads of the caller */
+	SYS_PROCESS_KILL,   /* (process); needs MANAGE */
+	SYS_PROCESS_INFO,   /* (process, struct abi_process_info *) */
+	SYS_THREAD_CREATE,  /* (process, entry, stack_top, arg) ; starts at once with
+			       RDI = arg, RSP = stack_top - 8 (as after a call) */
+	SYS_THREAD_EXIT,    /* () */
+	SYS_THREAD_YIELD,   /* () */
 	/* memory */
-	SYS_MEMORY_CREATE = 10, /* (size, flags ABI_MEMORY_*) -> handle; size multiple of 4096 */
-	SYS_MEMORY_COW = 11, /* (dst, dst_offset, src, src_offset, size): pages of dst, untouched so
-				far, become copy-on-write of src's; needs WRITE on dst, READ on src;
-				multiples of 4096; -EBUSY: a page of dst was touched already */
-	SYS_MEMORY_MAP = 12, /* (process, memory, offset, size, va or 0, prot ABI_PROT_*) -> va;
-				process -1 = the caller; needs MAP on memory and its READ/WRITE/EXEC
-				for prot; va 0 = the kernel chooses; -EEXIST: range in use */
-	SYS_MEMORY_UNMAP = 13, /* (process, va, size): whole mappings only */
-	SYS_MEMORY_INFO = 14,  /* (memory, struct abi_memory_info *) */
+	SYS_MEMORY_CREATE, /* (size, flags ABI_MEMORY_*) -> handle; size multiple of 4096 */
+	SYS_MEMORY_COW,    /* (dst, dst_offset, src, src_offset, size): pages of dst, untouched so
+			      far, become copy-on-write of src's; needs WRITE on dst, READ on src;
+			      multiples of 4096; -EBUSY: a page of dst was touched already */
+	SYS_MEMORY_MAP,    /* (process, memory, offset, size, va or 0, prot ABI_PROT_*) -> va;
+			      needs MAP on memory and its READ/WRITE/EXEC for prot; va 0 = the
+			      kernel chooses; -EEXIST: range in use */
+	SYS_MEMORY_UNMAP,  /* (process, va, size): whole mappings only */
+	SYS_MEMORY_INFO,   /* (memory, struct abi_memory_info *) */
 	/* channels */
-	SYS_CHANNEL_CREATE =
-		15, /* (handle_t out[2]) two ends; a message sent on one arrives on the other */
-	SYS_CHANNEL_SEND = 16, /* (ch, bytes, size <= 4096, const handle_t *, count <= 16); handles
-				  move (need TRANSFER); -EAGAIN: 64 messages wait already; -EPIPE:
-				  the other end is closed; nothing moved on error */
-	SYS_CHANNEL_RECV = 17, /* (ch, bytes, capacity, handle_t *, capacity) -> size | count << 16;
-				  -EAGAIN: none waits; -E2BIG: does not fit, stays; -EPIPE */
+	SYS_CHANNEL_CREATE, /* () -> end | other end << 16; a message sent on one arrives on the
+			       other */
+	SYS_CHANNEL_SEND,   /* (ch, bytes, size <= 3584, const handle_t *, count <= 16); handles
+			       move (need TRANSFER); -EAGAIN: 64 messages wait already; -EPIPE:
+			       the other end is closed; nothing moved on error */
+	SYS_CHANNEL_RECV,   /* (ch, bytes, capacity, handle_t *, capacity) -> size | count << 16;
+			       -EAGAIN: none waits; -E2BIG: does not fit, stays; -EPIPE */
 	/* events */
-	SYS_EVENT_CREATE = 18, /* () -> handle */
-	SYS_EVENT_SIGNAL = 19, /* (event, n >= 1): adds n, sticks at UINT32_MAX */
-	SYS_EVENT_TAKE = 20,   /* (event) -> count, which becomes 0 */
+	SYS_EVENT_CREATE, /* () -> handle */
+	SYS_EVENT_SIGNAL, /* (event, n): adds n, sticks at UINT32_MAX */
+	SYS_EVENT_TAKE,   /* (event) -> count, which becomes 0 */
 	/* wait sets */
-	SYS_WAITSET_CREATE = 21, /* () -> handle */
-	SYS_WAITSET_ADD = 22,    /* (ws, h, uint64_t key): event, channel, process or thread; needs
-				    WAIT;    -EEXIST: is in it already */
-	SYS_WAITSET_REMOVE = 23, /* (ws, h) */
-	SYS_WAITSET_WAIT =
-		24, /* (ws, uint64_t keys[], capacity 1..64, deadline_ns) -> number of keys of
-		       objects that are ready (level-triggered: event count > 0, message or
-		       closed end, process or thread dead); 0 = deadline reached; deadline in
-		       clock ns since boot, 0 = do not wait, UINT64_MAX = for ever */
+	SYS_WAITSET_CREATE, /* () -> handle */
+	SYS_WAITSET_ADD,    /* (ws, h, uint64_t key): event, channel or process; needs WAIT;
+			       -EEXIST: is in it already */
+	SYS_WAITSET_REMOVE, /* (ws, h) */
+	SYS_WAITSET_WAIT,   /* (ws, uint64_t keys[], capacity 1..64, deadline_ns) -> number of keys
+			       of objects that are ready (level-triggered: event count > 0, message
+			       or closed end, process dead); 0 = deadline reached;
+			       deadline in clock ns since boot, 0 = do not wait, UINT64_MAX = for
+			       ever */
 	/* time */
-	SYS_CLOCK_GET = 25, /* () -> ns since boot, monotonic */
-	/* devices: ports and interrupt lines now, PCI functions with BARs and MSI later */
-	SYS_DEVICE_CREATE = 26, /* (system, const struct abi_device_desc *) -> handle; needs MANAGE;
-				   -EBUSY: part of it belongs to another device */
-	SYS_DEVICE_PORT_IN = 27,  /* (device, port, size 1|2|4) -> value */
-	SYS_DEVICE_PORT_OUT = 28, /* (device, port, size, value) */
-	SYS_DEVICE_IRQ_BIND =
-		29, /* (device, index, event): each interrupt masks the line and signals */
-	SYS_DEVICE_IRQ_ACK = 30, /* (device, index): unmasks */
-	SYS_DEVICE_DMA_MAP =
-		31, /* (device, memory, offset, size) -> I/O address; needs DMA on memory;
-		       contiguous memory objects only until there is an IOMMU */
-	SYS_DEVICE_DMA_UNMAP = 32, /* (device, I/O address) */
+	SYS_CLOCK_GET, /* () -> ns since boot, monotonic */
+	/* devices: ports and an interrupt line now, PCI functions with BARs and MSI later */
+	SYS_DEVICE_CREATE,    /* (system, first port, count, ISA interrupt 0..15 or ABI_IRQ_NONE)
+				 -> handle; needs MANAGE; overrides of the MADT are applied */
+	SYS_DEVICE_PORT_IN,   /* (device, port, size 1|2|4) -> value */
+	SYS_DEVICE_PORT_OUT,  /* (device, port, size, value) */
+	SYS_DEVICE_IRQ_BIND,  /* (device, event): each interrupt masks the line and signals;
+				 -EBUSY: the line is bound already */
+	SYS_DEVICE_IRQ_ACK,   /* (device): unmasks */
+	SYS_DEVICE_DMA_MAP,   /* (device, memory, offset, size) -> I/O address; needs DMA on memory;
+				 contiguous memory objects only until there is an IOMMU */
+	SYS_DEVICE_DMA_UNMAP, /* (device, I/O address) */
 	/* virtual machines */
-	SYS_VM_CREATE = 33,   /* (const struct abi_vm_config *) -> handle */
-	SYS_VM_MAP = 34,      /* (vm, gpa, memory, offset, size, prot); needs MAP; -EEXIST */
-	SYS_VM_UNMAP = 35,    /* (vm, gpa, size): whole mappings only */
-	SYS_VM_DOORBELL = 36, /* (vm, const struct abi_doorbell *, event): a matching guest write
-				 signals the event in ring 0 and goes on; event -1 removes it */
-	SYS_VM_MSI = 37,      /* (vm, address, data): as a device's write of a message-signalled
-				 interrupt (SDM vol 3, "Message Signalled Interrupts") */
-	SYS_VM_STATS = 38,    /* (vm, struct abi_vm_stats *) */
-	SYS_VCPU_CREATE = 39, /* (vm, index) -> handle; index = APIC id; its state is none that can
-				 run before VCPU_SET of the CPU; the vcpu page is then
-				 mapped with MEMORY_MAP(…, vcpu handle, 0, 4096, …, READ|WRITE) */
-	SYS_VCPU_RUN = 40,    /* (vcpu): runs the guest on the calling thread until an exit for vmm;
-				 0 = see page->exit; -EINTR: kicked; -EBUSY: runs on another thread */
-	SYS_VCPU_KICK = 41,   /* (vcpu): a VCPU_RUN under way, or else the next, returns -EINTR */
-	SYS_VCPU_GET = 42,    /* (vcpu, what ABI_STATE_*, buffer, size) */
-	SYS_VCPU_SET = 43,    /* (vcpu, what, buffer, size): checked whole, then applied; but MSRs
-				 one after the other, up to the first that is refused */
-	SYS_VCPU_APIC_ACCESS = 44, /* (vcpu, offset 0..0xff0, is_write, value) -> value read */
+	SYS_VM_CREATE,   /* (const struct abi_vm_config *) -> handle */
+	SYS_VM_MAP,      /* (vm, gpa, memory, offset, size, prot); needs MAP; -EEXIST */
+	SYS_VM_UNMAP,    /* (vm, gpa, size): whole mappings only */
+	SYS_VM_DOORBELL, /* (vm, const struct abi_doorbell *, event): a matching guest write signals
+			    the event in ring 0 and goes on; event -1 removes it */
+	SYS_VM_MSI,      /* (vm, address, data): as a device's write of a message-signalled
+			    interrupt (SDM vol 3, "Message Signalled Interrupts") */
+	SYS_VM_STATS,    /* (vm, struct abi_vm_stats *) */
+	SYS_VCPU_CREATE, /* (vm, index) -> handle; index = APIC id; its state is none that can run
+			    before VCPU_SET of the CPU; the vcpu page is then mapped with
+			    MEMORY_MAP(…, vcpu handle, 0, 4096, …, READ|WRITE) */
+	SYS_VCPU_RUN,    /* (vcpu): runs the guest on the calling thread until an exit for vmm;
+			    0 = see page->exit; -EINTR: kicked; -EBUSY: runs on another thread */
+	SYS_VCPU_KICK,   /* (vcpu): a VCPU_RUN under way, or else the next, returns -EINTR */
+	SYS_VCPU_GET,    /* (vcpu, what ABI_STATE_*, buffer, size) */
+	SYS_VCPU_SET,    /* (vcpu, what, buffer, size): checked whole, then applied; but MSRs one
+			    after the other, up to the first that is refused */
+	SYS_VCPU_APIC_ACCESS, /* (vcpu, offset 0..0xff0, is_write, value) -> value read */
 	/* the machine */
-	SYS_SYSTEM_INFO = 45,   /* (system, struct abi_system_info *) */
-	SYS_SYSTEM_MODULE = 46, /* (system, index, struct abi_module_info *) -> memory handle
-				   (READ|EXEC|MAP|TRANSFER); -ENOENT: no module of that index */
-	SYS_SYSTEM_POWER = 47,  /* (system, ABI_POWER_*): does not come back; needs MANAGE */
+	SYS_SYSTEM_INFO,   /* (system, struct abi_system_info *) */
+	SYS_SYSTEM_MODULE, /* (system, struct abi_module_info *, index) -> memory handle
+			      (READ|EXEC|MAP|TRANSFER); -ENOENT: no module of that index */
+	SYS_SYSTEM_POWER,  /* (system, ABI_POWER_*): does not come back; needs MANAGE */
 	SYS_COUNT
 };
 
@@ -157,28 +153,24 @@ enum abi_op {
 #define ABI_PROT_WRITE 2u
 #define ABI_PROT_EXEC  4u /* never together with WRITE in a process */
 
-/* Handles that a process has from its start; init's are made by the kernel. */
-#define ABI_HANDLE_PROCESS   0 /* itself */
-#define ABI_HANDLE_BOOTSTRAP 1 /* init: the system object; others: channel to their creator */
+/* The handle that a process has from its start. */
+#define ABI_HANDLE_BOOTSTRAP 0 /* init: the system object; others: channel to their creator */
 
 /* User addresses: 0x10000 .. 0x00007fffffff0000. */
 #define ABI_USER_BASE 0x10000ull
 #define ABI_USER_END  0x00007fffffff0000ull
 
 struct abi_process_info {
-	uint32_t state;        /* ABI_PROCESS_* */
-	uint32_t reason;       /* ABI_END_*; of a dead process */
+	uint64_t reason;       /* ABI_END_*; 0 = not dead, or something of it is left */
 	uint64_t status;       /* ABI_END_EXIT: its status; ABI_END_FAULT: trap vector */
 	uint64_t address, rip; /* ABI_END_FAULT */
-	uint64_t quota_bytes, used_bytes;
-	uint32_t handle_count, thread_count;
+	uint64_t used_bytes;   /* of its quota */
+	uint64_t handle_count;
 	uint64_t run_ns; /* CPU time that its threads have had */
 };
-#define ABI_PROCESS_ALIVE 0u
-#define ABI_PROCESS_DEAD  1u /* everything of it has been freed */
-#define ABI_END_EXIT      1u
-#define ABI_END_FAULT     2u
-#define ABI_END_KILLED    3u
+#define ABI_END_EXIT   1u
+#define ABI_END_FAULT  2u
+#define ABI_END_KILLED 3u
 
 struct abi_memory_info {
 	uint64_t size;
@@ -186,14 +178,7 @@ struct abi_memory_info {
 	uint64_t borrowed_bytes; /* still shared with what it is copy-on-write of */
 };
 
-struct abi_device_desc {
-	uint32_t port_range_count; /* at most 8 */
-	uint32_t irq_count;        /* at most 8 */
-	struct {
-		uint16_t first, count;
-	} ports[8];
-	uint32_t irqs[8]; /* ISA interrupt numbers 0..15; overrides of the MADT are applied */
-};
+#define ABI_IRQ_NONE UINT64_MAX /* SYS_DEVICE_CREATE: without an interrupt */
 
 struct abi_system_info {
 	char version[32]; /* "0.1.0" */
@@ -283,7 +268,6 @@ struct abi_vm_stats {
 	uint64_t exits[32]; /* by enum abi_exit */
 	uint64_t to_vmm;    /* returns of SYS_VCPU_RUN with an exit */
 	uint64_t stage2_bytes;
-	uint64_t run_ns;
 };
 
 enum abi_gpr { /* the order in which instructions encode them */

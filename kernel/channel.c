@@ -2,6 +2,8 @@
 /* Channels: pairs of ends; what is sent on one waits at the other. */
 #include "kernel/channel.h"
 
+#include "kernel/waitset.h"
+
 #define DESTROY_MESSAGES 8u /* in one call, of up to 16 handles each */
 
 int channel_create(struct quota *quota, struct channel *out[2])
@@ -13,41 +15,35 @@ int channel_create(struct quota *quota, struct channel *out[2])
 		out[1]->peer = out[0];
 		return 0;
 	}
-	for (unsigned i = 0; i < 2; i++)
-		if (out[i])
-			object_unref(&out[i]->object);
+	if (out[0])
+		object_unref(&out[0]->object);
 	return -ABI_ENOMEM;
 }
 
-static size_t message_size(const struct message *message, uint32_t handle_count)
+static size_t message_size(uint32_t size, uint32_t handle_count)
 {
-	return sizeof(*message) + handle_count * sizeof(message->handles[0]);
+	return sizeof(struct message) + handle_count * sizeof(struct handle_entry) + size;
 }
 
 struct message *message_alloc(struct quota *quota, uint32_t size, uint32_t handle_count)
 {
-	struct message *message = kalloc(quota, message_size(NULL, handle_count));
+	struct message *message = kalloc(quota, message_size(size, handle_count));
 
 	if (!message)
 		return NULL;
 	message->quota = quota;
 	message->size = size;
 	message->handle_count = handle_count;
-	if (size) {
-		message->bytes = kalloc(quota, size);
-		if (!message->bytes) {
-			kfree(quota, message, message_size(NULL, handle_count));
-			return NULL;
-		}
-	}
+	message->bytes = (uint8_t *)&message->handles[handle_count];
 	return message;
 }
 
 void message_free(struct message *message)
 {
-	if (message->bytes)
-		kfree(message->quota, message->bytes, message->size);
-	kfree(message->quota, message, message_size(message, message->handle_count));
+	for (uint32_t i = 0; i < message->handle_count; i++)
+		if (message->handles[i].object)
+			object_unref(message->handles[i].object);
+	kfree(message->quota, message, message_size(message->size, message->handle_count));
 }
 
 int channel_check_send(const struct channel *channel)
@@ -59,7 +55,7 @@ int channel_check_send(const struct channel *channel)
 
 int channel_check_carry(const struct channel *channel, const struct object *object)
 {
-	const struct channel *end = CONTAINER_OF(object, const struct channel, object);
+	const struct channel *end = (const struct channel *)object;
 
 	if (object->type != OBJECT_CHANNEL)
 		return 0;
@@ -70,50 +66,40 @@ void channel_send(struct channel *channel, struct message *message)
 {
 	struct channel *peer = channel->peer;
 
-	message->next = NULL;
-	if (peer->first)
-		peer->last->next = message;
-	else
-		peer->first = message;
-	peer->last = message;
+	list_insert(&peer->messages, &message->link);
 	peer->message_count++;
 	peer->handle_count += message->handle_count;
-	watch_notify(&peer->watches);
+	waitset_tell(&peer->object, true);
+}
+
+struct message *channel_first(const struct channel *channel)
+{
+	struct list *link = list_first(&channel->messages);
+
+	return link ? CONTAINER_OF(link, struct message, link) : NULL;
 }
 
 struct message *channel_pop(struct channel *channel)
 {
-	struct message *message = channel->first;
+	struct message *message = channel_first(channel);
 
-	channel->first = message->next;
+	list_remove(&message->link);
 	channel->message_count--;
 	channel->handle_count -= message->handle_count;
+	waitset_tell(&channel->object, channel->message_count || !channel->peer);
 	return message;
-}
-
-bool channel_is_ready(const struct channel *channel)
-{
-	return channel->first || !channel->peer;
 }
 
 bool channel_destroy(struct object *object)
 {
-	struct channel *channel = CONTAINER_OF(object, struct channel, object);
+	struct channel *channel = (struct channel *)object;
 
 	if (channel->peer) {
 		channel->peer->peer = NULL;
-		watch_notify(&channel->peer->watches);
+		waitset_tell(&channel->peer->object, true);
 		channel->peer = NULL;
 	}
-	for (unsigned i = 0; i < DESTROY_MESSAGES && channel->first; i++) {
-		struct message *message = channel_pop(channel);
-
-		for (uint32_t k = 0; k < message->handle_count; k++)
-			object_unref(message->handles[k].object);
-		message_free(message);
-	}
-	if (channel->first)
-		return false;
-	watch_clear(&channel->watches);
-	return true;
+	for (unsigned i = 0; i < DESTROY_MESSAGES && channel->message_count; i++)
+		message_free(channel_pop(channel));
+	return !channel->message_count;
 }

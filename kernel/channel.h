@@ -1,39 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Channels: pairs of ends; what is sent on one waits at the other. */
 #pragma once
-#include "kernel/object.h"
-#include "kernel/waitset.h"
+#include "kernel/handle.h"
 
 #define CHANNEL_MESSAGES_MAX 64u
-#define CHANNEL_BYTES_MAX    4096u
+#define CHANNEL_BYTES_MAX    3584u /* a message is one allocation */
 #define CHANNEL_HANDLES_MAX  16u
 
 struct message {
-	struct message *next;
+	struct list link;
 	struct quota *quota; /* who pays: the sender */
-	void *bytes;         /* NULL if there are none */
+	uint8_t *bytes;      /* behind the handles (set once) */
 	uint32_t size, handle_count;
-	struct {
-		struct object *object; /* holds a reference */
-		uint32_t rights;
-	} handles[];
+	struct handle_entry handles[]; /* with their references; NULL = not filled in yet */
 };
 
 /* One end. */
 struct channel {
 	struct object object;
-	struct channel *peer;         /* NULL = closed; weak */
-	struct message *first, *last; /* that wait here */
+	struct channel *peer; /* NULL = closed; weak */
+	struct list messages; /* that wait here */
 	uint32_t message_count;
 	uint32_t handle_count; /* that wait in them */
-	struct watch_list watches;
 };
 
 /* Two ends, each with one reference. -ABI_ENOMEM. */
 int channel_create(struct quota *quota, struct channel *out[2]);
 /* A message with room for that much; NULL = no memory. */
 struct message *message_alloc(struct quota *quota, uint32_t size, uint32_t handle_count);
-/* Frees the message alone: the references of its handles are elsewhere. */
+/* With the references of its handles. */
 void message_free(struct message *message);
 /* Whether a message could be sent now: -ABI_EPIPE, -ABI_EAGAIN. */
 int channel_check_send(const struct channel *channel);
@@ -45,7 +40,8 @@ int channel_check_send(const struct channel *channel);
 int channel_check_carry(const struct channel *channel, const struct object *object);
 /* After both checks; cannot fail. Takes the message over. */
 void channel_send(struct channel *channel, struct message *message);
+/* The first message that waits; NULL = none. */
+struct message *channel_first(const struct channel *channel);
 /* Takes out the first message, which is the caller's then; there is one. */
 struct message *channel_pop(struct channel *channel);
-bool channel_is_ready(const struct channel *channel);
 bool channel_destroy(struct object *object);

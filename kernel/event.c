@@ -2,6 +2,8 @@
 /* Events: a counter to signal and to wait for. */
 #include "kernel/event.h"
 
+#include "kernel/waitset.h"
+
 struct event *event_create(struct quota *quota)
 {
 	return object_alloc(OBJECT_EVENT, sizeof(struct event), quota);
@@ -10,7 +12,7 @@ struct event *event_create(struct quota *quota)
 void event_signal(struct event *event, uint32_t n)
 {
 	event->count = n > UINT32_MAX - event->count ? UINT32_MAX : event->count + n;
-	watch_notify(&event->watches);
+	waitset_tell(&event->object, event->count);
 }
 
 uint32_t event_take(struct event *event)
@@ -18,11 +20,6 @@ uint32_t event_take(struct event *event)
 	uint32_t count = event->count;
 
 	event->count = 0;
+	waitset_tell(&event->object, false);
 	return count;
-}
-
-bool event_destroy(struct object *object)
-{
-	watch_clear(&CONTAINER_OF(object, struct event, object)->watches);
-	return true;
 }

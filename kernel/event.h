@@ -2,12 +2,10 @@
 /* Events: a counter to signal and to wait for. */
 #pragma once
 #include "kernel/object.h"
-#include "kernel/waitset.h"
 
 struct event {
 	struct object object;
 	uint32_t count;
-	struct watch_list watches;
 };
 
 /* NULL = no memory. */
@@ -15,7 +13,6 @@ struct event *event_create(struct quota *quota);
 /* Adds n, sticks at UINT32_MAX, wakes who waits. Takes no lock and allocates nothing. */
 void event_signal(struct event *event, uint32_t n);
 uint32_t event_take(struct event *event);
-bool event_destroy(struct object *object);
 
 static inline struct object *event_object(struct event *event)
 {

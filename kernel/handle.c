@@ -2,129 +2,82 @@
 /* A process's handles: small numbers that stand for an object and what may be done with it. */
 #include "kernel/handle.h"
 
-#include "kernel/panic.h"
 #include "kernel/process.h"
 
 #define EXIT_HANDLES 100u /* closed by one call of handle_exit */
 
-struct handle_entry {
-	struct object *object; /* NULL = free */
-	uint32_t rights;
-};
-
-static struct handle_entry *entry_at(const struct process *process, handle_t handle)
+static struct handle_entry *entry_at(const struct handle_table *table, uint64_t handle)
 {
-	const struct handle_table *table = &process->handles;
-
-	if (handle < 0 || (uint32_t)handle / HANDLE_PAGE_ENTRIES >= table->page_count)
-		return NULL;
-	return &table->pages[(uint32_t)handle / HANDLE_PAGE_ENTRIES]
-			    [(uint32_t)handle % HANDLE_PAGE_ENTRIES];
+	return &table->pages[handle / HANDLE_PAGE_ENTRIES][handle % HANDLE_PAGE_ENTRIES];
 }
 
-static void entry_fill(struct process *process, handle_t handle, struct object *object,
-		       uint32_t rights)
+int64_t handle_install(struct process *process, struct object *object, uint32_t rights)
 {
 	struct handle_table *table = &process->handles;
+	uint32_t handle = table->end;
 
-	*entry_at(process, handle) = (struct handle_entry){object, rights};
-	table->used[(uint32_t)handle / HANDLE_PAGE_ENTRIES]++;
-	table->count++;
-	if (object == &process->object)
-		object_unref(object);
-}
+	if (table->free_head) {
+		handle = table->free_head - 1;
+		table->free_head = entry_at(table, handle)->rights;
+	} else {
+		struct handle_entry **page = &table->pages[handle / HANDLE_PAGE_ENTRIES];
 
-handle_t handle_install(struct process *process, struct object *object, uint32_t rights)
-{
-	struct handle_table *table = &process->handles;
-	uint32_t page = table->first, i = 0;
-
-	ASSERT(object != &process->object || object->refs > 1);
-	while (page < table->page_count && table->used[page] == HANDLE_PAGE_ENTRIES)
-		page++;
-	table->first = page;
-	if (page == HANDLE_PAGES)
-		return -ABI_ENOMEM;
-	if (page == table->page_count) {
-		table->pages[page] = kpage_alloc_charged(process->quota);
-		if (!table->pages[page])
+		if (handle < HANDLE_MAX && !*page)
+			*page = kpage_alloc_charged(process->quota);
+		if (handle == HANDLE_MAX || !*page) {
+			object_unref(object);
 			return -ABI_ENOMEM;
-		table->page_count++;
+		}
+		table->end++;
 	}
-	while (table->pages[page][i].object)
-		i++;
-	entry_fill(process, (handle_t)(page * HANDLE_PAGE_ENTRIES + i), object, rights);
-	return (handle_t)(page * HANDLE_PAGE_ENTRIES + i);
+	*entry_at(table, handle) = (struct handle_entry){object, rights};
+	table->count++;
+	return handle;
 }
 
-int handle_get(struct process *process, handle_t handle, enum object_type type, uint32_t rights,
-	       struct object **out)
+struct handle_entry *handle_entry(const struct process *process, uint64_t handle)
 {
-	const struct handle_entry *entry = entry_at(process, handle);
+	struct handle_entry *entry;
 
-	if (!entry || !entry->object)
-		return -ABI_EBADF;
-	if (type != OBJECT_NONE && entry->object->type != type)
-		return -ABI_EBADTYPE;
-	if ((entry->rights & rights) != rights)
-		return -ABI_EPERM;
-	object_ref(entry->object);
-	*out = entry->object;
-	return 0;
+	if (handle >= process->handles.end)
+		return NULL;
+	entry = entry_at(&process->handles, handle);
+	return entry->object ? entry : NULL;
 }
 
-uint32_t handle_rights(const struct process *process, handle_t handle)
-{
-	return entry_at(process, handle)->rights;
-}
-
-struct object *handle_take(struct process *process, handle_t handle)
+struct object *handle_take(struct process *process, uint64_t handle)
 {
 	struct handle_table *table = &process->handles;
-	struct handle_entry *entry = entry_at(process, handle);
+	struct handle_entry *entry = entry_at(table, handle);
 	struct object *object = entry->object;
-	uint32_t page = (uint32_t)handle / HANDLE_PAGE_ENTRIES;
 
-	if (object == &process->object)
-		object_ref(object);
-	*entry = (struct handle_entry){NULL, 0};
-	table->used[page]--;
+	*entry = (struct handle_entry){NULL, table->free_head};
+	table->free_head = (uint32_t)handle + 1;
 	table->count--;
-	if (page < table->first)
-		table->first = page;
 	return object;
 }
 
-void handle_restore(struct process *process, handle_t handle, struct object *object,
-		    uint32_t rights)
+int handle_close(struct process *process, uint64_t handle)
 {
-	ASSERT(!entry_at(process, handle)->object);
-	entry_fill(process, handle, object, rights);
+	if (!handle_entry(process, handle))
+		return -ABI_EBADF;
+	object_unref(handle_take(process, handle));
+	return 0;
 }
 
-bool handle_exit(struct process *process)
+void handle_exit(struct process *process)
 {
 	struct handle_table *table = &process->handles;
-	uint32_t page = table->page_count - 1;
 
-	if (table->page_count == 0)
-		return true;
-	for (uint32_t i = 0, closed = 0; i < HANDLE_PAGE_ENTRIES && table->used[page]; i++) {
-		struct handle_entry *entry = &table->pages[page][i];
+	for (unsigned i = 0; i < EXIT_HANDLES && table->end; i++) {
+		struct handle_entry *entry = entry_at(table, --table->end);
 
-		if (closed == EXIT_HANDLES)
-			return false;
-		if (!entry->object)
-			continue;
-		closed++;
-		if (entry->object != &process->object)
+		if (entry->object) {
 			object_unref(entry->object);
-		*entry = (struct handle_entry){NULL, 0};
-		table->used[page]--;
-		table->count--;
+			table->count--;
+		}
+		if (table->end % HANDLE_PAGE_ENTRIES == 0)
+			kpage_free_charged(process->quota,
+					   table->pages[table->end / HANDLE_PAGE_ENTRIES]);
 	}
-	kpage_free_charged(process->quota, table->pages[page]);
-	table->page_count--;
-	table->first = 0;
-	return table->page_count == 0;
 }

@@ -4,39 +4,31 @@
 #include "kernel/object.h"
 
 struct process;
-struct handle_entry;
 
 #define HANDLE_PAGE_ENTRIES 256u
-#define HANDLE_PAGES        256u /* 65,536 handles */
+#define HANDLE_MAX          65536u
+
+struct handle_entry {
+	struct object *object; /* holds a reference; NULL = free */
+	uint32_t rights;       /* ABI_RIGHT_*; of a free one: the next free number + 1 */
+};
 
 struct handle_table {
-	struct handle_entry *pages[HANDLE_PAGES]; /* made in order, kept until the end */
-	uint16_t used[HANDLE_PAGES];              /* entries used in each */
-	uint32_t page_count;
-	uint32_t first; /* page: all before it are full */
+	struct handle_entry *pages[HANDLE_MAX / HANDLE_PAGE_ENTRIES]; /* made in order */
+	uint32_t end;       /* the numbers below have been used */
+	uint32_t free_head; /* of the chain of free ones below end: number + 1; 0 = none */
 	uint32_t count;
 };
 
 /*
- * A process's handle to itself holds no reference, or it would keep itself alive; installing and
- * taking hide that from the caller.
+ * Gives an object a number that is free (in a new table 0, 1, 2, ...) and takes over the caller's
+ * reference; also with -ABI_ENOMEM, when the reference is dropped.
  */
-
-/* Puts an object into the lowest free number and takes over the caller's reference. -ABI_ENOMEM:
- * the reference stays the caller's. */
-handle_t handle_install(struct process *process, struct object *object, uint32_t rights);
-/*
- * The object behind a handle, with a reference for the caller: -ABI_EBADF, -ABI_EBADTYPE (type
- * OBJECT_NONE: any), -ABI_EPERM (a right is missing).
- */
-int handle_get(struct process *process, handle_t handle, enum object_type type, uint32_t rights,
-	       struct object **out);
-/* What the handle allows; the handle exists. */
-uint32_t handle_rights(const struct process *process, handle_t handle);
+int64_t handle_install(struct process *process, struct object *object, uint32_t rights);
+/* What stands behind a number; NULL = no such handle. */
+struct handle_entry *handle_entry(const struct process *process, uint64_t handle);
 /* Removes a handle that exists; its reference goes to the caller. */
-struct object *handle_take(struct process *process, handle_t handle);
-/* Puts back what handle_take took, at the same number. */
-void handle_restore(struct process *process, handle_t handle, struct object *object,
-		    uint32_t rights);
-/* Closes some handles, frees the pages that get empty; true when none is left. */
-bool handle_exit(struct process *process);
+struct object *handle_take(struct process *process, uint64_t handle);
+int handle_close(struct process *process, uint64_t handle); /* -ABI_EBADF */
+/* Closes some handles; frees the pages that get empty. */
+void handle_exit(struct process *process);

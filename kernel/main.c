@@ -6,7 +6,6 @@
 #include "kernel/memory.h"
 #include "kernel/panic.h"
 #include "kernel/process.h"
-#include "kernel/sched.h"
 #include "kernel/system.h"
 
 #define INIT_STACK_SIZE (256u << 10)
@@ -32,22 +31,20 @@ static void init_map(struct process *process, const struct boot_segment *segment
 static void init_start(const struct boot_init *init)
 {
 	uint64_t free = frames_free_count() * PAGE_SIZE;
+	struct object *system = object_alloc(OBJECT_SYSTEM, sizeof(*system), NULL);
 	struct process *process;
 	struct memory *stack;
-	struct thread *thread;
 
-	if (free < 4 * KERNEL_LEAST ||
-	    process_create(NULL, "init", free - free / KERNEL_SHARE - KERNEL_LEAST, &process) !=
-		    0 ||
-	    handle_install(process, system_object(), ABI_RIGHT_ALL) != ABI_HANDLE_BOOTSTRAP)
+	if (!system || free < 4 * KERNEL_LEAST ||
+	    process_create(NULL, free - free / KERNEL_SHARE - KERNEL_LEAST, &process) != 0 ||
+	    handle_install(process, system, ABI_RIGHT_ALL) != ABI_HANDLE_BOOTSTRAP)
 		panic("no memory for init");
-	process->is_init = true;
 	for (uint32_t i = 0; i < init->segment_count; i++)
 		init_map(process, &init->segments[i]);
 	if (memory_create(process->quota, INIT_STACK_SIZE, 0, &stack) != 0 ||
 	    space_map(&process->space, ABI_USER_END - INIT_STACK_SIZE, stack, 0, INIT_STACK_SIZE,
 		      PT_READ | PT_WRITE) != 0 ||
-	    thread_create(process, init->entry, ABI_USER_END, ABI_HANDLE_BOOTSTRAP, &thread) != 0)
+	    thread_create(process, init->entry, ABI_USER_END, ABI_HANDLE_BOOTSTRAP) != 0)
 		panic("no memory for init");
 }
 

@@ -242,12 +242,13 @@ bool memory_destroy(struct object *object)
 {
 	struct memory *memory = CONTAINER_OF(object, struct memory, object);
 
-	ASSERT(memory->kind != MEMORY_BOOT);
 	if (list_first(&memory->mappings)) {
 		mapping_step(
 			CONTAINER_OF(list_first(&memory->mappings), struct mapping, of_memory));
 		return false;
 	}
+	if (memory->kind == MEMORY_BOOT)
+		return true; /* the frames stay where the loader put them */
 	if (memory->is_zeroing)
 		frames_free_block(memory->zero_frame);
 	memory->is_zeroing = false;

@@ -10,8 +10,8 @@
 enum memory_kind {
 	MEMORY_LAZY,       /* frames are set aside at creation, taken and zeroed at first touch */
 	MEMORY_CONTIGUOUS, /* one run of frames */
-	MEMORY_BOOT,       /* a module where the loader put it: read-only, the kernel's for ever */
-	MEMORY_KPAGE,      /* one page of ring 0 that it shares; freed with the object */
+	MEMORY_BOOT,  /* a module where the loader put it: read-only; its frames stay for ever */
+	MEMORY_KPAGE, /* one page of ring 0 that it shares; freed with the object */
 };
 
 /*

@@ -4,64 +4,22 @@
 
 #include "kernel/channel.h"
 #include "kernel/device.h"
-#include "kernel/event.h"
 #include "kernel/memory.h"
 #include "kernel/panic.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
-#include "kernel/thread.h"
 #include "kernel/waitset.h"
-
-static bool system_destroy(struct object *object)
-{
-	(void)object;
-	return true;
-}
 
 static bool (*const destroy[OBJECT_TYPE_COUNT])(struct object *) = {
 	[OBJECT_PROCESS] = process_destroy, [OBJECT_THREAD] = thread_destroy,
 	[OBJECT_MEMORY] = memory_destroy,   [OBJECT_CHANNEL] = channel_destroy,
-	[OBJECT_EVENT] = event_destroy,     [OBJECT_WAITSET] = waitset_destroy,
-	[OBJECT_DEVICE] = device_destroy,   [OBJECT_VM] = vm_destroy,
-	[OBJECT_VCPU] = vcpu_destroy,       [OBJECT_SYSTEM] = system_destroy,
+	[OBJECT_WAITSET] = waitset_destroy, [OBJECT_DEVICE] = device_destroy,
+	[OBJECT_VM] = vm_destroy,           [OBJECT_VCPU] = vcpu_destroy,
 };
 
-/* A chain through reap_next. */
-struct chain {
-	struct object *head, *tail;
-};
-
-static struct chain incoming; /* from everybody else: first in, first out */
-static struct chain nested;   /* what the reaper's own work set free: last in, first out */
-static struct chain *target = &incoming;
+static struct list dead; /* objects to destroy; the first is under way */
+static bool is_reaping;  /* inside a destroy function */
 static struct thread *reaper;
-
-static void chain_append(struct chain *chain, struct object *object)
-{
-	object->reap_next = NULL;
-	if (chain->head)
-		chain->tail->reap_next = object;
-	else
-		chain->head = object;
-	chain->tail = object;
-}
-
-static void chain_prepend(struct chain *chain, struct object *object)
-{
-	object->reap_next = chain->head;
-	if (!chain->head)
-		chain->tail = object;
-	chain->head = object;
-}
-
-static struct object *chain_pop(struct chain *chain)
-{
-	struct object *object = chain->head;
-
-	if (object)
-		chain->head = object->reap_next;
-	return object;
-}
 
 void *object_alloc(enum object_type type, size_t size, struct quota *quota)
 {
@@ -91,34 +49,29 @@ void object_unref(struct object *object)
 
 void reaper_push(struct object *object)
 {
-	chain_append(target, object);
-	if (target == &incoming && reaper)
+	/* What a destroy function sets free goes before its own object, all else behind. */
+	list_insert(is_reaping ? dead.next : &dead, &object->reap);
+	if (!is_reaping && reaper)
 		thread_wake(reaper);
 }
 
 bool reaper_step(void)
 {
-	struct object *object = chain_pop(&nested);
-	struct chain freed = {NULL, NULL};
-	bool is_done;
+	struct list *first = list_first(&dead);
+	struct object *object;
 
-	if (!object)
-		object = chain_pop(&incoming);
-	if (!object)
+	if (!first)
 		return false;
-	target = &freed;
-	is_done = destroy[object->type](object);
-	target = &incoming;
-	if (!is_done)
-		chain_prepend(&nested, object);
-	else if (object->refs == 0)
-		kfree(object->quota, object, object->size);
-	if (freed.head) {
-		freed.tail->reap_next = nested.head;
-		if (!nested.head)
-			nested.tail = freed.tail;
-		nested.head = freed.head;
+	object = CONTAINER_OF(first, struct object, reap);
+	is_reaping = true;
+	if (!destroy[object->type] || destroy[object->type](object)) {
+		list_remove(&object->reap);
+		if (object->refs == 0) {
+			waitset_forget(object);
+			kfree(object->quota, object, object->size);
+		}
 	}
+	is_reaping = false;
 	return true;
 }
 

@@ -2,12 +2,12 @@
 /* What every kernel object has: a type, a reference count, and who pays for it. */
 #pragma once
 #include "kernel/abi.h"
+#include "kernel/list.h"
 #include "kernel/types.h"
 
 struct quota;
 
 enum object_type {
-	OBJECT_NONE,
 	OBJECT_PROCESS,
 	OBJECT_THREAD,
 	OBJECT_MEMORY,
@@ -21,12 +21,15 @@ enum object_type {
 	OBJECT_TYPE_COUNT
 };
 
+/* The first member of each object: a pointer to one is a pointer to the other. */
 struct object {
-	enum object_type type;    /* (set once) */
-	uint32_t refs;            /* handles and kernel pointers */
-	struct quota *quota;      /* who pays (set once) */
-	uint32_t size;            /* of the allocation, charged (set once) */
-	struct object *reap_next; /* chain of objects whose last reference went */
+	enum object_type type; /* (set once) */
+	uint32_t refs;         /* handles and kernel pointers */
+	struct quota *quota;   /* who pays (set once) */
+	uint32_t size;         /* of the allocation, charged (set once) */
+	bool is_ready;         /* what wait sets tell; waitset.h */
+	struct list watches;   /* struct watch: of the sets that it is in */
+	struct list reap;      /* link among those whose last reference went */
 };
 
 /* Zeroed and charged to quota, refs = 1; NULL = -ABI_ENOMEM. Size at most 4096. */
@@ -54,10 +57,10 @@ static inline void kpage_free_charged(struct quota *quota, void *page)
 }
 
 /*
- * The reaper. object.c has a table of destroy functions, one per type, declared in the header of
- * each type. Such a function returns true when it is done: the reaper frees the object's memory
- * then, if no reference is left; false = a chunk of at most 5,000 instructions was done, call
- * again. Objects whose last reference goes in one of them are destroyed before it is called again.
+ * The reaper. object.c has a table of destroy functions, one for each type that has something to
+ * free. Such a function returns true when it is done: the reaper frees the object's memory then, if
+ * no reference is left; false = a chunk of at most 5,000 instructions was done, call again. Objects
+ * whose last reference goes in one of them are destroyed before it is called again.
  */
 void reaper_push(struct object *object); /* also for a process or thread that ends: it is not freed
 					    by that */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The policy: round robin. A thread that sleeps before its turn is over keeps what is left of it,
- * and when it wakes it runs at once; with its turn used up it waits until all others have had
- * theirs. So what sleeps most of the time answers quickly, and nobody gets more than one turn in a
- * round.
+ * The policy: round robin among processes, and inside a turn among the threads of the process. A
+ * process that sleeps before its turn is over keeps what is left of it, and when it wakes it runs
+ * at once; with its turn used up it waits until all others have had theirs. So what sleeps most of
+ * the time answers quickly, and nobody gets more than one turn in a round, however many threads it
+ * has.
  */
 #include "kernel/sched.h"
 
-#include "kernel/arch.h"
 #include "kernel/panic.h"
 #include "kernel/process.h"
 
@@ -16,36 +16,10 @@ static void slice_over(struct timer *timer)
 	CONTAINER_OF(timer, struct cpu, slice)->should_yield = true;
 }
 
-static void push_front(struct thread_queue *queue, struct thread *thread)
-{
-	thread->ready_next = queue->head;
-	if (!queue->head)
-		queue->tail = thread;
-	queue->head = thread;
-}
-
-static void push_back(struct thread_queue *queue, struct thread *thread)
-{
-	thread->ready_next = NULL;
-	if (queue->head)
-		queue->tail->ready_next = thread;
-	else
-		queue->head = thread;
-	queue->tail = thread;
-}
-
-static struct thread *pop(struct thread_queue *queue)
-{
-	struct thread *thread = queue->head;
-
-	if (thread)
-		queue->head = thread->ready_next;
-	return thread;
-}
-
 static bool somebody_waits(const struct cpu *cpu)
 {
-	return cpu->woken.head || cpu->ready.head;
+	return list_first(&cpu->woken) || list_first(&cpu->ready) ||
+	       list_first(&cpu->current->share->threads);
 }
 
 /* Ends the current turn in time, if somebody waits for that. */
@@ -53,39 +27,60 @@ static void arm_slice(struct cpu *cpu)
 {
 	if (cpu->idle && cpu->slice.deadline_ns == UINT64_MAX && somebody_waits(cpu))
 		timer_set(&cpu->slice,
-			  cpu->switched_ns + (uint64_t)MAX(cpu->current->slice_left_ns, 0));
+			  cpu->switched_ns + (uint64_t)MAX(cpu->current->share->slice_left_ns, 0));
 }
 
-static void push_new_turn(struct cpu *cpu, struct thread *thread)
+static void new_turn(struct cpu *cpu, struct share *share)
 {
-	thread->slice_left_ns = SCHED_SLICE_NS;
-	push_back(&cpu->ready, thread);
+	share->slice_left_ns = SCHED_SLICE_NS;
+	list_insert(&cpu->ready, &share->link);
 }
 
 void sched_ready(struct thread *thread)
 {
 	struct cpu *cpu = arch_this_cpu();
+	struct share *share = thread->share;
 
-	if (thread->slice_left_ns > 0) {
-		push_back(&cpu->woken, thread);
+	list_insert(&share->threads, &thread->ready_link);
+	if (share == cpu->current->share) {
+		cpu->should_yield = true; /* one of its own may go first */
+	} else if (!list_is_linked(&share->link) && share->slice_left_ns > 0) {
+		list_insert(&cpu->woken, &share->link);
 		cpu->should_yield = true;
-		return;
+	} else {
+		if (!list_is_linked(&share->link))
+			new_turn(cpu, share);
+		if (cpu->current == cpu->idle)
+			cpu->should_yield = true;
+		else
+			arm_slice(cpu);
 	}
-	push_new_turn(cpu, thread);
-	if (cpu->current == cpu->idle)
-		cpu->should_yield = true;
-	else
-		arm_slice(cpu);
 }
 
-/* Charges the current thread for the time since it was switched to. */
-static void charge(struct cpu *cpu, uint64_t now_ns)
+/* Charges the current share for the time since its thread was switched to. */
+static void charge(struct cpu *cpu)
 {
-	uint64_t ran_ns = now_ns - cpu->switched_ns;
+	uint64_t now_ns = arch_now_ns(), ran_ns = now_ns - cpu->switched_ns;
 
-	cpu->current->run_ns += ran_ns;
-	cpu->current->slice_left_ns -= (int64_t)ran_ns;
+	cpu->current->share->run_ns += ran_ns;
+	cpu->current->share->slice_left_ns -= (int64_t)ran_ns;
 	cpu->switched_ns = now_ns;
+}
+
+static struct thread *next_thread(struct cpu *cpu)
+{
+	struct list *link = list_first(&cpu->woken);
+	struct share *share;
+
+	if (!link)
+		link = list_first(&cpu->ready);
+	if (!link)
+		return cpu->idle;
+	list_remove(link);
+	share = CONTAINER_OF(link, struct share, link);
+	link = list_first(&share->threads);
+	list_remove(link);
+	return CONTAINER_OF(link, struct thread, ready_link);
 }
 
 static void space_load(struct cpu *cpu, struct thread *next)
@@ -98,19 +93,23 @@ static void space_load(struct cpu *cpu, struct thread *next)
 	arch_space_activate(space->table.root);
 }
 
-void sched_switch(void)
+/* Gives the core to the next thread. If others of the current share are ready, it stays in line:
+ * first, if it goes on with its turn. */
+static void switch_to_next(struct cpu *cpu, bool goes_on)
 {
-	struct cpu *cpu = arch_this_cpu();
-	struct thread *from = cpu->current, *to = pop(&cpu->woken);
+	struct thread *from = cpu->current, *to;
+	struct share *share = from->share;
 
-	charge(cpu, arch_now_ns());
-	if (!to)
-		to = pop(&cpu->ready);
-	if (!to)
-		to = cpu->idle;
+	charge(cpu);
+	if (list_first(&share->threads)) {
+		if (goes_on && share->slice_left_ns > 0)
+			list_insert(cpu->ready.next ? cpu->ready.next : &cpu->ready, &share->link);
+		else
+			new_turn(cpu, share);
+	}
+	to = next_thread(cpu);
 	cpu->should_yield = false;
 	timer_cancel(&cpu->slice);
-	to->state = THREAD_RUNNING;
 	cpu->current = to;
 	if (to != cpu->idle)
 		arm_slice(cpu);
@@ -118,6 +117,11 @@ void sched_switch(void)
 		return;
 	space_load(cpu, to);
 	arch_thread_switch(from, to);
+}
+
+void sched_switch(void)
+{
+	switch_to_next(arch_this_cpu(), true);
 }
 
 bool sched_should_yield(void)
@@ -128,18 +132,14 @@ bool sched_should_yield(void)
 void sched_yield(void)
 {
 	struct cpu *cpu = arch_this_cpu();
-	struct thread *thread = cpu->current;
+	struct list *own = &cpu->current->share->threads;
+	bool goes_on;
 
 	arch_irq_window();
-	charge(cpu, arch_now_ns());
-	if (thread != cpu->idle) {
-		thread->state = THREAD_READY;
-		if (thread->slice_left_ns > 0 && cpu->woken.head)
-			push_front(&cpu->ready, thread); /* it goes on with its turn soon */
-		else
-			push_new_turn(cpu, thread);
-	}
-	sched_switch();
+	goes_on = list_first(&cpu->woken) || list_first(own); /* to somebody who is quick */
+	if (cpu->current != cpu->idle)
+		list_insert(own, &cpu->current->ready_link);
+	switch_to_next(cpu, goes_on);
 }
 
 void sched_preempt_point(void)
@@ -149,11 +149,12 @@ void sched_preempt_point(void)
 		sched_yield();
 }
 
-uint64_t sched_run_ns(const struct thread *thread)
+uint64_t sched_run_ns(const struct share *share)
 {
 	const struct cpu *cpu = arch_this_cpu();
+	bool runs = cpu->current->share == share;
 
-	return thread->run_ns + (cpu->current == thread ? arch_now_ns() - cpu->switched_ns : 0);
+	return share->run_ns + (runs ? arch_now_ns() - cpu->switched_ns : 0);
 }
 
 static void idle_main(void)
@@ -168,8 +169,9 @@ static void idle_main(void)
 
 void sched_init(void)
 {
-	static struct thread
-		boot_thread; /* what runs on the boot stack; sched_start leaves it for good */
+	/* What runs on the boot stack; sched_start leaves it for good. */
+	static struct share boot_share;
+	static struct thread boot_thread = {.share = &boot_share};
 	struct cpu *cpu = arch_this_cpu();
 
 	timer_init(&cpu->slice, slice_over);

@@ -5,6 +5,14 @@
 
 #define SCHED_SLICE_NS 5000000ull
 
+/* What takes turns on a core: a process with all its threads, or a thread of ring 0. */
+struct share {
+	struct list link;      /* of the core's queue, while none of its threads runs */
+	struct list threads;   /* those that are ready */
+	int64_t slice_left_ns; /* of its turn */
+	uint64_t run_ns;       /* CPU time had */
+};
+
 /* Before anything that looks for the current thread; the boot stack counts as one. */
 void sched_init(void);
 /* Leaves the boot stack for the threads that are ready. */
@@ -13,7 +21,7 @@ _Noreturn void sched_start(void);
 void sched_ready(struct thread *thread);
 /* The current thread, which is not ready any more, gives the core to the next one. */
 void sched_switch(void);
-/* CPU time of a thread, the turn that it has now included. */
-uint64_t sched_run_ns(const struct thread *thread);
+/* CPU time of a share, the turn that it has now included. */
+uint64_t sched_run_ns(const struct share *share);
 /* In long operations, every 5,000 instructions or less: lets interrupts and other threads in. */
 void sched_preempt_point(void);

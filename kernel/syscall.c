@@ -1,25 +1,270 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The system-call table: who may call what with which handles. */
-#include "kernel/syscall.h"
+/* The system calls: who may call what with which handles, and what it ends in. */
+#include "kernel/channel.h"
+#include "kernel/device.h"
+#include "kernel/event.h"
+#include "kernel/lib.h"
+#include "kernel/memory.h"
+#include "kernel/process.h"
+#include "kernel/system.h"
+#include "kernel/vcpu.h"
+#include "kernel/vm_syscalls.h"
+#include "kernel/waitset.h"
 
-#include "kernel/arch.h"
+#define WAIT_KEYS_MAX 64u
+#define OUT_MAX       288u         /* bytes of the largest structure that a call fills */
+#define CHOICE_BASE   (1ull << 32) /* where the kernel looks for room */
+#define PROT_WX       (ABI_PROT_WRITE | ABI_PROT_EXEC)
 
-enum need_kind {
-	NEED_NOTHING,
-	NEED_HANDLE,
-	NEED_HANDLE_OR_SELF, /* -1 = the calling process, whatever the rights */
-	NEED_HANDLE_OR_NONE, /* -1 = no object */
+_Static_assert(sizeof(struct abi_vm_stats) <= OUT_MAX, "OUT_MAX");
+_Static_assert(sizeof(struct abi_module_info) <= OUT_MAX, "OUT_MAX");
+_Static_assert(sizeof(struct abi_system_info) <= OUT_MAX, "OUT_MAX");
+
+/* An argument: a number, or what the table makes of it. */
+struct argument {
+	union {
+		uint64_t value;
+		void *out;             /* the structure that the call fills */
+		struct object *object; /* behind a handle: right type, right rights, held */
+		struct channel *channel;
+		struct device *device;
+		struct event *event;
+		struct memory *memory;
+		struct process *process;
+		struct vcpu *vcpu;
+		struct vm *vm;
+		struct waitset *set;
+	};
+	uint32_t rights; /* of the handle */
 };
 
-/* A handle among the arguments. */
+static bool is_user_range(uint64_t address, uint64_t size)
+{
+	return address >= ABI_USER_BASE && address < ABI_USER_END && size <= ABI_USER_END - address;
+}
+
+static int64_t process_give(struct process *process, const struct argument *given, uint64_t rights)
+{
+	if (rights & ~(uint64_t)ABI_RIGHT_ALL)
+		return -ABI_EINVAL;
+	if (rights & ~(uint64_t)given->rights)
+		return -ABI_EPERM;
+	if (process->is_ending)
+		return -ABI_EPIPE;
+	object_ref(given->object);
+	return handle_install(process, given->object, (uint32_t)rights);
+}
+
+/* a: process, entry, stack, argument of the entry. */
+static int64_t create_thread(const struct argument *a)
+{
+	if (!is_user_range(a[1].value, 0) || !is_user_range(a[2].value - 8, 8))
+		return -ABI_EINVAL;
+	return thread_create(a[0].process, a[1].value, a[2].value, a[3].value);
+}
+
+/* -ABI_EINVAL: not a protection that a mapping can have; -ABI_EPERM: the handle does not allow it.
+ */
+static int check_prot(const struct argument *memory, uint64_t prot)
+{
+	if (!(prot & ABI_PROT_READ) || prot > (ABI_PROT_READ | PROT_WX))
+		return -ABI_EINVAL;
+	return prot & ~memory->rights ? -ABI_EPERM : 0; /* the bits are those of the rights */
+}
+
+static int64_t map_memory(const struct argument *a)
+{
+	struct process *process = a[0].process;
+	struct memory *memory = a[1].memory;
+	uint64_t offset = a[2].value, size = a[3].value, address = a[4].value, prot = a[5].value;
+	int error = check_prot(&a[1], prot);
+
+	if (error)
+		return error;
+	if (size == 0 || !IS_ALIGNED(size | offset | address, PAGE_SIZE) ||
+	    (prot & PROT_WX) == PROT_WX)
+		return -ABI_EINVAL;
+	if (process->is_ending)
+		return -ABI_EPIPE;
+	if (a[1].object->type == OBJECT_VCPU)
+		memory = a[1].vcpu->page_memory;
+	if (address == 0)
+		address = space_choose(&process->space, CHOICE_BASE, ABI_USER_END, size, offset);
+	if (address == 0)
+		return -ABI_ENOMEM;
+	if (!is_user_range(address, size))
+		return -ABI_EINVAL;
+	error = space_map(&process->space, address, memory, offset, size, (unsigned)prot);
+	return error ? error : (int64_t)address;
+}
+
+static int64_t unmap_memory(struct process *process, uint64_t address, uint64_t size)
+{
+	if (size == 0 || !IS_ALIGNED(address | size, PAGE_SIZE) || !is_user_range(address, size))
+		return -ABI_EINVAL;
+	return space_unmap(&process->space, address, size);
+}
+
+/* Two handles in one number. */
+static int64_t create_channel(struct process *process)
+{
+	struct channel *ends[2];
+	int64_t first, second;
+
+	if (channel_create(process->quota, ends) != 0)
+		return -ABI_ENOMEM;
+	first = handle_install(process, &ends[0]->object, ABI_RIGHT_ALL);
+	second = handle_install(process, &ends[1]->object, ABI_RIGHT_ALL);
+	if (first >= 0 && second < 0)
+		handle_close(process, (uint64_t)first);
+	return first < 0 || second < 0 ? -ABI_ENOMEM : first | second << 16;
+}
+
+/* Whether the handles may all leave the caller through the channel. */
+static int check_handles(const struct channel *channel, const handle_t *handles, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct handle_entry *entry =
+			handle_entry(process_current(), (uint64_t)handles[i]);
+
+		if (!entry)
+			return -ABI_EBADF;
+		if (!(entry->rights & ABI_RIGHT_TRANSFER))
+			return -ABI_EPERM;
+		for (uint32_t k = 0; k < i; k++)
+			if (handles[k] == handles[i])
+				return -ABI_EINVAL;
+		if (channel_check_carry(channel, entry->object) != 0)
+			return -ABI_EBUSY;
+	}
+	return 0;
+}
+
+static int64_t send_message(const struct argument *a)
+{
+	struct process *process = process_current();
+	uint32_t size = (uint32_t)a[2].value, count = (uint32_t)a[4].value;
+	handle_t handles[CHANNEL_HANDLES_MAX];
+	struct message *message;
+	int error;
+
+	if (a[2].value > CHANNEL_BYTES_MAX || a[4].value > CHANNEL_HANDLES_MAX)
+		return -ABI_EINVAL;
+	error = channel_check_send(a[0].channel);
+	if (error == 0 && count)
+		error = arch_copy_from_user(handles, a[3].value, count * sizeof(handles[0]));
+	if (error == 0)
+		error = check_handles(a[0].channel, handles, count);
+	if (error)
+		return error;
+	message = message_alloc(process->quota, size, count);
+	if (!message)
+		return -ABI_ENOMEM;
+	if (size && arch_copy_from_user(message->bytes, a[1].value, size) != 0) {
+		message_free(message);
+		return -ABI_EFAULT;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		message->handles[i] = *handle_entry(process, (uint64_t)handles[i]);
+		handle_take(process, (uint64_t)handles[i]);
+	}
+	channel_send(a[0].channel, message);
+	return 0;
+}
+
+static int64_t receive_message(const struct argument *a)
+{
+	struct process *process = process_current();
+	struct message *message = channel_first(a[0].channel);
+	handle_t handles[CHANNEL_HANDLES_MAX];
+	int64_t result = 0;
+	uint32_t i;
+
+	if (!message)
+		return a[0].channel->peer ? -ABI_EAGAIN : -ABI_EPIPE;
+	if (message->size > a[2].value || message->handle_count > a[4].value)
+		return -ABI_E2BIG;
+	for (i = 0; i < message->handle_count; i++) {
+		object_ref(message->handles[i].object);
+		result = handle_install(process, message->handles[i].object,
+					message->handles[i].rights);
+		if (result < 0)
+			break;
+		handles[i] = (handle_t)result;
+	}
+	if (result >= 0)
+		result = message->size
+				 ? arch_copy_to_user(a[1].value, message->bytes, message->size)
+				 : 0;
+	if (result == 0 && i)
+		result = arch_copy_to_user(a[3].value, handles, i * sizeof(handles[0]));
+	if (result) {
+		while (i--)
+			handle_close(process, (uint64_t)handles[i]);
+		return result;
+	}
+	channel_pop(a[0].channel);
+	result = message->size | (int64_t)message->handle_count << 16;
+	message_free(message);
+	return result;
+}
+
+static int64_t wait_for(const struct argument *a)
+{
+	uint64_t keys[WAIT_KEYS_MAX];
+	int count;
+
+	if (a[2].value == 0 || a[2].value > WAIT_KEYS_MAX)
+		return -ABI_EINVAL;
+	count = waitset_wait(a[0].set, keys, (unsigned)a[2].value, a[3].value);
+	if (count > 0 && arch_copy_to_user(a[1].value, keys, (size_t)count * sizeof(keys[0])) != 0)
+		return -ABI_EFAULT;
+	return count;
+}
+
+/* a: vcpu, what, buffer, size. Through a page of ring 0, as state is checked whole before it is
+ * applied. */
+static int64_t transfer_state(const struct argument *a, bool is_get)
+{
+	struct quota *quota = process_current()->quota;
+	uint32_t what = (uint32_t)a[1].value;
+	uint64_t size = a[3].value;
+	void *buffer;
+	int error;
+
+	if (size > PAGE_SIZE)
+		return -ABI_EINVAL;
+	buffer = kpage_alloc_charged(quota);
+	if (!buffer)
+		return -ABI_ENOMEM;
+	error = arch_copy_from_user(buffer, a[2].value, size);
+	if (error == 0)
+		error = vcpu_state(a[0].vcpu, what, buffer, size, is_get);
+	if (error == 0 && is_get)
+		error = arch_copy_to_user(a[2].value, buffer, size);
+	kpage_free_charged(quota, buffer);
+	return error;
+}
+
+/* A handle among the arguments: at which place, to what, with which rights. */
 struct need {
-	uint8_t kind; /* enum need_kind */
-	uint8_t argument;
-	uint8_t type;   /* enum object_type; OBJECT_NONE = any */
-	uint8_t rights; /* ABI_RIGHT_* */
+	uint8_t place, rights;
+	uint16_t types; /* a bit for each enum object_type, and: */
 };
+#define SELF (1u << 14) /* -1 stands for the calling process, whatever the rights */
+#define NONE (1u << 15) /* -1 stands for no object */
 
-#define ANY      OBJECT_NONE
+#define PROCESS (1u << OBJECT_PROCESS)
+#define MEMORY  (1u << OBJECT_MEMORY)
+#define CHANNEL (1u << OBJECT_CHANNEL)
+#define EVENT   (1u << OBJECT_EVENT)
+#define WAITSET (1u << OBJECT_WAITSET)
+#define DEVICE  (1u << OBJECT_DEVICE)
+#define VM      (1u << OBJECT_VM)
+#define VCPU    (1u << OBJECT_VCPU)
+#define SYSTEM  (1u << OBJECT_SYSTEM)
+#define ANY     ((1u << OBJECT_TYPE_COUNT) - 1)
+
 #define READ     ABI_RIGHT_READ
 #define WRITE    ABI_RIGHT_WRITE
 #define MAP      ABI_RIGHT_MAP
@@ -27,134 +272,251 @@ struct need {
 #define TRANSFER ABI_RIGHT_TRANSFER
 #define MANAGE   ABI_RIGHT_MANAGE
 #define WAIT     ABI_RIGHT_WAIT
-#define HANDLE(argument, type, rights)                                                             \
-	{                                                                                          \
-		NEED_HANDLE, argument, type, rights                                                \
-	}
-#define PROCESS(rights)                                                                            \
-	{                                                                                          \
-		NEED_HANDLE_OR_SELF, 0, OBJECT_PROCESS, rights                                     \
-	}
+#define ALL      ABI_RIGHT_ALL
 
-static const struct {
-	syscall_fn *call;
+static const struct entry {
 	struct need needs[2];
+	uint8_t narrow; /* bits of the arguments that must fit into 32 bits */
+	uint8_t made; /* rights of the caller's handle to the object that the call puts into a[0] */
+	uint16_t out; /* size of the structure that the call fills: argument 1 */
 } table[SYS_COUNT] = {
-	[SYS_HANDLE_CLOSE] = {call_handle_close, {HANDLE(0, ANY, 0)}},
-	[SYS_HANDLE_DUP] = {call_handle_dup, {HANDLE(0, ANY, TRANSFER)}},
-	[SYS_PROCESS_CREATE] = {call_process_create, {{0}}},
-	[SYS_PROCESS_GIVE] = {call_process_give, {PROCESS(MANAGE), HANDLE(1, ANY, TRANSFER)}},
-	[SYS_PROCESS_EXIT] = {call_process_exit, {{0}}},
-	[SYS_PROCESS_KILL] = {call_process_kill, {PROCESS(MANAGE)}},
-	[SYS_PROCESS_INFO] = {call_process_info, {PROCESS(READ)}},
-	[SYS_THREAD_CREATE] = {call_thread_create, {PROCESS(MANAGE)}},
-	[SYS_THREAD_EXIT] = {call_thread_exit, {{0}}},
-	[SYS_THREAD_YIELD] = {call_thread_yield, {{0}}},
-	[SYS_MEMORY_CREATE] = {call_memory_create, {{0}}},
-	[SYS_MEMORY_COW] = {call_memory_cow,
-			    {HANDLE(0, OBJECT_MEMORY, WRITE), HANDLE(2, OBJECT_MEMORY, READ)}},
-	[SYS_MEMORY_MAP] = {call_memory_map, {PROCESS(MANAGE), HANDLE(1, ANY, MAP)}},
-	[SYS_MEMORY_UNMAP] = {call_memory_unmap, {PROCESS(MANAGE)}},
-	[SYS_MEMORY_INFO] = {call_memory_info, {HANDLE(0, OBJECT_MEMORY, READ)}},
-	[SYS_CHANNEL_CREATE] = {call_channel_create, {{0}}},
-	[SYS_CHANNEL_SEND] = {call_channel_send, {HANDLE(0, OBJECT_CHANNEL, WRITE)}},
-	[SYS_CHANNEL_RECV] = {call_channel_recv, {HANDLE(0, OBJECT_CHANNEL, READ)}},
-	[SYS_EVENT_CREATE] = {call_event_create, {{0}}},
-	[SYS_EVENT_SIGNAL] = {call_event_signal, {HANDLE(0, OBJECT_EVENT, WRITE)}},
-	[SYS_EVENT_TAKE] = {call_event_take, {HANDLE(0, OBJECT_EVENT, READ)}},
-	[SYS_WAITSET_CREATE] = {call_waitset_create, {{0}}},
-	[SYS_WAITSET_ADD] = {call_waitset_add,
-			     {HANDLE(0, OBJECT_WAITSET, WRITE), HANDLE(1, ANY, WAIT)}},
-	[SYS_WAITSET_REMOVE] = {call_waitset_remove,
-				{HANDLE(0, OBJECT_WAITSET, WRITE), HANDLE(1, ANY, 0)}},
-	[SYS_WAITSET_WAIT] = {call_waitset_wait, {HANDLE(0, OBJECT_WAITSET, READ)}},
-	[SYS_CLOCK_GET] = {call_clock_get, {{0}}},
-	[SYS_DEVICE_CREATE] = {call_device_create, {HANDLE(0, OBJECT_SYSTEM, MANAGE)}},
-	[SYS_DEVICE_PORT_IN] = {call_device_port_in, {HANDLE(0, OBJECT_DEVICE, READ)}},
-	[SYS_DEVICE_PORT_OUT] = {call_device_port_out, {HANDLE(0, OBJECT_DEVICE, WRITE)}},
-	[SYS_DEVICE_IRQ_BIND] = {call_device_irq_bind,
-				 {HANDLE(0, OBJECT_DEVICE, MANAGE),
-				  HANDLE(2, OBJECT_EVENT, WRITE)}},
-	[SYS_DEVICE_IRQ_ACK] = {call_device_irq_ack, {HANDLE(0, OBJECT_DEVICE, WRITE)}},
-	[SYS_DEVICE_DMA_MAP] = {call_device_dma_map,
-				{HANDLE(0, OBJECT_DEVICE, MANAGE), HANDLE(1, OBJECT_MEMORY, DMA)}},
-	[SYS_DEVICE_DMA_UNMAP] = {call_device_dma_unmap, {HANDLE(0, OBJECT_DEVICE, MANAGE)}},
-	[SYS_VM_CREATE] = {call_vm_create, {{0}}},
-	[SYS_VM_MAP] = {call_vm_map, {HANDLE(0, OBJECT_VM, MANAGE), HANDLE(2, OBJECT_MEMORY, MAP)}},
-	[SYS_VM_UNMAP] = {call_vm_unmap, {HANDLE(0, OBJECT_VM, MANAGE)}},
-	[SYS_VM_DOORBELL] = {call_vm_doorbell,
-			     {HANDLE(0, OBJECT_VM, MANAGE),
-			      {NEED_HANDLE_OR_NONE, 2, OBJECT_EVENT, WRITE}}},
-	[SYS_VM_MSI] = {call_vm_msi, {HANDLE(0, OBJECT_VM, WRITE)}},
-	[SYS_VM_STATS] = {call_vm_stats, {HANDLE(0, OBJECT_VM, READ)}},
-	[SYS_VCPU_CREATE] = {call_vcpu_create, {HANDLE(0, OBJECT_VM, MANAGE)}},
-	[SYS_VCPU_RUN] = {call_vcpu_run, {HANDLE(0, OBJECT_VCPU, MANAGE)}},
-	[SYS_VCPU_KICK] = {call_vcpu_kick, {HANDLE(0, OBJECT_VCPU, WRITE)}},
-	[SYS_VCPU_GET] = {call_vcpu_get, {HANDLE(0, OBJECT_VCPU, READ)}},
-	[SYS_VCPU_SET] = {call_vcpu_set, {HANDLE(0, OBJECT_VCPU, WRITE)}},
-	[SYS_VCPU_APIC_ACCESS] = {call_vcpu_apic_access, {HANDLE(0, OBJECT_VCPU, WRITE)}},
-	[SYS_SYSTEM_INFO] = {call_system_info, {HANDLE(0, OBJECT_SYSTEM, READ)}},
-	[SYS_SYSTEM_MODULE] = {call_system_module, {HANDLE(0, OBJECT_SYSTEM, READ)}},
-	[SYS_SYSTEM_POWER] = {call_system_power, {HANDLE(0, OBJECT_SYSTEM, MANAGE)}},
+	[SYS_PROCESS_CREATE] = {{{0, MANAGE, SYSTEM}}, .made = ALL},
+	[SYS_PROCESS_GIVE] = {{{0, MANAGE, PROCESS | SELF}, {1, TRANSFER, ANY}}},
+	[SYS_PROCESS_KILL] = {{{0, MANAGE, PROCESS | SELF}}},
+	[SYS_PROCESS_INFO] = {{{0, READ, PROCESS | SELF}}, .out = sizeof(struct abi_process_info)},
+	[SYS_THREAD_CREATE] = {{{0, MANAGE, PROCESS | SELF}}},
+	[SYS_MEMORY_CREATE] = {.narrow = 1 << 1, .made = ALL},
+	[SYS_MEMORY_COW] = {{{0, WRITE, MEMORY}, {2, READ, MEMORY}}},
+	[SYS_MEMORY_MAP] = {{{0, MANAGE, PROCESS | SELF}, {1, MAP, MEMORY | VCPU}}},
+	[SYS_MEMORY_UNMAP] = {{{0, MANAGE, PROCESS | SELF}}},
+	[SYS_MEMORY_INFO] = {{{0, READ, MEMORY}}, .out = sizeof(struct abi_memory_info)},
+	[SYS_CHANNEL_SEND] = {{{0, WRITE, CHANNEL}}},
+	[SYS_CHANNEL_RECV] = {{{0, READ, CHANNEL}}},
+	[SYS_EVENT_CREATE] = {.made = ALL},
+	[SYS_EVENT_SIGNAL] = {{{0, WRITE, EVENT}}, .narrow = 1 << 1},
+	[SYS_EVENT_TAKE] = {{{0, READ, EVENT}}},
+	[SYS_WAITSET_CREATE] = {.made = READ | WRITE}, /* no TRANSFER: of no use to others */
+	[SYS_WAITSET_ADD] = {{{0, WRITE, WAITSET}, {1, WAIT, PROCESS | CHANNEL | EVENT}}},
+	[SYS_WAITSET_REMOVE] = {{{0, WRITE, WAITSET}, {1, 0, PROCESS | CHANNEL | EVENT}}},
+	[SYS_WAITSET_WAIT] = {{{0, READ, WAITSET}}},
+	[SYS_DEVICE_CREATE] = {{{0, MANAGE, SYSTEM}}, .made = ALL},
+	[SYS_DEVICE_PORT_IN] = {{{0, READ, DEVICE}}},
+	[SYS_DEVICE_PORT_OUT] = {{{0, WRITE, DEVICE}}, .narrow = 1 << 3},
+	[SYS_DEVICE_IRQ_BIND] = {{{0, MANAGE, DEVICE}, {1, WRITE, EVENT}}},
+	[SYS_DEVICE_IRQ_ACK] = {{{0, WRITE, DEVICE}}},
+	[SYS_DEVICE_DMA_MAP] = {{{0, MANAGE, DEVICE}, {1, DMA, MEMORY}}},
+	[SYS_DEVICE_DMA_UNMAP] = {{{0, MANAGE, DEVICE}}},
+	[SYS_VM_CREATE] = {.made = ALL},
+	[SYS_VM_MAP] = {{{0, MANAGE, VM}, {2, MAP, MEMORY}}},
+	[SYS_VM_UNMAP] = {{{0, MANAGE, VM}}},
+	[SYS_VM_DOORBELL] = {{{0, MANAGE, VM}, {2, WRITE, EVENT | NONE}}},
+	[SYS_VM_MSI] = {{{0, WRITE, VM}}, .narrow = 1 << 2},
+	[SYS_VM_STATS] = {{{0, READ, VM}}, .out = sizeof(struct abi_vm_stats)},
+	[SYS_VCPU_CREATE] = {{{0, MANAGE, VM}}, .narrow = 1 << 1, .made = ALL},
+	[SYS_VCPU_RUN] = {{{0, MANAGE, VCPU}}},
+	[SYS_VCPU_KICK] = {{{0, WRITE, VCPU}}},
+	[SYS_VCPU_GET] = {{{0, READ, VCPU}}, .narrow = 1 << 1},
+	[SYS_VCPU_SET] = {{{0, WRITE, VCPU}}, .narrow = 1 << 1},
+	[SYS_VCPU_APIC_ACCESS] = {{{0, WRITE, VCPU}}, .narrow = 1 << 1 | 1 << 3},
+	[SYS_SYSTEM_INFO] = {{{0, READ, SYSTEM}}, .out = sizeof(struct abi_system_info)},
+	[SYS_SYSTEM_MODULE] = {{{0, READ, SYSTEM}},
+			       .made = READ | ABI_RIGHT_EXEC | MAP | TRANSFER,
+			       .out = sizeof(struct abi_module_info)},
+	[SYS_SYSTEM_POWER] = {{{0, MANAGE, SYSTEM}}},
 };
 
-static int need_get(const struct need *need, uint64_t handle, struct object **out)
+/* What each call does; it checks its arguments whole before it changes anything. */
+static int64_t call(uint64_t number, struct argument *a)
+{
+	struct process *self = process_current();
+	union {
+		struct abi_doorbell doorbell;
+		struct abi_vm_config vm;
+	} in;
+	int error;
+
+	switch (number) {
+	case SYS_HANDLE_CLOSE:
+		return handle_close(self, a[0].value);
+	case SYS_PROCESS_CREATE:
+		return process_create(self->quota, a[1].value, &a[0].process);
+	case SYS_PROCESS_GIVE:
+		return process_give(a[0].process, &a[1], a[2].value);
+	case SYS_PROCESS_EXIT: /* it dies on its way to ring 3 */
+		process_end(self, ABI_END_EXIT, a[0].value, 0, 0);
+		return 0;
+	case SYS_PROCESS_KILL:
+		process_end(a[0].process, ABI_END_KILLED, 0, 0, 0);
+		return 0;
+	case SYS_PROCESS_INFO:
+		process_info(a[0].process, a[1].out);
+		return 0;
+	case SYS_THREAD_CREATE:
+		return create_thread(a);
+	case SYS_THREAD_EXIT:
+		thread_kill(thread_current());
+		return 0;
+	case SYS_THREAD_YIELD:
+		sched_yield();
+		return 0;
+	case SYS_MEMORY_CREATE:
+		return memory_create(self->quota, a[0].value, (uint32_t)a[1].value, &a[0].memory);
+	case SYS_MEMORY_COW:
+		return memory_cow(a[0].memory, a[1].value, a[2].memory, a[3].value, a[4].value);
+	case SYS_MEMORY_MAP:
+		return map_memory(a);
+	case SYS_MEMORY_UNMAP:
+		return unmap_memory(a[0].process, a[1].value, a[2].value);
+	case SYS_MEMORY_INFO:
+		memory_info(a[0].memory, a[1].out);
+		return 0;
+	case SYS_CHANNEL_CREATE:
+		return create_channel(self);
+	case SYS_CHANNEL_SEND:
+		return send_message(a);
+	case SYS_CHANNEL_RECV:
+		return receive_message(a);
+	case SYS_EVENT_CREATE:
+		a[0].event = event_create(self->quota);
+		return a[0].event ? 0 : -ABI_ENOMEM;
+	case SYS_EVENT_SIGNAL:
+		event_signal(a[0].event, (uint32_t)a[1].value);
+		return 0;
+	case SYS_EVENT_TAKE:
+		return event_take(a[0].event);
+	case SYS_WAITSET_CREATE:
+		a[0].object = object_alloc(OBJECT_WAITSET, sizeof(struct waitset), self->quota);
+		return a[0].object ? 0 : -ABI_ENOMEM;
+	case SYS_WAITSET_ADD:
+		return waitset_add(a[0].set, a[1].object, a[2].value);
+	case SYS_WAITSET_REMOVE:
+		return waitset_remove(a[0].set, a[1].object);
+	case SYS_WAITSET_WAIT:
+		return wait_for(a);
+	case SYS_CLOCK_GET:
+		return (int64_t)arch_now_ns();
+	case SYS_DEVICE_CREATE:
+		return device_create(self->quota, a[1].value, a[2].value, a[3].value, &a[0].device);
+	case SYS_DEVICE_PORT_IN:
+		return device_port_in(a[0].device, a[1].value, a[2].value);
+	case SYS_DEVICE_PORT_OUT:
+		return device_port_out(a[0].device, a[1].value, a[2].value, (uint32_t)a[3].value);
+	case SYS_DEVICE_IRQ_BIND:
+		return device_irq_bind(a[0].device, a[1].event);
+	case SYS_DEVICE_IRQ_ACK:
+		return device_irq_ack(a[0].device);
+	case SYS_DEVICE_DMA_MAP:
+		return device_dma_map(a[0].device, a[1].memory, a[2].value, a[3].value);
+	case SYS_DEVICE_DMA_UNMAP:
+		return device_dma_unmap(a[0].device, a[1].value);
+	case SYS_VM_CREATE:
+		if (arch_copy_from_user(&in.vm, a[0].value, sizeof(in.vm)) != 0)
+			return -ABI_EFAULT;
+		return vm_create(self, &in.vm, &a[0].vm);
+	case SYS_VM_MAP:
+		error = check_prot(&a[2], a[5].value);
+		return error ? error
+			     : vm_map(a[0].vm, (gpa_t){a[1].value}, a[2].memory, a[3].value,
+				      a[4].value, (unsigned)a[5].value);
+	case SYS_VM_UNMAP:
+		return vm_unmap(a[0].vm, (gpa_t){a[1].value}, a[2].value);
+	case SYS_VM_DOORBELL:
+		if (arch_copy_from_user(&in.doorbell, a[1].value, sizeof(in.doorbell)) != 0)
+			return -ABI_EFAULT;
+		return vm_doorbell_set(a[0].vm, &in.doorbell, a[2].event);
+	case SYS_VM_MSI:
+		return vm_msi(a[0].vm, a[1].value, (uint32_t)a[2].value);
+	case SYS_VM_STATS:
+		vm_stats(a[0].vm, a[1].out);
+		return 0;
+	case SYS_VCPU_CREATE:
+		return vcpu_create(a[0].vm, (uint32_t)a[1].value, &a[0].vcpu);
+	case SYS_VCPU_RUN:
+		return vcpu_run(a[0].vcpu);
+	case SYS_VCPU_KICK:
+		vcpu_kick(a[0].vcpu);
+		return 0;
+	case SYS_VCPU_GET:
+		return transfer_state(a, true);
+	case SYS_VCPU_SET:
+		return transfer_state(a, false);
+	case SYS_VCPU_APIC_ACCESS:
+		return a[2].value > 1 ? -ABI_EINVAL
+				      : vcpu_apic_access(a[0].vcpu, (uint32_t)a[1].value,
+							 a[2].value, (uint32_t)a[3].value);
+	case SYS_SYSTEM_INFO:
+		system_info(a[1].out);
+		return 0;
+	case SYS_SYSTEM_MODULE:
+		return system_module(self->quota, a[2].value, a[1].out, &a[0].memory);
+	case SYS_SYSTEM_POWER:
+		if (a[1].value == ABI_POWER_OFF || a[1].value == ABI_POWER_REBOOT)
+			arch_power((unsigned)a[1].value);
+		return -ABI_EINVAL;
+	default:
+		return -ABI_ENOSYS;
+	}
+}
+
+/* Turns a handle into the object behind it, with a reference. */
+static int need_get(const struct need *need, struct argument *a, struct object **held)
 {
 	struct process *process = process_current();
+	const struct handle_entry *entry;
 
-	if (need->kind != NEED_HANDLE && (int32_t)handle == -1) {
-		*out = need->kind == NEED_HANDLE_OR_SELF ? &process->object : NULL;
-		if (*out)
-			object_ref(*out);
-		return 0;
+	if (need->types & (SELF | NONE) && (int32_t)a->value == -1) {
+		*held = need->types & SELF ? &process->object : NULL;
+	} else {
+		entry = handle_entry(process, a->value);
+		if (!entry)
+			return -ABI_EBADF;
+		if (!(need->types & 1u << entry->object->type))
+			return -ABI_EBADTYPE;
+		if (need->rights & ~entry->rights)
+			return -ABI_EPERM;
+		*held = entry->object;
+		a->rights = entry->rights;
 	}
-	if (handle > INT32_MAX)
-		return -ABI_EBADF;
-	return handle_get(process, (handle_t)handle, (enum object_type)need->type, need->rights,
-			  out);
+	if (*held)
+		object_ref(*held);
+	a->object = *held;
+	return 0;
 }
 
 int64_t syscall_dispatch(uint64_t number, const uint64_t args[6])
 {
-	struct object *objects[2] = {NULL, NULL};
+	const struct entry *entry;
+	uint8_t out[OUT_MAX] __attribute__((aligned(8)));
+	struct object *held[2] = {NULL, NULL};
+	struct argument a[6] = {0};
 	int64_t result = 0;
+	bool has_made;
 
 	if (number >= SYS_COUNT)
 		return -ABI_ENOSYS;
-	for (unsigned i = 0; i < 2 && result == 0; i++) {
-		const struct need *need = &table[number].needs[i];
-
-		if (need->kind != NEED_NOTHING)
-			result = need_get(need, args[need->argument], &objects[i]);
+	entry = &table[number];
+	for (unsigned i = 0; i < 6; i++) {
+		a[i].value = args[i];
+		if (entry->narrow & 1u << i && args[i] > UINT32_MAX)
+			result = -ABI_EINVAL;
+	}
+	for (unsigned i = 0; i < 2 && entry->needs[i].types && result == 0; i++)
+		result = need_get(&entry->needs[i], &a[entry->needs[i].place], &held[i]);
+	if (entry->out) {
+		memset(out, 0, entry->out);
+		a[1].out = out;
 	}
 	if (result == 0)
-		result = table[number].call(args, objects);
+		result = call(number, a);
+	has_made = result == 0 && entry->made;
+	if (result == 0 && entry->out)
+		result = arch_copy_to_user(args[1], out, entry->out);
+	if (has_made && result == 0)
+		result = handle_install(process_current(), a[0].object, entry->made);
+	else if (has_made)
+		object_unref(a[0].object);
 	for (unsigned i = 0; i < 2; i++)
-		if (objects[i])
-			object_unref(objects[i]);
+		if (held[i])
+			object_unref(held[i]);
 	return result;
-}
-
-static bool is_user_range(uint64_t address, size_t size)
-{
-	return address >= ABI_USER_BASE && address < ABI_USER_END && size <= ABI_USER_END - address;
-}
-
-int user_read(void *to, uint64_t from, size_t size)
-{
-	return is_user_range(from, size) ? arch_copy_from_user(to, from, size) : -ABI_EFAULT;
-}
-
-int user_write(uint64_t to, const void *from, size_t size)
-{
-	return is_user_range(to, size) ? arch_copy_to_user(to, from, size) : -ABI_EFAULT;
-}
-
-int64_t call_install(struct object *object, uint32_t rights)
-{
-	handle_t handle = handle_install(process_current(), object, rights);
-
-	if (handle < 0)
-		object_unref(object);
-	return handle;
 }

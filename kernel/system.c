@@ -10,68 +10,48 @@
 #include "kernel/panic.h"
 #include "kernel/vm.h"
 
-#define PAGE_MODULES (PAGE_SIZE / sizeof(struct module))
-#define PAGES_MAX    (PAGE_SIZE / sizeof(struct module *))
-
-static struct object *object;
-static struct module **pages; /* of PAGE_MODULES each (set once) */
-static uint32_t module_count;
+static uint64_t modules;            /* physical address of the loader's list (set once) */
 static struct abi_system_info boot; /* what does not change (set once) */
 
-static struct module *module_at(uint32_t index)
+/* Until the next use of the window. */
+static const struct boot_module *module_at(uint64_t index)
 {
-	return &pages[index / PAGE_MODULES][index % PAGE_MODULES];
-}
+	uint64_t address = modules + index * sizeof(struct boot_module);
+	const char *page = window_map(0, (hpa_t){ALIGN_DOWN(address, PAGE_SIZE)});
 
-static void module_add(const struct boot_module *from)
-{
-	uint64_t size = ALIGN_UP(from->size, PAGE_SIZE);
-	struct module *module;
-
-	if (module_count % PAGE_MODULES == 0)
-		pages[module_count / PAGE_MODULES] = kpage_alloc();
-	if (!pages[module_count / PAGE_MODULES])
-		panic("no memory for the table of modules");
-	module = module_at(module_count++);
-	module->info.size = from->size;
-	module->info.kind = from->kind;
-	string_copy(module->info.path, from->path, sizeof(module->info.path));
-	boot.file_bytes += size;
-	if (memory_wrap(NULL, MEMORY_BOOT, (hpa_t){from->start}, size, &module->memory) != 0)
-		panic("no memory for the table of modules");
+	return (const struct boot_module *)(page + address % PAGE_SIZE);
 }
 
 void system_init(const struct boot_info *info)
 {
-	const struct boot_module *modules = (const struct boot_module *)info->modules;
-
 	if (info->magic != BOOT_INFO_MAGIC || info->version != BOOT_INFO_VERSION ||
 	    info->size != sizeof(*info) || info->module_size != sizeof(struct boot_module) ||
 	    info->range_size != sizeof(struct boot_range))
 		panic("the loader is of another version");
-	object = object_alloc(OBJECT_SYSTEM, sizeof(*object), NULL);
-	pages = kpage_alloc();
-	if (!object || !pages || info->module_count > BOOT_MODULE_MAX ||
-	    info->module_count > PAGES_MAX * PAGE_MODULES)
-		panic("no memory for the table of modules");
-	for (uint32_t i = 0; i < info->module_count; i++)
-		module_add(&modules[i]);
+	modules = info->modules;
 	string_copy(boot.version, CORBEL_VERSION, sizeof(boot.version));
+	boot.module_count = info->module_count;
+	for (uint32_t i = 0; i < info->module_count; i++)
+		boot.file_bytes += ALIGN_UP(module_at(i)->size, PAGE_SIZE);
 	boot.usable_bytes = info->usable_bytes;
 	boot.tsc_entry = info->tsc_entry;
 	boot.tsc_files = info->tsc_files;
 	boot.tsc_exit = info->tsc_exit;
 }
 
-struct object *system_object(void)
+int system_module(struct quota *quota, uint64_t index, struct abi_module_info *info,
+		  struct memory **out)
 {
-	object_ref(object);
-	return object;
-}
+	const struct boot_module *module;
 
-const struct module *system_module(uint64_t index)
-{
-	return index < module_count ? module_at((uint32_t)index) : NULL;
+	if (index >= boot.module_count)
+		return -ABI_ENOENT;
+	module = module_at(index);
+	info->size = module->size;
+	info->kind = module->kind;
+	string_copy(info->path, module->path, sizeof(info->path));
+	return memory_wrap(quota, MEMORY_BOOT, (hpa_t){module->start},
+			   ALIGN_UP(module->size, PAGE_SIZE), out);
 }
 
 void system_info(struct abi_system_info *info)
@@ -79,7 +59,6 @@ void system_info(struct abi_system_info *info)
 	*info = boot;
 	string_copy(info->vendor, arch_hv_name(), sizeof(info->vendor));
 	info->core_count = 1; /* until the others are started */
-	info->module_count = module_count;
 	info->frames_total = frames_total();
 	info->frames_free = frames_free_count();
 	info->stage2_bytes = vm_stage2_bytes();

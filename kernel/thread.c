@@ -2,7 +2,6 @@
 /* Threads: how they start, sleep, fault and end. */
 #include "kernel/thread.h"
 
-#include "kernel/arch.h"
 #include "kernel/panic.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
@@ -22,15 +21,16 @@ static void wake_at_deadline(struct timer *timer)
 struct thread *thread_create_kernel(void (*fn)(void))
 {
 	struct thread *thread = object_alloc(OBJECT_THREAD, sizeof(*thread), NULL);
+	struct share *share = kalloc(NULL, sizeof(*share));
 
-	if (!thread || arch_thread_init_kernel(thread, fn) != 0)
+	if (!thread || !share || arch_thread_init_kernel(thread, fn) != 0)
 		panic("no memory for a thread of ring 0");
+	thread->share = share;
 	timer_init(&thread->timer, wake_at_deadline);
 	return thread;
 }
 
-int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t arg,
-		  struct thread **out)
+int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t arg)
 {
 	struct thread *thread;
 
@@ -39,19 +39,16 @@ int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint6
 	thread = object_alloc(OBJECT_THREAD, sizeof(*thread), process->quota);
 	if (!thread)
 		return -ABI_ENOMEM;
-	timer_init(&thread->timer, wake_at_deadline);
 	if (arch_thread_init_user(thread, entry, stack, arg) != 0) {
-		kfree(process->quota, thread, sizeof(*thread));
+		object_unref(&thread->object);
 		return -ABI_ENOMEM;
 	}
+	timer_init(&thread->timer, wake_at_deadline);
 	thread->process = process;
+	thread->share = &process->share;
 	object_ref(&process->object);
-	thread->process_next = process->threads;
-	process->threads = thread;
-	process->thread_count++;
-	object_ref(&thread->object); /* one for the caller, one for its life */
+	list_insert(&process->threads, &thread->of_process);
 	sched_ready(thread);
-	*out = thread;
 	return 0;
 }
 
@@ -61,7 +58,7 @@ void thread_block(uint64_t deadline_ns)
 
 	if (thread->dying)
 		return;
-	thread->state = THREAD_BLOCKED;
+	thread->is_blocked = true;
 	timer_set(&thread->timer, deadline_ns);
 	sched_switch();
 	timer_cancel(&thread->timer);
@@ -69,9 +66,9 @@ void thread_block(uint64_t deadline_ns)
 
 void thread_wake(struct thread *thread)
 {
-	if (thread->state != THREAD_BLOCKED)
+	if (!thread->is_blocked)
 		return;
-	thread->state = THREAD_READY;
+	thread->is_blocked = false;
 	sched_ready(thread);
 }
 
@@ -85,9 +82,7 @@ void thread_exit(void)
 {
 	struct thread *thread = thread_current();
 
-	thread->dying = true;
-	thread->state = THREAD_DEAD;
-	reaper_push(&thread->object); /* it runs on a stack of its own, so not before we have left
+	object_unref(&thread->object); /* it runs on a stack of its own, so not before we have left
 					 ours */
 	sched_switch();
 	panic("a dead thread was continued");
@@ -95,19 +90,15 @@ void thread_exit(void)
 
 bool thread_destroy(struct object *object)
 {
-	struct thread *thread = CONTAINER_OF(object, struct thread, object);
+	struct thread *thread = (struct thread *)object;
 	struct process *process = thread->process;
 
-	if (process) { /* its life is over; handles to it may stay */
-		arch_thread_exit(thread);
-		process_thread_gone(process, thread);
-		thread->process = NULL;
-		object_unref(&process->object);
-		watch_notify(&thread->watches);
-		object->refs--;
-	}
-	if (object->refs == 0)
-		watch_clear(&thread->watches);
+	if (!process) /* it never got a stack */
+		return true;
+	arch_thread_exit(thread);
+	list_remove(&thread->of_process);
+	process_thread_gone(process);
+	object_unref(&process->object);
 	return true;
 }
 

@@ -5,26 +5,23 @@
 #include "kernel/cpu.h"
 #include "kernel/object.h"
 #include "kernel/timer.h"
-#include "kernel/waitset.h"
 
 struct process;
+struct share;
 struct vcpu;
 
-enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
-
 struct thread {
-	struct object object;
-	struct process *process;     /* NULL = a thread of ring 0 (idle, reaper) (set once) */
-	struct thread *process_next; /* chain of the process's threads */
-	enum thread_state state;
-	bool dying;      /* ends at its next return to ring 3; blocked calls end with -ABI_EINTR */
-	uint64_t run_ns; /* CPU time had */
-	int64_t slice_left_ns;     /* of its turn */
-	struct thread *ready_next; /* of the ready queue */
-	struct arch_thread arch;   /* kernel stack, saved stack pointer, FPU area */
+	struct object object;    /* no handle: one reference, its life */
+	struct process *process; /* NULL = a thread of ring 0 (idle, reaper) (set once) */
+	struct list of_process;  /* link of the process's threads */
+	struct share *share;     /* with whom it takes turns (set once) */
+	struct list ready_link;  /* of the share's threads that are ready */
+	bool is_blocked;         /* in thread_block */
+	bool dying;              /* ends at its next return to ring 3; blocked calls end
+				    with -ABI_EINTR */
+	struct arch_thread arch; /* kernel stack, saved stack pointer, FPU area */
 	struct vcpu *vcpu;  /* whose guest state this thread's core may still hold; NULL = none */
 	struct timer timer; /* wakes it at the deadline of thread_block */
-	struct watch_list watches;
 };
 
 static inline struct thread *thread_current(void)
@@ -35,8 +32,7 @@ static inline struct thread *thread_current(void)
 /* A thread of ring 0; sched_ready starts it. No memory: panic. */
 struct thread *thread_create_kernel(void (*fn)(void));
 /* -ABI_ENOMEM; -ABI_EPIPE: the process is about to end. Runs as soon as the scheduler lets it. */
-int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t arg,
-		  struct thread **out);
+int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t arg);
 /* Ends the current thread of a process. */
 _Noreturn void thread_exit(void);
 /* The thread ends at its next return to ring 3; what it sleeps in returns -ABI_EINTR. */
@@ -54,8 +50,8 @@ void thread_wake(struct thread *thread);
 #ifdef UNIT_TEST
 #define sched_yield kernel_sched_yield /* the host's C library has one */
 #endif
-/* sched.c: true if the slice is over or a thread of more right is ready. Cheap: one load. */
+/* sched.c: true if the turn is over or a thread of more right is ready. Cheap: one load. */
 bool sched_should_yield(void);
-/* Puts the current thread at the end of the ready queue and runs the next; takes due interrupts and
+/* Puts the current thread behind those that are ready and runs the next; takes due interrupts and
  * timers. */
 void sched_yield(void);

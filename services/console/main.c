@@ -192,7 +192,7 @@ static void serve_interrupt(void)
 {
 	unsigned turns = 0;
 
-	device_irq_ack(uart.device, 0);
+	device_irq_ack(uart.device);
 	do {
 		serve_input();
 		transmit();
@@ -218,8 +218,8 @@ static void serve_init(void)
 	switch (message.type) {
 	case CONSOLE_DEVICE:
 		uart_init(&uart, handle, COM1);
-		device_irq_bind(handle, 0, irq_event);
-		device_irq_ack(handle, 0);
+		device_irq_bind(handle, irq_event);
+		device_irq_ack(handle);
 		has_uart = true;
 		break;
 	case CONSOLE_ATTACH:

@@ -33,14 +33,12 @@ static int tell_console(unsigned type, const void *bytes, size_t size, handle_t 
  * to tell. */
 static void start_console(handle_t system)
 {
-	const struct abi_device_desc com1 = {
-		.port_range_count = 1, .irq_count = 1, .ports = {{COM1, 8}}, .irqs = {COM1_IRQ}};
 	const struct module *service = modules_find("console", true);
-	int64_t device = device_create(system, &com1);
+	int64_t device = device_create(system, COM1, 8, COM1_IRQ);
 	handle_t ends[2];
 
 	if (!service || device < 0 || channel_create(ends) < 0 ||
-	    elf_start("console", service->memory, service->size, CONSOLE_QUOTA, &console))
+	    elf_start(system, service->memory, service->size, CONSOLE_QUOTA, &console))
 		process_exit(2);
 	tell_console(CONSOLE_DEVICE, "", 0, (handle_t)device);
 	tell_console(CONSOLE_ATTACH, "", 0, ends[0]);

@@ -200,7 +200,7 @@ static const char *start_vmm(struct vm *vm, size_t index)
 
 	if (!service)
 		return "this corbel.efi holds no vmm service; build it again";
-	error = elf_start("vmm", service->memory, service->size, quota, &vm->vmm);
+	error = elf_start(system_handle, service->memory, service->size, quota, &vm->vmm);
 	if (error == -ABI_ENOMEM)
 		return "not enough memory; give this or another VM less";
 	if (error)
@@ -340,8 +340,7 @@ static void serve_process(struct vm *vm)
 {
 	struct abi_process_info info;
 
-	if (!vm->is_running || process_info(vm->vmm.process, &info) < 0 ||
-	    info.state != ABI_PROCESS_DEAD)
+	if (!vm->is_running || process_info(vm->vmm.process, &info) < 0 || info.reason == 0)
 		return;
 	serve_channel(vm);
 	if (!vm->has_report)

@@ -153,16 +153,14 @@ out:
 	return error;
 }
 
-int elf_start(const char *name, handle_t file, uint64_t file_size, uint64_t quota_bytes,
+int elf_start(handle_t system, handle_t file, uint64_t file_size, uint64_t quota_bytes,
 	      struct service_process *out)
 {
-	char padded[32] = {0};
 	handle_t ends[2] = {-1, -1};
 	uint64_t entry = 0;
 	int64_t process, result;
 
-	strncpy(padded, name, sizeof(padded) - 1);
-	process = process_create(padded, quota_bytes);
+	process = process_create(system, quota_bytes);
 	if (process < 0)
 		return (int)process;
 	result = channel_create(ends);
@@ -174,8 +172,6 @@ int elf_start(const char *name, handle_t file, uint64_t file_size, uint64_t quot
 		result = map_all((handle_t)process, file, file_size, &entry);
 	if (result >= 0)
 		result = thread_create((handle_t)process, entry, STACK_TOP, ABI_HANDLE_BOOTSTRAP);
-	if (result >= 0)
-		handle_close((handle_t)result);
 	if (ends[1] >= 0)
 		handle_close(ends[1]);
 	if (result < 0) {

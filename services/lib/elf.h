@@ -14,5 +14,5 @@ struct service_process {
  * stack and data included. 0, or a negative errno; then nothing is left. -ABI_EINVAL: not such an
  * ELF file.
  */
-int elf_start(const char *name, handle_t file, uint64_t file_size, uint64_t quota_bytes,
+int elf_start(handle_t system, handle_t file, uint64_t file_size, uint64_t quota_bytes,
 	      struct service_process *out);

@@ -32,19 +32,20 @@ static inline int64_t handle_close(handle_t h)
 {
 	return syscall3(SYS_HANDLE_CLOSE, (uint64_t)h, 0, 0);
 }
-static inline int64_t handle_dup(handle_t h, uint32_t rights)
-{
-	return syscall3(SYS_HANDLE_DUP, (uint64_t)h, rights, 0);
-}
 
 /* Processes and threads */
-static inline int64_t process_create(const char name[32], uint64_t quota_bytes)
+#define PROCESS_SELF ((handle_t)-1)
+static inline int64_t process_create(handle_t system, uint64_t quota_bytes)
 {
-	return syscall3(SYS_PROCESS_CREATE, (uint64_t)name, quota_bytes, 0);
+	return syscall3(SYS_PROCESS_CREATE, (uint64_t)system, quota_bytes, 0);
 }
 static inline int64_t process_give(handle_t process, handle_t h, uint32_t rights)
 {
 	return syscall3(SYS_PROCESS_GIVE, (uint64_t)process, (uint64_t)h, rights);
+}
+static inline int64_t handle_dup(handle_t h, uint32_t rights)
+{
+	return process_give(PROCESS_SELF, h, rights);
 }
 static inline _Noreturn void process_exit(uint64_t status)
 {
@@ -75,7 +76,6 @@ static inline void thread_yield(void)
 }
 
 /* Memory */
-#define PROCESS_SELF ((handle_t)-1)
 static inline int64_t memory_create(uint64_t size, uint32_t flags)
 {
 	return syscall3(SYS_MEMORY_CREATE, size, flags, 0);
@@ -104,7 +104,13 @@ static inline int64_t memory_info(handle_t memory, struct abi_memory_info *info)
 /* Channels, events, wait sets, time */
 static inline int64_t channel_create(handle_t out[2])
 {
-	return syscall3(SYS_CHANNEL_CREATE, (uint64_t)out, 0, 0);
+	int64_t result = syscall3(SYS_CHANNEL_CREATE, 0, 0, 0);
+
+	if (result < 0)
+		return result;
+	out[0] = (handle_t)(result & 0xffff);
+	out[1] = (handle_t)(result >> 16);
+	return 0;
 }
 static inline int64_t channel_send(handle_t channel, const void *bytes, size_t size,
 				   const handle_t *handles, size_t count)
@@ -161,9 +167,9 @@ static inline uint64_t clock_ns(void)
 }
 
 /* Devices */
-static inline int64_t device_create(handle_t system, const struct abi_device_desc *desc)
+static inline int64_t device_create(handle_t system, uint16_t port, unsigned count, uint64_t irq)
 {
-	return syscall3(SYS_DEVICE_CREATE, (uint64_t)system, (uint64_t)desc, 0);
+	return syscall6(SYS_DEVICE_CREATE, (uint64_t)system, port, count, irq, 0, 0);
 }
 static inline int64_t device_port_in(handle_t device, uint16_t port, unsigned size)
 {
@@ -173,13 +179,13 @@ static inline int64_t device_port_out(handle_t device, uint16_t port, unsigned s
 {
 	return syscall6(SYS_DEVICE_PORT_OUT, (uint64_t)device, port, size, value, 0, 0);
 }
-static inline int64_t device_irq_bind(handle_t device, unsigned index, handle_t event)
+static inline int64_t device_irq_bind(handle_t device, handle_t event)
 {
-	return syscall3(SYS_DEVICE_IRQ_BIND, (uint64_t)device, index, (uint64_t)event);
+	return syscall3(SYS_DEVICE_IRQ_BIND, (uint64_t)device, (uint64_t)event, 0);
 }
-static inline int64_t device_irq_ack(handle_t device, unsigned index)
+static inline int64_t device_irq_ack(handle_t device)
 {
-	return syscall3(SYS_DEVICE_IRQ_ACK, (uint64_t)device, index, 0);
+	return syscall3(SYS_DEVICE_IRQ_ACK, (uint64_t)device, 0, 0);
 }
 
 /* Virtual machines */
@@ -241,7 +247,7 @@ static inline int64_t system_info(handle_t system, struct abi_system_info *info)
 }
 static inline int64_t system_module(handle_t system, uint32_t index, struct abi_module_info *info)
 {
-	return syscall3(SYS_SYSTEM_MODULE, (uint64_t)system, index, (uint64_t)info);
+	return syscall3(SYS_SYSTEM_MODULE, (uint64_t)system, (uint64_t)info, index);
 }
 static inline int64_t system_power(handle_t system, unsigned what)
 {

@@ -119,7 +119,7 @@ static int64_t start_vcpu_thread(void)
 		result = memory_map(PROCESS_SELF, (handle_t)memory, 0, STACK_SIZE,
 				    STACK_TOP - STACK_SIZE, ABI_PROT_READ | ABI_PROT_WRITE);
 	if (result >= 0)
-		result = thread_create(ABI_HANDLE_PROCESS, (uint64_t)vcpu_main, STACK_TOP, 0);
+		result = thread_create(PROCESS_SELF, (uint64_t)vcpu_main, STACK_TOP, 0);
 	return result;
 }
 

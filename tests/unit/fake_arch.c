@@ -105,7 +105,7 @@ void window_zero(hpa_t frame)
  */
 static int check_user(uint64_t address, size_t size)
 {
-	if (address < SANITIZER_END)
+	if (address < SANITIZER_END || address >= ABI_USER_END || size > ABI_USER_END - address)
 		return -ABI_EFAULT;
 	if (fake_bad_user && address < fake_bad_user + PAGE_SIZE && address + size > fake_bad_user)
 		return -ABI_EFAULT;
@@ -380,18 +380,17 @@ void fake_start(void)
 	fake_frames_start(&range, 1);
 	sched_init();
 	reaper_init();
-	if (process_create(NULL, "test", frames_free_count() * PAGE_SIZE - (8 << 20), &process) !=
-	    0)
+	if (process_create(NULL, frames_free_count() * PAGE_SIZE - (8 << 20), &process) != 0)
 		abort();
 	pthread_mutex_lock(&baton);
 	pthread_cond_init(&fake.turn, NULL);
 	test_thread.object.type = OBJECT_THREAD;
-	test_thread.object.refs = 2;
+	test_thread.object.refs = 1;
 	test_thread.object.quota = process->quota;
 	test_thread.arch.rsp = (uint64_t)&fake;
 	test_thread.process = process;
-	process->threads = &test_thread;
-	process->thread_count = 1;
+	test_thread.share = &process->share;
+	list_insert(&process->threads, &test_thread.of_process);
 	timer_init(&test_thread.timer, wake_test);
 	sched_ready(&test_thread);
 	pthread_create(&host, NULL, boot, NULL);
@@ -400,10 +399,16 @@ void fake_start(void)
 	fake_settle();
 }
 
+static bool somebody_waits(void)
+{
+	return list_first(&cpu.woken) || list_first(&cpu.ready) ||
+	       list_first(&cpu.current->share->threads);
+}
+
 void fake_settle(void)
 {
-	for (unsigned i = 0; i < 10000 && (cpu.woken.head || cpu.ready.head); i++)
+	for (unsigned i = 0; i < 10000 && somebody_waits(); i++)
 		sched_yield();
-	if (cpu.woken.head || cpu.ready.head)
+	if (somebody_waits())
 		abort();
 }

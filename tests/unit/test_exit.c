@@ -481,13 +481,8 @@ static void other(uint64_t unused)
 
 static void spawn(void)
 {
-	struct thread *thread;
-
-	CHECK_EQ(thread_create(process_current(), (uint64_t)other, 0, 0, &thread), 0);
-	thread->slice_left_ns = 1;
+	CHECK_EQ(thread_create(process_current(), (uint64_t)other, 0, 0), 0);
 	vcpu->needs_look = false;
-	thread_current()->slice_left_ns = 0;
-	arch_this_cpu()->should_yield = true;
 }
 
 TEST(where_another_thread_gets_the_core_the_guest_is_looked_at_again)

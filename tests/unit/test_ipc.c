@@ -6,7 +6,7 @@
 #include "kernel/memory.h"
 #include "kernel/quota.h"
 #include "kernel/sched.h"
-#include "kernel/thread.h"
+#include "kernel/waitset.h"
 
 #include "fake_arch.h"
 #include "unit.h"
@@ -18,13 +18,14 @@ static struct quota *quota(void)
 	return process_current()->quota;
 }
 
-static struct thread *spawn(struct process *process, void (*fn)(uint64_t), uint64_t arg)
+static void spawn(struct process *process, void (*fn)(uint64_t), uint64_t arg)
 {
-	struct thread *thread;
+	CHECK_EQ(thread_create(process, (uint64_t)fn, 0, arg), 0);
+}
 
-	CHECK_EQ(thread_create(process, (uint64_t)fn, 0, arg, &thread), 0);
-	object_unref(&thread->object);
-	return thread;
+static struct waitset *new_set(void)
+{
+	return object_alloc(OBJECT_WAITSET, sizeof(struct waitset), quota());
 }
 
 static char trace[256];
@@ -61,7 +62,7 @@ TEST(wait_sets_are_level_triggered_and_fair)
 	uint64_t keys[3], seen = 0;
 
 	fake_start();
-	set = waitset_create(quota());
+	set = new_set();
 	for (unsigned i = 0; i < 3; i++) {
 		events[i] = event_create(quota());
 		CHECK_EQ(waitset_add(set, event_object(events[i]), i), 0);
@@ -89,7 +90,6 @@ TEST(wait_sets_are_level_triggered_and_fair)
 	object_unref(event_object(events[1])); /* an object that goes leaves the set */
 	fake_settle();
 	CHECK_EQ(waitset_wait(set, keys, 3, 0), 1);
-	CHECK_EQ(waitset_add(set, &set->object, 1), -ABI_EBADTYPE);
 	object_unref(&set->object);
 	fake_settle();
 	event_signal(events[2], 1);
@@ -105,7 +105,7 @@ TEST(a_wait_ends_at_its_deadline)
 
 	fake_start();
 	event = event_create(quota());
-	set = waitset_create(quota());
+	set = new_set();
 	CHECK_EQ(waitset_add(set, event_object(event), 1), 0);
 	start = fake_now_ns;
 	CHECK_EQ(waitset_wait(set, &key, 1, start + 12345), 0);
@@ -137,7 +137,7 @@ TEST(a_signal_wakes_the_one_that_waits)
 
 	fake_start();
 	shared_event = event_create(quota());
-	shared_set = waitset_create(quota());
+	shared_set = new_set();
 	CHECK_EQ(waitset_add(shared_set, event_object(shared_event), 9), 0);
 	spawn(process_current(), signal_later, 5000);
 	spawn(process_current(), wait_too, 0);
@@ -156,8 +156,8 @@ TEST(an_object_is_in_sixteen_sets_at_most)
 	fake_start();
 	event = event_create(quota());
 	for (unsigned i = 0; i < WATCH_MAX; i++)
-		CHECK_EQ(waitset_add(waitset_create(quota()), event_object(event), 0), 0);
-	CHECK_EQ(waitset_add(waitset_create(quota()), event_object(event), 0), -ABI_ENOMEM);
+		CHECK_EQ(waitset_add(new_set(), event_object(event), 0), 0);
+	CHECK_EQ(waitset_add(new_set(), event_object(event), 0), -ABI_ENOMEM);
 }
 
 TEST(a_thousand_stale_entries_do_not_hide_one_that_is_ready)
@@ -167,7 +167,7 @@ TEST(a_thousand_stale_entries_do_not_hide_one_that_is_ready)
 	uint64_t key;
 
 	fake_start();
-	set = waitset_create(quota());
+	set = new_set();
 	for (unsigned i = 0; i < 1000; i++) {
 		events[i] = event_create(quota());
 		CHECK_EQ(waitset_add(set, event_object(events[i]), i), 0);
@@ -194,7 +194,7 @@ TEST(messages_arrive_in_order_up_to_the_bound)
 
 	fake_start();
 	CHECK_EQ(channel_create(quota(), ends), 0);
-	CHECK(!channel_is_ready(ends[1]));
+	CHECK(!ends[1]->object.is_ready);
 	for (unsigned i = 0; i < CHANNEL_MESSAGES_MAX; i++) {
 		char text[2] = {(char)('A' + i), 0};
 
@@ -203,17 +203,17 @@ TEST(messages_arrive_in_order_up_to_the_bound)
 	}
 	CHECK_EQ(channel_check_send(ends[0]), -ABI_EAGAIN);
 	CHECK_EQ(channel_check_send(ends[1]), 0);
-	CHECK(!channel_is_ready(ends[0]));
+	CHECK(!ends[0]->object.is_ready);
 	for (unsigned i = 0; i < CHANNEL_MESSAGES_MAX; i++) {
 		struct message *m = channel_pop(ends[1]);
 
-		CHECK_EQ(((uint8_t *)m->bytes)[0], 'A' + i);
+		CHECK_EQ(m->bytes[0], 'A' + i);
 		message_free(m);
 	}
-	CHECK(!channel_is_ready(ends[1]));
+	CHECK(!ends[1]->object.is_ready);
 	object_unref(&ends[0]->object);
 	fake_settle();
-	CHECK(channel_is_ready(ends[1])); /* so that a wait set tells */
+	CHECK(ends[1]->object.is_ready); /* so that a wait set tells */
 	CHECK_EQ(channel_check_send(ends[1]), -ABI_EPIPE);
 }
 
@@ -300,6 +300,30 @@ TEST(no_circle_of_ends_can_be_made)
 
 /* ---- threads ---- */
 
+static struct process *new_process(void)
+{
+	struct process *child;
+
+	CHECK_EQ(process_create(quota(), 4 << 20, &child), 0);
+	return child;
+}
+
+/* A process of its own for the thread. */
+static struct process *spawn_alone(void (*fn)(uint64_t), uint64_t arg)
+{
+	struct process *child = new_process();
+
+	spawn(child, fn, arg);
+	return child;
+}
+
+static bool is_fair(const struct process *a, const struct process *b)
+{
+	uint64_t a_ns = sched_run_ns(&a->share), b_ns = sched_run_ns(&b->share);
+
+	return a_ns <= b_ns + SLICE_NS && b_ns <= a_ns + SLICE_NS;
+}
+
 static void spin(uint64_t arg)
 {
 	for (unsigned i = 0; i < 100; i++) {
@@ -312,21 +336,43 @@ static void spin(uint64_t arg)
 	}
 }
 
-TEST(spinning_threads_take_turns_of_a_slice)
+TEST(spinning_processes_take_turns_of_a_slice)
 {
-	struct thread *a, *b;
+	struct process *a, *b;
 
 	fake_start();
-	a = spawn(process_current(), spin, 'a');
-	b = spawn(process_current(), spin, 'b');
-	object_ref(&a->object);
-	object_ref(&b->object);
+	a = spawn_alone(spin, 'a');
+	b = spawn_alone(spin, 'b');
 	thread_block(fake_now_ns + 20 * SLICE_NS);
 	trace[22] = 0; /* the last quarter of a turn is told when the next turn begins */
 	CHECK_STR(trace, "aaabbbaaaabbbbaaaabbbb");
-	CHECK(sched_run_ns(a) <= sched_run_ns(b) + SLICE_NS &&
-	      sched_run_ns(b) <= sched_run_ns(a) + SLICE_NS);
-	process_end(process_current(), ABI_END_EXIT, 0, 0, 0);
+	CHECK(is_fair(a, b));
+}
+
+TEST(threads_of_a_process_take_turns)
+{
+	struct process *a;
+
+	fake_start();
+	a = spawn_alone(spin, 'a');
+	spawn(a, spin, 'b');
+	thread_block(fake_now_ns + 20 * SLICE_NS);
+	trace[22] = 0;
+	CHECK_STR(trace, "aaabbbaaaabbbbaaaabbbb");
+}
+
+TEST(many_threads_give_a_process_no_more_than_its_share)
+{
+	struct process *a, *b;
+
+	fake_start();
+	a = spawn_alone(spin, 'a');
+	b = spawn_alone(spin, 'b');
+	for (unsigned i = 0; i < 5; i++)
+		spawn(b, spin, 'b');
+	thread_block(fake_now_ns + 20 * SLICE_NS);
+	CHECK(sched_run_ns(&a->share) > 8 * SLICE_NS);
+	CHECK(is_fair(a, b));
 }
 
 static void nap(uint64_t arg)
@@ -355,9 +401,9 @@ static void sleeper(uint64_t unused)
 TEST(a_sleeper_runs_soon_after_it_wakes)
 {
 	fake_start();
-	spawn(process_current(), spin, 'a');
-	spawn(process_current(), spin, 'b');
-	spawn(process_current(), sleeper, 0);
+	spawn_alone(spin, 'a');
+	spawn_alone(spin, 'b');
+	spawn_alone(sleeper, 0);
 	thread_block(fake_now_ns + 60 * SLICE_NS);
 	CHECK(woken_late_ns <
 	      30 * SLICE_NS /
@@ -366,38 +412,28 @@ TEST(a_sleeper_runs_soon_after_it_wakes)
 
 TEST(waking_often_gives_no_more_than_a_fair_share)
 {
-	struct thread *a, *naps;
+	struct process *a, *naps;
 
 	fake_start();
-	a = spawn(process_current(), spin, 'a');
-	naps = spawn(process_current(), nap, 'n');
-	object_ref(&a->object);
-	object_ref(&naps->object);
+	a = spawn_alone(spin, 'a');
+	naps = spawn_alone(nap, 'n');
 	thread_block(fake_now_ns + 20 * SLICE_NS);
-	CHECK(sched_run_ns(naps) < sched_run_ns(a));
+	CHECK(sched_run_ns(&naps->share) < sched_run_ns(&a->share));
 }
 
 /* ---- the end of processes ---- */
 
-static struct process *child_of(struct process *parent)
-{
-	struct process *child;
-
-	CHECK_EQ(process_create(parent, "child", 4 << 20, &child), 0);
-	return child;
-}
-
-static unsigned state_of(struct process *process)
+static bool is_dead(struct process *process)
 {
 	struct abi_process_info info;
 
 	process_info(process, &info);
-	return info.state;
+	return info.reason;
 }
 
 static void wait_for_ever(uint64_t unused)
 {
-	struct waitset *set = waitset_create(quota());
+	struct waitset *set = new_set();
 	uint64_t key;
 
 	(void)unused;
@@ -416,10 +452,10 @@ TEST(a_killed_process_gives_everything_back_before_it_is_dead)
 	struct memory *memory;
 
 	fake_start();
-	set = waitset_create(quota());
+	set = new_set();
 	free_before = frames_free_count();
 	used_before = quota()->used;
-	child = child_of(process_current());
+	child = new_process();
 	CHECK_EQ(waitset_add(set, &child->object, 5), 0);
 	CHECK_EQ(memory_create(child->quota, 1 << 20, 0, &memory), 0);
 	CHECK_EQ(space_map(&child->space, 0x400000, memory, 0, 1 << 20, PT_READ | PT_WRITE), 0);
@@ -440,37 +476,11 @@ TEST(a_killed_process_gives_everything_back_before_it_is_dead)
 	CHECK_EQ(waitset_wait(set, &key, 1, UINT64_MAX), 1);
 	free_when_dead = frames_free_count();
 	CHECK_EQ(key, 5);
-	CHECK_EQ(state_of(child), ABI_PROCESS_DEAD);
+	CHECK(is_dead(child));
 	CHECK_STR(trace, "wwee");
 	fake_settle();
 	CHECK_EQ(frames_free_count(), free_when_dead);
 	CHECK_EQ(waitset_remove(set, &child->object), 0);
-	object_unref(&child->object);
-	fake_settle();
-	CHECK_EQ(frames_free_count(), free_before);
-	CHECK_EQ(quota()->used, used_before);
-}
-
-TEST(killing_a_process_ends_those_that_it_made)
-{
-	uint64_t free_before, used_before;
-	struct process *child, *grandchild, *never;
-
-	fake_start();
-	free_before = frames_free_count();
-	used_before = quota()->used;
-	CHECK_EQ(process_create(process_current(), "child", 8 << 20, &child), 0);
-	CHECK_EQ(process_create(child, "grandchild", 1 << 20, &grandchild), 0);
-	CHECK_EQ(process_create(child, "never", 1 << 20, &never), 0);
-	spawn(child, wait_for_ever, 0);
-	spawn(grandchild, wait_for_ever, 0);
-	fake_settle();
-	/* `never` and `grandchild` know each other, and nobody knows them. */
-	CHECK(handle_install(never, &grandchild->object, ABI_RIGHT_ALL) == 1);
-	CHECK(handle_install(grandchild, &never->object, ABI_RIGHT_ALL) >= 0);
-	process_end(child, ABI_END_KILLED, 0, 0, 0);
-	fake_settle();
-	CHECK_EQ(state_of(child), ABI_PROCESS_DEAD);
 	object_unref(&child->object);
 	fake_settle();
 	CHECK_EQ(frames_free_count(), free_before);
@@ -485,7 +495,7 @@ TEST(a_process_that_never_ran_goes_with_its_last_handle)
 	free_before = frames_free_count();
 	used_before = quota()->used;
 	for (unsigned i = 0; i < 100; i++) {
-		object_unref(&child_of(process_current())->object);
+		object_unref(&new_process()->object);
 		fake_settle();
 	}
 	CHECK_EQ(frames_free_count(), free_before);
@@ -500,7 +510,7 @@ TEST(what_others_still_hold_of_a_dead_process_stays_charged_until_closed)
 
 	fake_start();
 	used_before = quota()->used;
-	child = child_of(process_current());
+	child = new_process();
 	CHECK_EQ(memory_create(child->quota, 1 << 20, 0, &memory), 0);
 	process_end(child, ABI_END_KILLED, 0, 0, 0);
 	fake_settle();
@@ -514,18 +524,28 @@ TEST(what_others_still_hold_of_a_dead_process_stays_charged_until_closed)
 	CHECK_EQ(quota()->used, used_before);
 }
 
-TEST(processes_nest_to_a_bound)
+TEST(a_process_outlives_the_one_that_paid_for_it)
 {
-	struct process *process, *next;
-	unsigned depth = 0;
+	struct process *child, *grandchild;
+	uint64_t used_before;
 
 	fake_start();
-	process = process_current();
-	while (process_create(process, "nested", (32 << 20) - (depth << 20), &next) == 0) {
-		process = next;
-		depth++;
-	}
-	CHECK_EQ(depth, PROCESS_DEPTH_MAX - 1);
+	used_before = quota()->used;
+	CHECK_EQ(process_create(quota(), 8 << 20, &child), 0);
+	CHECK_EQ(process_create(child->quota, 1 << 20, &grandchild), 0);
+	spawn(grandchild, wait_for_ever, 0);
+	process_end(child, ABI_END_KILLED, 0, 0, 0);
+	object_unref(&child->object);
+	fake_settle();
+	CHECK_STR(trace, "w");
+	CHECK(!is_dead(grandchild));
+	CHECK(quota()->used >= used_before + (1 << 20));
+	process_end(grandchild, ABI_END_KILLED, 0, 0, 0);
+	fake_settle();
+	CHECK(is_dead(grandchild));
+	object_unref(&grandchild->object);
+	fake_settle();
+	CHECK_EQ(quota()->used, used_before);
 }
 
 static void create_until_refused(uint64_t unused)
@@ -535,12 +555,10 @@ static void create_until_refused(uint64_t unused)
 
 	(void)unused;
 	while (memory_create(quota(), PAGE_SIZE, 0, &memory) == 0)
-		if (handle_install(process_current(), memory_object(memory), ABI_RIGHT_ALL) < 0)
-			object_unref(memory_object(memory));
+		handle_install(process_current(), memory_object(memory), ABI_RIGHT_ALL);
 	while (channel_create(quota(), ends) == 0) {
 		object_unref(&ends[0]->object);
-		if (handle_install(process_current(), &ends[1]->object, ABI_RIGHT_ALL) < 0)
-			object_unref(&ends[1]->object);
+		handle_install(process_current(), &ends[1]->object, ABI_RIGHT_ALL);
 	}
 	note('x');
 }
@@ -554,7 +572,7 @@ TEST(a_greedy_process_hits_its_own_quota_alone)
 	fake_start();
 	free_before = frames_free_count();
 	used_before = quota()->used;
-	CHECK_EQ(process_create(process_current(), "greedy", 4 << 20, &child), 0);
+	CHECK_EQ(process_create(quota(), 4 << 20, &child), 0);
 	CHECK_EQ(quota()->used - used_before,
 		 (4 << 20) + kalloc_size(sizeof(*child)) + kalloc_size(sizeof(struct quota)));
 	spawn(child, create_until_refused, 0);
@@ -580,14 +598,15 @@ int main(void)
 	RUN(ends_at_which_handles_wait_do_not_travel);
 	RUN(nested_ends_are_freed_one_by_one);
 	RUN(no_circle_of_ends_can_be_made);
-	RUN(spinning_threads_take_turns_of_a_slice);
+	RUN(spinning_processes_take_turns_of_a_slice);
+	RUN(threads_of_a_process_take_turns);
+	RUN(many_threads_give_a_process_no_more_than_its_share);
 	RUN(a_sleeper_runs_soon_after_it_wakes);
 	RUN(waking_often_gives_no_more_than_a_fair_share);
 	RUN(a_killed_process_gives_everything_back_before_it_is_dead);
-	RUN(killing_a_process_ends_those_that_it_made);
 	RUN(a_process_that_never_ran_goes_with_its_last_handle);
 	RUN(what_others_still_hold_of_a_dead_process_stays_charged_until_closed);
-	RUN(processes_nest_to_a_bound);
+	RUN(a_process_outlives_the_one_that_paid_for_it);
 	RUN(a_greedy_process_hits_its_own_quota_alone);
 	return unit_end();
 }

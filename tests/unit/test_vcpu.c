@@ -81,10 +81,7 @@ static void check_delivered(unsigned i, unsigned type, unsigned vector)
 
 static void spawn(void (*fn)(uint64_t))
 {
-	struct thread *thread;
-
-	CHECK_EQ(thread_create(process_current(), (uint64_t)fn, 0, 0, &thread), 0);
-	object_unref(&thread->object);
+	CHECK_EQ(thread_create(process_current(), (uint64_t)fn, 0, 0), 0);
 }
 
 /* ---- runs and what ends them ---- */
@@ -172,12 +169,9 @@ static void message(uint64_t unused)
 
 TEST(a_thread_killed_while_its_guest_sleeps_comes_back)
 {
-	struct thread *thread;
-
 	start();
 	then(ABI_EXIT_HLT);
-	CHECK_EQ(thread_create(process_current(), (uint64_t)killer, 0, (uint64_t)thread_current(),
-			       &thread),
+	CHECK_EQ(thread_create(process_current(), (uint64_t)killer, 0, (uint64_t)thread_current()),
 		 0);
 	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
 	CHECK_EQ(arch->enter_count, 1);
