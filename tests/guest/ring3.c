@@ -381,12 +381,19 @@ static void runs_a_guest_that_spins(void)
 					      ABI_PROT_READ | ABI_PROT_WRITE);
 	handle_t vm = (handle_t)vm_create(&config);
 	handle_t vcpu = (handle_t)vcpu_create(vm, 0);
+	struct abi_cpu cpu = {.rflags = 2, .cr0 = 0x60000010, .dr6 = 0xffff0ff0, .dr7 = 0x400};
 
-	page[0xff0] = 0xfb; /* sti */
-	page[0xff1] = 0xeb; /* jmp $ */
-	page[0xff2] = 0xfe;
-	if (vm_map(vm, 0xfffff000, memory, 0, PAGE,
-		   ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) != 0)
+	page[0] = 0xfb; /* sti */
+	page[1] = 0xeb; /* jmp $ */
+	page[2] = 0xfe;
+	/* Real mode, as after reset but for the address. */
+	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
+		cpu.segment[i] = (struct abi_segment_state){.limit = 0xffff, .attributes = 0x93};
+	cpu.segment[ABI_CS].attributes = 0x9b;
+	cpu.segment[ABI_LDTR].attributes = 0x82;
+	cpu.segment[ABI_TR].attributes = 0x8b;
+	if (vm_map(vm, 0, memory, 0, PAGE, ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) != 0 ||
+	    vcpu_state_set(vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu)) != 0)
 		process_exit(2);
 	vcpu_run(vcpu);
 	process_exit(1);
@@ -559,9 +566,11 @@ static void attack(const struct elf_header *file, handle_t set, unsigned number)
 		result(info.reason == ABI_END_KILLED, attacks[number].sentence, info.reason);
 	}
 	child_close(&child);
-	for (unsigned i = 0; i < 100 && frames_free() < before; i++)
-		thread_yield(); /* the memory objects that were ours are still being freed */
 	process_info(PROCESS_SELF, &self);
+	for (unsigned i = 0; i < 100 && (frames_free() < before || self.used_bytes != used); i++) {
+		thread_yield(); /* the memory objects that were ours are still being freed */
+		process_info(PROCESS_SELF, &self);
+	}
 	result_of(frames_free() >= before && self.used_bytes == used, attacks[number].sentence,
 		  ", and all that it had comes back", (int64_t)(before - frames_free()));
 }
