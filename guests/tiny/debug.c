@@ -8,7 +8,9 @@
 
 /*
  * STEP notes the address after an instruction in the list of addresses where a #DB must come.
- * POPF sets TF; the first trap comes after the instruction that follows it.
+ * STEP_REP is for a string instruction, which traps after each of its elements (SDM vol 3,
+ * "Single-Step Exception Condition"). POPF sets TF; the first trap comes after the instruction that
+ * follows it.
  */
 __asm__(".macro STEP instruction:vararg\n"
 	"	\\instruction\n"
@@ -16,6 +18,17 @@ __asm__(".macro STEP instruction:vararg\n"
 	"	.quad 9b\n"
 	"	.popsection\n"
 	".endm\n"
+	".macro STEP_REP count, instruction:vararg\n"
+	"7:	\\instruction\n"
+	"9:	.pushsection .data\n"
+	"	.rept \\count - 1\n"
+	"	.quad 7b\n"
+	"	.endr\n"
+	"	.quad 9b\n"
+	"	.popsection\n"
+	".endm\n"
+	".bss\n"
+	"step_buffer: .skip 16\n"
 	".data\n"
 	".balign 8\n"
 	"step_list:\n"
@@ -44,6 +57,19 @@ __asm__(".macro STEP instruction:vararg\n"
 	"	STEP movl $0xfec00000, %ebx\n"
 	"	STEP movl (%rbx), %eax\n"
 	"	STEP movl %eax, (%rbx)\n"
+	"	STEP movq %rbx, %rsi\n"
+	"	STEP leaq step_buffer(%rip), %rdi\n"
+	"	STEP movl $3, %ecx\n"
+	"	STEP_REP 3, rep movsl\n"
+	"	STEP movq %rbx, %rdi\n"
+	"	STEP movl $2, %ecx\n"
+	"	STEP_REP 2, rep stosl\n"
+	"	STEP leaq step_buffer(%rip), %rdi\n"
+	"	STEP movl $0x80, %edx\n"
+	"	STEP movl $3, %ecx\n"
+	"	STEP_REP 3, rep insb\n"
+	"	STEP leaq step_buffer(%rip), %rsi\n"
+	"	STEP outsb\n"
 	"	STEP rdtsc\n"
 	"	STEP wbinvd\n"
 	"	STEP invlpg (%rbx)\n"

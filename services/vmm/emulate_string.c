@@ -148,6 +148,12 @@ enum guestmem emulate_string(struct vcpu *vcpu, const struct insn *insn)
 			return GUESTMEM_OK;
 		step(vcpu, insn, &operands);
 		more = move_on(vcpu, insn);
+		/* Each element is a step of its own: SDM vol 3, "Single-Step Exception Condition".
+		 */
+		if (more && (vcpu->page->cpu.rflags & X86_FLAG_TF)) {
+			vcpu->page->set |= ABI_SET_RIP; /* to where it is: then ring 0 traps */
+			return GUESTMEM_OK;
+		}
 	}
 	emulate_advance(vcpu, insn);
 	return GUESTMEM_OK;

@@ -328,6 +328,23 @@ TEST(a_long_rep_is_cut_into_chunks)
 	guest_stop();
 }
 
+TEST(a_stepped_rep_stops_after_each_element)
+{
+	guest_start64();
+	page.cpu.rflags |= X86_FLAG_TF;
+	page.gpr[ABI_RDI] = GUEST_MMIO;
+	page.gpr[ABI_RCX] = 3;
+	guest_code((const uint8_t[]){0xf3, 0xaa}, 2);
+	for (unsigned left = 3; left-- > 0;) {
+		guest_exit(page.gpr[ABI_RDI]);
+		CHECK_EQ(page.gpr[ABI_RCX], left);
+		CHECK(page.set & ABI_SET_RIP);
+		CHECK_EQ(page.cpu.rip, GUEST_CODE + (left ? 0 : 2));
+	}
+	CHECK_EQ(page.inject_exception, 0);
+	guest_stop();
+}
+
 TEST(a_rep_leaves_elements_in_ram_to_the_guest)
 {
 	guest_start64();
@@ -611,6 +628,7 @@ int main(void)
 	RUN(page_faults_of_operands_are_the_guests);
 	RUN(rep_stos_and_movs_move_registers);
 	RUN(a_long_rep_is_cut_into_chunks);
+	RUN(a_stepped_rep_stops_after_each_element);
 	RUN(a_rep_leaves_elements_in_ram_to_the_guest);
 	RUN(rep_with_16_bit_addresses_keeps_upper_halves);
 	RUN(scans_and_comparisons_stop_where_they_should);
