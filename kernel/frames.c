@@ -210,32 +210,9 @@ void frames_free_block(hpa_t frame)
 	run_give(block, 0);
 }
 
-static uint32_t *shares_of(hpa_t frame)
+uint32_t *frames_shares(hpa_t frame)
 {
 	return &block_of(frame)->shares[frame.value / PAGE_SIZE % BLOCK_FRAMES];
-}
-
-void frames_ref(hpa_t frame)
-{
-	uint32_t *shares = shares_of(frame);
-
-	ASSERT(*shares < UINT32_MAX); /* each owner has a table entry of 8 bytes: 32 GiB of them */
-	++*shares;
-}
-
-bool frames_unref(hpa_t frame)
-{
-	uint32_t *shares = shares_of(frame);
-
-	if (*shares == 0)
-		return true;
-	--*shares;
-	return false;
-}
-
-bool frames_is_shared(hpa_t frame)
-{
-	return *shares_of(frame) != 0;
 }
 
 uint64_t frames_total(void)

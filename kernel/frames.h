@@ -23,11 +23,8 @@ int frames_alloc_blocks(unsigned order, hpa_t *out);
 /* One frame, also of a block, or one whole block of 2 MiB. */
 void frames_free(hpa_t frame);
 void frames_free_block(hpa_t block);
-/* Frames shared copy-on-write: a count of additional owners; unref returns true if it was the last.
- */
-void frames_ref(hpa_t frame);
-bool frames_unref(hpa_t frame);
-bool frames_is_shared(hpa_t frame);
+/* How many owners a frame has beside the first: copy-on-write. */
+uint32_t *frames_shares(hpa_t frame);
 uint64_t frames_total(void); /* 4 KiB frames given to the allocator at boot */
 uint64_t frames_free_count(void);
 

@@ -178,7 +178,7 @@ int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct p
 		return touch_page(memory, offset, leaf);
 	if (leaf->level == 2)
 		return 0;
-	if (frames_is_shared(leaf->frame)) {
+	if (*frames_shares(leaf->frame)) {
 		hpa_t shared = leaf->frame;
 
 		if (!is_write) {
@@ -187,7 +187,7 @@ int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct p
 		}
 		leaf->frame = frames_alloc();
 		memcpy(window_map(0, leaf->frame), window_map(1, shared), PAGE_SIZE);
-		frames_unref(shared);
+		--*frames_shares(shared);
 		mapping_drop(memory, offset, PAGE_SIZE);
 	} else if (leaf->prot & PT_WRITE) {
 		return 0;
@@ -219,12 +219,14 @@ static bool free_some(struct memory *memory)
 
 		memory->freed =
 			ALIGN_DOWN(at, pagetable_size(leaf.level)) + pagetable_size(leaf.level);
-		if (leaf.prot && leaf.level == 2)
+		if (leaf.prot && leaf.level == 2) {
 			frames_free_block(leaf.frame);
-		else if (leaf.prot && frames_unref(leaf.frame))
-			frames_free(leaf.frame);
-		else if (leaf.prot)
+		} else if (leaf.prot && *frames_shares(leaf.frame)) {
+			--*frames_shares(leaf.frame);
 			frames_unreserve(1);
+		} else if (leaf.prot) {
+			frames_free(leaf.frame);
+		}
 		if (memory->tree.table_count && (leaf.prot || leaf.level == 1) &&
 		    memory->freed % UNMAP_STEP == 0)
 			pagetable_unmap(&memory->tree, ALIGN_DOWN(at, UNMAP_STEP), UNMAP_STEP);

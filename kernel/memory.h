@@ -16,9 +16,9 @@ enum memory_kind {
 
 /*
  * Of a LAZY object, `tree` says which frame stands at which offset: leaves of 4 KiB or 2 MiB,
- * PT_WRITE = its own, without = borrowed. A frame of several owners has a share count (frames_ref),
- * and for each share a frame is set aside: whoever writes first copies and takes that one, so a
- * copy cannot fail.
+ * PT_WRITE = its own, without = borrowed. A frame of several owners has a share count
+ * (frames_shares), and for each share a frame is set aside: whoever writes first copies and takes
+ * that one, so a copy cannot fail.
  */
 struct memory {
 	struct object object;

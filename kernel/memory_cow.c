@@ -33,7 +33,7 @@ static int share(struct memory *dst, uint64_t dst_offset, struct memory *src, ui
 	if (leaf.level != 1 || pagetable_entry(&dst->tree, dst_offset, 1, &entry) != 0 || *entry)
 		return -ABI_EBUSY;
 	*entry = pagetable_leaf(dst->tree.format, leaf.frame, 1, PT_READ);
-	frames_ref(leaf.frame);
+	++*frames_shares(leaf.frame); /* 2^32 of them would have 32 GiB of table entries */
 	dst->reserved_pages--; /* what was set aside for the page is now set aside for the share */
 	dst->borrowed_pages++;
 	return 0;

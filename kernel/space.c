@@ -105,14 +105,15 @@ uint64_t space_choose(struct space *space, uint64_t low, uint64_t high, uint64_t
 bool mapping_step(struct mapping *mapping)
 {
 	struct space *space = mapping->space;
-	uint64_t address = mapping->address + mapping->gone;
-	uint64_t size = MIN(UNMAP_STEP, mapping->size - mapping->gone);
+	uint64_t size = MIN(UNMAP_STEP, mapping->size);
 
 	mapping->is_going = true;
-	pagetable_unmap(&space->table, address, size);
-	flush(space, address, size);
-	mapping->gone += size;
-	if (mapping->gone < mapping->size)
+	pagetable_unmap(&space->table, mapping->address, size);
+	flush(space, mapping->address, size);
+	mapping->address += size;
+	mapping->offset += size;
+	mapping->size -= size;
+	if (mapping->size)
 		return false;
 	list_remove(&mapping->of_space);
 	space->mapping_count--;

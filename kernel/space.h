@@ -24,10 +24,9 @@ struct mapping {
 	struct space *space;             /* (set once) */
 	struct memory *memory;           /* (set once) */
 	struct list of_space, of_memory; /* among the mappings of each */
-	uint64_t address, size, offset;  /* (set once) */
+	uint64_t address, size, offset;  /* while it is_going: of what is left */
 	unsigned prot;                   /* PT_READ, PT_WRITE, PT_EXEC (set once) */
 	bool is_going;                   /* being unmapped: no more faults */
-	uint64_t gone;                   /* bytes unmapped */
 };
 
 #define UNMAP_STEP (256u * PAGE_SIZE) /* without a look at other threads */

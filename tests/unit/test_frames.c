@@ -187,23 +187,19 @@ TEST(kernel_pages_leave_reserved_frames_alone)
 		take(frames_alloc(), 0);
 }
 
-TEST(shares_are_counted)
+TEST(each_frame_has_its_count_of_shares)
 {
-	hpa_t frame;
+	hpa_t frames[2];
 
 	start(holes, ARRAY_COUNT(holes));
-	CHECK_EQ(alloc(0, &frame), 0);
-	CHECK(!frames_is_shared(frame));
-	frames_ref(frame);
-	frames_ref(frame);
-	CHECK(frames_is_shared(frame));
-	CHECK(!frames_unref(frame));
-	CHECK(!frames_unref(frame));
-	CHECK(!frames_is_shared(frame));
-	CHECK(frames_unref(frame));
-	frames_free(frame);
-	frames_ref((hpa_t){0xda3000}); /* of a module */
-	CHECK(!frames_unref((hpa_t){0xda3000}));
+	CHECK_EQ(alloc(0, &frames[0]), 0);
+	CHECK_EQ(alloc(0, &frames[1]), 0);
+	CHECK_EQ(*frames_shares(frames[0]), 0);
+	++*frames_shares(frames[0]);
+	++*frames_shares((hpa_t){0xda3000}); /* of a module */
+	CHECK_EQ(*frames_shares(frames[0]), 1);
+	CHECK_EQ(*frames_shares(frames[1]), 0);
+	CHECK_EQ(*frames_shares((hpa_t){0xda3000}), 1);
 }
 
 TEST(memory_map_with_far_apart_ranges)
@@ -230,7 +226,7 @@ int main(void)
 	RUN(reserved_frames_cannot_be_taken_by_others);
 	RUN(kernel_pages_grow_by_blocks_that_come_back);
 	RUN(kernel_pages_leave_reserved_frames_alone);
-	RUN(shares_are_counted);
+	RUN(each_frame_has_its_count_of_shares);
 	RUN(memory_map_with_far_apart_ranges);
 	return unit_end();
 }
