@@ -47,8 +47,7 @@ uint32_t arch_port_in(uint16_t port, unsigned size);
 void arch_port_out(uint16_t port, unsigned size, uint32_t value);
 /* ISA interrupt lines: on an interrupt device_interrupt(irq) is called; a level-triggered line is
  * masked. */
-int arch_irq_enable(unsigned isa_irq); /* -ABI_ENODEV */
-void arch_irq_unmask(unsigned isa_irq);
+int arch_irq_enable(unsigned isa_irq); /* and after each interrupt of a level; -ABI_ENODEV */
 void arch_irq_disable(unsigned isa_irq);
 void device_interrupt(unsigned isa_irq); /* kernel/device.c */
 extern uint64_t arch_ops[ABI_OP_COUNT];  /* all 0 but in the counting build */

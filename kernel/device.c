@@ -75,7 +75,7 @@ int device_irq_ack(struct device *device)
 {
 	if (!device->event)
 		return -ABI_EINVAL;
-	arch_irq_unmask((unsigned)device->irq);
+	arch_irq_enable((unsigned)device->irq);
 	return 0;
 }
 

@@ -31,20 +31,19 @@
 #define DIVIDE_BY_1      0xbu
 #define TIMER_MAX        0xffffffffu
 
-static volatile uint8_t *apic_page; /* NULL = x2APIC (set once) */
-static bool has_tsc_deadline;       /* (set once) */
-static uint64_t timer_from_ns;      /* 32.32, of the count-down timer (set once) */
+static volatile uint32_t *apic_page; /* NULL = x2APIC (set once) */
+static bool has_tsc_deadline;        /* (set once) */
+static uint64_t timer_from_ns;       /* 32.32, of the count-down timer (set once) */
 
 static uint32_t apic_read(unsigned offset)
 {
-	return apic_page ? mmio_read32(apic_page + offset)
-			 : (uint32_t)rdmsr(IA32_X2APIC_BASE + offset / 16);
+	return apic_page ? apic_page[offset / 4] : (uint32_t)rdmsr(IA32_X2APIC_BASE + offset / 16);
 }
 
 static void apic_write(unsigned offset, uint32_t value)
 {
 	if (apic_page)
-		mmio_write32(apic_page + offset, value);
+		apic_page[offset / 4] = value;
 	else
 		wrmsr(IA32_X2APIC_BASE + offset / 16, value);
 }

@@ -35,18 +35,6 @@ PORT_ACCESSORS(8, "b")
 PORT_ACCESSORS(16, "w")
 PORT_ACCESSORS(32, "l")
 
-/* ---- memory-mapped registers: volatile keeps each access, and its order among volatiles ---- */
-
-static inline uint32_t mmio_read32(const volatile void *address)
-{
-	return *(const volatile uint32_t *)address;
-}
-
-static inline void mmio_write32(volatile void *address, uint32_t value)
-{
-	*(volatile uint32_t *)address = value;
-}
-
 /* ---- MSRs, control and debug registers ---- */
 
 static inline uint64_t rdmsr(uint32_t index)
@@ -67,49 +55,36 @@ static inline void wrmsr(uint32_t index, uint64_t value)
 			 : "memory");
 }
 
-#define CR_ACCESSORS(nr)                                                                           \
-	static inline uint64_t read_cr##nr(void)                                                   \
+#define REGISTER_ACCESSORS(name)                                                                   \
+	static inline uint64_t read_##name(void)                                                   \
 	{                                                                                          \
 		uint64_t value;                                                                    \
                                                                                                    \
-		__asm__ volatile("mov %%cr" #nr ", %0" : "=r"(value) : : "memory");                \
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(value) : : "memory");                \
 		return value;                                                                      \
 	}                                                                                          \
-	static inline void write_cr##nr(uint64_t value)                                            \
+	static inline void write_##name(uint64_t value)                                            \
 	{                                                                                          \
-		count_op(ABI_OP_CR_WRITE);                                                         \
-		__asm__ volatile("mov %0, %%cr" #nr : : "r"(value) : "memory");                    \
+		if (#name[0] == 'c')                                                               \
+			count_op(ABI_OP_CR_WRITE);                                                 \
+		__asm__ volatile("mov %0, %%" #name : : "r"(value) : "memory");                    \
 	}
-CR_ACCESSORS(0)
-CR_ACCESSORS(2)
-CR_ACCESSORS(3)
-CR_ACCESSORS(4)
-CR_ACCESSORS(8)
+REGISTER_ACCESSORS(cr0)
+REGISTER_ACCESSORS(cr2)
+REGISTER_ACCESSORS(cr3)
+REGISTER_ACCESSORS(cr4)
+REGISTER_ACCESSORS(dr0)
+REGISTER_ACCESSORS(dr1)
+REGISTER_ACCESSORS(dr2)
+REGISTER_ACCESSORS(dr3)
+REGISTER_ACCESSORS(dr6)
+REGISTER_ACCESSORS(dr7)
 
 static inline void clts(void)
 {
 	count_op(ABI_OP_CR_WRITE);
 	__asm__ volatile("clts" : : : "memory");
 }
-
-#define DR_ACCESSORS(nr)                                                                           \
-	static inline uint64_t read_dr##nr(void)                                                   \
-	{                                                                                          \
-		uint64_t value;                                                                    \
-                                                                                                   \
-		__asm__ volatile("mov %%dr" #nr ", %0" : "=r"(value) : : "memory");                \
-		return value;                                                                      \
-	}                                                                                          \
-	static inline void write_dr##nr(uint64_t value)                                            \
-	{                                                                                          \
-		__asm__ volatile("mov %0, %%dr" #nr : : "r"(value) : "memory");                    \
-	}
-DR_ACCESSORS(0)
-DR_ACCESSORS(1)
-DR_ACCESSORS(2)
-DR_ACCESSORS(3)
-DR_ACCESSORS(6)
-DR_ACCESSORS(7)
 
 /* ---- extended state ---- */
 
@@ -130,23 +105,17 @@ static inline uint64_t xgetbv(uint32_t index)
 	return (uint64_t)high << 32 | low;
 }
 
-static inline void xsave64(void *area, uint64_t mask)
-{
-	count_op(ABI_OP_XSAVE);
-	__asm__ volatile("xsave64 (%0)"
-			 :
-			 : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
-			 : "memory");
-}
-
-static inline void xrstor64(const void *area, uint64_t mask)
-{
-	count_op(ABI_OP_XSAVE);
-	__asm__ volatile("xrstor64 (%0)"
-			 :
-			 : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
-			 : "memory");
-}
+#define XSAVE_OPERATION(name)                                                                      \
+	static inline void name(void *area, uint64_t mask)                                         \
+	{                                                                                          \
+		count_op(ABI_OP_XSAVE);                                                            \
+		__asm__ volatile(#name " (%0)"                                                     \
+				 :                                                                 \
+				 : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))     \
+				 : "memory");                                                      \
+	}
+XSAVE_OPERATION(xsave64)
+XSAVE_OPERATION(xrstor64)
 
 /* ---- translations and caches ---- */
 

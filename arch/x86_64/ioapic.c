@@ -9,8 +9,9 @@
 #include "kernel/lib.h"
 
 /* 82093AA data sheet: two registers, through which the others are reached. */
-#define IOAPIC_SELECT 0x00
-#define IOAPIC_WINDOW 0x10
+#define IOAPIC_SELECT 0u /* in words */
+#define IOAPIC_WINDOW 4u
+#define IOAPIC_SIZE   0x20u
 #define IOAPIC_ENTRY  0x10u      /* two registers an entry, the low half first */
 #define ENTRY_LOW     (1u << 13) /* active low */
 #define ENTRY_LEVEL   (1u << 15)
@@ -18,7 +19,7 @@
 
 /* (all set once) */
 static struct ioapic {
-	volatile uint8_t *registers; /* NULL = could not be mapped */
+	volatile uint32_t *registers; /* NULL = could not be mapped */
 	uint32_t gsi_base, entry_count;
 } ioapics[BOOT_IOAPIC_MAX];
 static struct boot_isa_line lines[BOOT_ISA_COUNT];
@@ -30,8 +31,7 @@ void ioapic_init(const struct boot_acpi *acpi, uint32_t apic_id)
 	memcpy(lines, acpi->isa, sizeof(lines));
 	for (uint32_t i = 0; i < acpi->ioapic_count && i < BOOT_IOAPIC_MAX; i++)
 		ioapics[i] = (struct ioapic){
-			.registers =
-				window_device((hpa_t){acpi->ioapics[i].address}, IOAPIC_WINDOW + 4),
+			.registers = window_device((hpa_t){acpi->ioapics[i].address}, IOAPIC_SIZE),
 			.gsi_base = acpi->ioapics[i].gsi_base,
 			.entry_count = acpi->ioapics[i].entry_count,
 		};
@@ -39,8 +39,8 @@ void ioapic_init(const struct boot_acpi *acpi, uint32_t apic_id)
 
 static void ioapic_write(const struct ioapic *ioapic, uint32_t index, uint32_t value)
 {
-	mmio_write32(ioapic->registers + IOAPIC_SELECT, index);
-	mmio_write32(ioapic->registers + IOAPIC_WINDOW, value);
+	ioapic->registers[IOAPIC_SELECT] = index;
+	ioapic->registers[IOAPIC_WINDOW] = value;
 }
 
 static int line_write(unsigned isa_irq, uint32_t mask)
@@ -65,11 +65,6 @@ static int line_write(unsigned isa_irq, uint32_t mask)
 int arch_irq_enable(unsigned isa_irq)
 {
 	return line_write(isa_irq, 0);
-}
-
-void arch_irq_unmask(unsigned isa_irq)
-{
-	line_write(isa_irq, 0);
 }
 
 void arch_irq_disable(unsigned isa_irq)

@@ -28,7 +28,6 @@
 #define CR4_UMIP       (1ull << 11)
 #define CR4_LA57       (1ull << 12)
 #define CR4_VMXE       (1ull << 13)
-#define CR4_FSGSBASE   (1ull << 16)
 #define CR4_PCIDE      (1ull << 17)
 #define CR4_OSXSAVE    (1ull << 18)
 #define CR4_SMEP       (1ull << 20)
@@ -65,9 +64,7 @@
 #define IA32_MC0_ADDR                0x402u
 #define IA32_VMX_BASIC               0x480u
 #define IA32_VMX_CR0_FIXED0          0x486u
-#define IA32_VMX_CR0_FIXED1          0x487u
 #define IA32_VMX_CR4_FIXED0          0x488u
-#define IA32_VMX_CR4_FIXED1          0x489u
 #define IA32_VMX_PROCBASED_CTLS2     0x48bu
 #define IA32_VMX_EPT_VPID_CAP        0x48cu
 #define IA32_VMX_TRUE_PINBASED_CTLS  0x48du

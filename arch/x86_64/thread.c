@@ -10,14 +10,13 @@
 #include "kernel/frames.h"
 #include "kernel/object.h"
 
-/* Stack slots of 16 KiB: 8 of guard, 8 of stack. A bitmap page holds 32,768 of them; 1 = taken. */
+/* Stack slots of 16 KiB: 8 of guard, 8 of stack. 1 = taken. */
 #define SLOT_SIZE         (2 * STACK_SIZE)
-#define WORDS             (PAGE_SIZE / 8)
-#define BITMAP_MAX        32u
+#define SLOT_COUNT        (1u << 18)
 #define STACK_TOP_RESERVE 16u /* core_this()'s word, and its alignment */
 
-static uint64_t *bitmaps[BITMAP_MAX]; /* made when the ones before are full */
-static unsigned hint;                 /* no free slot in the words below */
+static uint64_t taken[SLOT_COUNT / 64];
+static unsigned hint; /* no free slot in the words below */
 
 void thread_switch_stacks(uint64_t *save, uint64_t next); /* switch.S */
 extern const char thread_start_user[], thread_start_kernel[];
@@ -27,35 +26,26 @@ struct switch_frame {
 	uint64_t r15, r14, r13, r12, rbx, rbp, rip;
 };
 
-static bool stack_slot_alloc(uint64_t *out)
+/* 0 = all are taken. */
+static uint64_t stack_slot_alloc(void)
 {
-	for (unsigned word = hint; word < BITMAP_MAX * WORDS; word++) {
-		uint64_t **bitmap = &bitmaps[word / WORDS], *bits;
+	unsigned bit;
 
-		if (!*bitmap)
-			*bitmap = kpage_alloc();
-		if (!*bitmap)
-			return false;
-		hint = word;
-		bits = &(*bitmap)[word % WORDS];
-		if (~*bits) {
-			unsigned bit = (unsigned)__builtin_ctzll(~*bits);
-
-			*bits |= 1ull << bit;
-			*out = ARCH_STACK_BASE + (word * 64ull + bit) * SLOT_SIZE + STACK_SIZE;
-			return true;
-		}
-	}
-	return false;
+	while (hint < ARRAY_COUNT(taken) && taken[hint] == UINT64_MAX)
+		hint++;
+	if (hint == ARRAY_COUNT(taken))
+		return 0;
+	bit = (unsigned)__builtin_ctzll(~taken[hint]);
+	taken[hint] |= 1ull << bit;
+	return ARCH_STACK_BASE + (hint * 64ull + bit) * SLOT_SIZE + STACK_SIZE;
 }
 
 static void stack_slot_free(uint64_t stack)
 {
 	uint64_t slot = (stack - ARCH_STACK_BASE) / SLOT_SIZE;
-	unsigned word = (unsigned)(slot / 64);
 
-	bitmaps[word / WORDS][word % WORDS] &= ~(1ull << slot % 64);
-	hint = MIN(hint, word);
+	taken[slot / 64] &= ~(1ull << slot % 64);
+	hint = MIN(hint, (unsigned)(slot / 64));
 }
 
 static void stack_free(struct quota *quota, uint64_t stack)
@@ -76,9 +66,9 @@ static void stack_free(struct quota *quota, uint64_t stack)
 
 static int stack_alloc(struct quota *quota, uint64_t *out)
 {
-	uint64_t stack;
+	uint64_t stack = stack_slot_alloc();
 
-	if (!stack_slot_alloc(&stack))
+	if (!stack)
 		return -ABI_ENOMEM;
 	for (uint64_t at = stack; at < stack + STACK_SIZE; at += PAGE_SIZE) {
 		void *page = kpage_alloc_charged(quota);

@@ -233,11 +233,6 @@ int arch_irq_enable(unsigned isa_irq)
 	return 0;
 }
 
-void arch_irq_unmask(unsigned isa_irq)
-{
-	fake_irq_enabled |= (uint16_t)(1u << isa_irq);
-}
-
 void arch_irq_disable(unsigned isa_irq)
 {
 	fake_irq_enabled &= (uint16_t) ~(1u << isa_irq);
