@@ -45,7 +45,8 @@ struct boot_module {
 	uint64_t unused[29];       /* 512 bytes: none lies across the end of a page */
 };
 
-/* A segment of a program that was loaded, for W^X page tables. */
+/* A segment of a program that was loaded, for W^X page tables; what lies between two of them is not
+ * to be mapped. */
 struct boot_segment {
 	uint64_t virt, phys, size; /* multiples of 4096 */
 	uint32_t is_writable, is_executable;

@@ -24,7 +24,7 @@
 
 struct core core_boot;
 uint64_t arch_ops[ABI_OP_COUNT];
-extern char ist_stacks[IST_COUNT][STACK_SIZE]; /* start.S; of the boot core */
+extern char ist_stacks[IST_COUNT][STACK_SIZE]; /* linker.ld; of the boot core */
 
 /* SDM vol 3, "TSS Descriptor in 64-bit mode": 16 bytes. */
 static void core_fill_gdt(struct core *core)

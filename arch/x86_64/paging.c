@@ -28,8 +28,6 @@
 #define TABLE_PAGES  256u
 #define WINDOW_SLOTS 128u
 
-extern char boot_stack_guard[], stacks_end[]; /* start.S, linker.ld */
-
 bool paging_has_smap;
 
 static const struct pt_format host_format = {
@@ -111,21 +109,6 @@ static void early_map(uint64_t *root, uint64_t virt, uint64_t phys, uint64_t bit
 	table[virt >> (bits & PTE_PS ? 21 : 12) & (ENTRIES - 1)] = phys | bits;
 }
 
-/* The boot stack has 8 KiB of guard below it, the others that follow it the lower page of their 8.
- */
-bool paging_is_guard(uint64_t address)
-{
-	uint64_t first = (uint64_t)boot_stack_guard - PAGE_SIZE;
-
-	if (address >= ARCH_STACK_BASE && address < ARCH_STACK_BASE + (1ull << SLOT_SHIFT))
-		return (address & STACK_SIZE) == 0;
-	if (address < first || address >= (uint64_t)stacks_end)
-		return false;
-	if (address < first + 2 * STACK_SIZE)
-		return address < first + STACK_SIZE;
-	return (address - first) % STACK_SIZE < PAGE_SIZE;
-}
-
 static void early_map_segment(uint64_t *root, const struct boot_segment *segment)
 {
 	uint64_t bits = host_format.leaf_bits | PTE_G;
@@ -136,8 +119,7 @@ static void early_map_segment(uint64_t *root, const struct boot_segment *segment
 		bits |= PTE_NX;
 	ASSERT(!segment->is_writable || !segment->is_executable);
 	for (uint64_t at = 0; at < segment->size; at += PAGE_SIZE)
-		if (!paging_is_guard(segment->virt + at))
-			early_map(root, segment->virt + at, segment->phys + at, bits);
+		early_map(root, segment->virt + at, segment->phys + at, bits);
 }
 
 /* How many 512 GiB slots of the window there is RAM for. */

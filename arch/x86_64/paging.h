@@ -10,5 +10,3 @@ extern bool paging_has_smap; /* read by traps_entry.S too (set once) */
 void paging_cpu_start(void);
 /* After the loader's data has been read: its mapping of the lower half goes. */
 void paging_drop_loader(void);
-/* True: an access there is a kernel stack that ran over. */
-bool paging_is_guard(uint64_t address);

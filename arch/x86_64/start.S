@@ -21,21 +21,15 @@ start:
 	ud2
 	.size start, . - start
 
-/*
- * Stacks that the image holds; 8 KiB slots, aligned so. The boot stack has a slot of guard below it; of
- * the others, which serve traps that end the machine or nearly so, the lower page is the guard.
- */
-	.section .bss.stacks, "aw", @nobits
-	.balign	8192
-	.skip	4096
-	.globl boot_stack_guard
-boot_stack_guard:
-	.skip	4096
-	.skip	8192
-boot_stack_top:
-	.globl ist_stacks		/* 3: NMI, #DF, #MC */
-ist_stacks:
-	.skip	3 * 8192
+/* The stacks of the image, which linker.ld puts apart: for the boot, for NMI, for #DF, for #MC. */
+	.macro	stack name, size
+	.section \name, "aw", @nobits
+	.skip	\size
+	.endm
+	stack	.stack, 8192
+	stack	.ist1, 4096
+	stack	.ist2, 4096
+	stack	.ist3, 4096
 
 	.bss
 	.globl __stack_chk_guard
