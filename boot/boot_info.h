@@ -15,7 +15,7 @@ enum boot_range_kind {
 	BOOT_RANGE_FREE = 1,   /* RAM for the kernel to use as it likes */
 	BOOT_RANGE_LOADER = 2, /* boot_info, its arrays, the loader's page tables and stack: RAM to
 				  free once the kernel has copied what it needs */
-	BOOT_RANGE_KERNEL = 3, /* the loaded kernel image */
+	BOOT_RANGE_KERNEL = 3, /* the loaded kernel image, and what else it keeps for ever */
 	BOOT_RANGE_MODULE = 4, /* a module (service, file) or the list of them */
 	BOOT_RANGE_ACPI = 5,   /* ACPI tables and NVS: kept as they are */
 	BOOT_RANGE_RUNTIME_CODE = 6, /* UEFI runtime services, mapped for ResetSystem only */
@@ -128,7 +128,9 @@ struct boot_info {
 	struct boot_acpi acpi;
 	struct boot_clock clock;
 	uint64_t smbios; /* SMBIOS 3 or 2 entry point; 0 = none */
-	uint64_t efi_system_table;
+	/* UEFI's ResetSystem(), called in the lower half of a page table that holds nothing but the
+	 * ranges RUNTIME, one to one; it lies in a KERNEL range. 0 = none. */
+	uint64_t reset_system, runtime_root;
 	struct boot_framebuffer framebuffer;
 	uint64_t usable_bytes;  /* RAM free right after ExitBootServices, plus what the loader
 				   allocated for ranges LOADER, KERNEL and MODULE */

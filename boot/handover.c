@@ -13,11 +13,13 @@
 #define POOL_LIMIT (1u << 18)
 #define POOL_SPARE 8u /* the map may change a little until the firmware has left */
 #define EXIT_TRIES 8u
+#define RUNTIME_POOL                                                                               \
+	64u /* pages for the tables of the firmware's ranges; if too few, it gets none */
 
 static struct {
 	struct ranges_edge *edges;
 	size_t edge_max;
-	struct paging paging;
+	struct paging paging, runtime;
 } plan;
 
 /* Writes the map into boot_info and makes the page tables, taking no memory. 0, or -1: no room. */
@@ -34,6 +36,10 @@ static int describe_memory(struct boot_info *info)
 	info->range_count = (uint32_t)count;
 	info->usable_bytes =
 		ranges_usable((struct boot_range *)(uintptr_t)info->ranges, info->range_count);
+	info->runtime_root = paging_build_runtime(&plan.runtime, (void *)(uintptr_t)info->ranges,
+						  info->range_count)
+				     ? 0
+				     : (uintptr_t)plan.runtime.pool;
 	return paging_build(&plan.paging, (struct boot_range *)(uintptr_t)info->ranges,
 			    info->range_count, info->segments, info->segment_count);
 }
@@ -50,6 +56,9 @@ static void prepare(struct boot_info *info, int has_1g_pages)
 	plan.edges = memory_alloc(plan.edge_max * sizeof(*plan.edges), BOOT_RANGE_LOADER, "",
 				  "the list of RAM");
 	plan.paging.has_1g_pages = has_1g_pages;
+	plan.runtime.pool = memory_alloc(RUNTIME_POOL * MEMORY_PAGE, BOOT_RANGE_KERNEL, "",
+					 "the firmware's page tables");
+	plan.runtime.pool_pages = RUNTIME_POOL;
 	for (;; pages *= 2) {
 		plan.paging.pool =
 			memory_alloc(pages * MEMORY_PAGE, BOOT_RANGE_LOADER, "", "page tables");
@@ -64,6 +73,8 @@ static void prepare(struct boot_info *info, int has_1g_pages)
 				      BOOT_RANGE_MAX);
 	}
 	plan.paging.pool_pages = pages;
+	plan.runtime.pool_pages = plan.runtime.pool_used;
+	memory_shrink(plan.runtime.pool, plan.runtime.pool_used * MEMORY_PAGE);
 }
 
 void handover(struct boot_info *info, uint64_t entry, int has_1g_pages)

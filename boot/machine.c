@@ -118,7 +118,7 @@ void machine_read_rest(struct boot_info *info)
 	void *smbios = firmware_table(&smbios_3);
 
 	info->smbios = (uintptr_t)(smbios ? smbios : firmware_table(&smbios_2));
-	info->efi_system_table = (uintptr_t)firmware.system;
+	info->reset_system = (uintptr_t)firmware.system->RuntimeServices->ResetSystem;
 	read_framebuffer(&info->framebuffer);
 	if (firmware.loaded && firmware.loaded->LoadOptions)
 		text_command_line(info->command_line, sizeof(info->command_line),

@@ -6,5 +6,5 @@
 /* Fills acpi; takes the modules acpi/NAME.aml out and puts their tables in. */
 void machine_read_acpi(struct boot_info *info);
 
-/* Fills smbios, framebuffer, command_line and efi_system_table. */
+/* Fills smbios, framebuffer, command_line and reset_system. */
 void machine_read_rest(struct boot_info *info);

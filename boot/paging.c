@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page tables on which the kernel is entered, until it has made its own. Pure. */
+/* The page tables on which the kernel is entered, until it has made its own, and those in which the
+ * firmware runs once more at the end. Pure. */
 #include "boot/paging.h"
 #include "boot/bytes.h"
 
 /* SDM vol 3, "4-Level Paging and 5-Level Paging" */
 #define PRESENT      (1ull << 0)
 #define WRITABLE     (1ull << 1)
+#define UNCACHED     (3ull << 3) /* PWT, PCD */
 #define LARGE        (1ull << 7)
+#define NO_EXECUTE   (1ull << 63)
 #define ADDRESS_MASK 0x000ffffffffff000ull
 
 #define SHIFT_4K   12u
@@ -29,7 +32,7 @@ static uint64_t *table_alloc(struct paging *paging)
 }
 
 /* Maps one page of 1 << shift bytes. Where a larger page is mapped already, that stays. */
-static int map(struct paging *paging, uint64_t virt, uint64_t phys, unsigned shift)
+static int map(struct paging *paging, uint64_t virt, uint64_t phys, unsigned shift, uint64_t bits)
 {
 	uint64_t *table = paging->pool;
 
@@ -47,7 +50,8 @@ static int map(struct paging *paging, uint64_t virt, uint64_t phys, unsigned shi
 			table = (uint64_t *)(uintptr_t)(*entry & ADDRESS_MASK);
 		}
 	}
-	table[virt >> shift & 511] = phys | PRESENT | WRITABLE | (shift > SHIFT_4K ? LARGE : 0);
+	table[virt >> shift & 511] =
+		phys | bits | PRESENT | WRITABLE | (shift > SHIFT_4K ? LARGE : 0);
 	return 0;
 }
 
@@ -59,7 +63,7 @@ static int map_identity(struct paging *paging, uint64_t start, uint64_t end)
 
 		if (paging->has_1g_pages && start % SIZE_1G == 0 && end - start >= SIZE_1G)
 			shift = SHIFT_1G;
-		if (map(paging, start, start, shift))
+		if (map(paging, start, start, shift, 0))
 			return -1;
 		start += 1ull << shift;
 	}
@@ -99,7 +103,34 @@ int paging_build(struct paging *paging, const struct boot_range *ranges, size_t 
 		return -1;
 	for (size_t i = 0; i < segment_count; i++)
 		for (uint64_t at = 0; at < segments[i].size; at += 4096)
-			if (map(paging, segments[i].virt + at, segments[i].phys + at, SHIFT_4K))
+			if (map(paging, segments[i].virt + at, segments[i].phys + at, SHIFT_4K, 0))
 				return -1;
+	return 0;
+}
+
+int paging_build_runtime(struct paging *paging, const struct boot_range *ranges, size_t range_count)
+{
+	paging->pool_used = 0;
+	if (!table_alloc(paging))
+		return -1;
+	for (size_t i = 0; i < range_count; i++) {
+		uint64_t at = ranges[i].start, end = at + ranges[i].size, bits = NO_EXECUTE;
+
+		if (ranges[i].kind < BOOT_RANGE_RUNTIME_CODE ||
+		    ranges[i].kind > BOOT_RANGE_RUNTIME_MMIO || end > LOW_HALF)
+			continue;
+		if (ranges[i].kind == BOOT_RANGE_RUNTIME_CODE)
+			bits = 0;
+		if (ranges[i].kind == BOOT_RANGE_RUNTIME_MMIO)
+			bits |= UNCACHED;
+		while (at < end) {
+			unsigned shift =
+				at % SIZE_2M == 0 && end - at >= SIZE_2M ? SHIFT_2M : SHIFT_4K;
+
+			if (map(paging, at, at, shift, bits))
+				return -1;
+			at += 1ull << shift;
+		}
+	}
 	return 0;
 }

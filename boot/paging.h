@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page tables on which the kernel is entered, until it has made its own. Pure. */
+/* The page tables on which the kernel is entered, until it has made its own, and those in which the
+ * firmware runs once more at the end. Pure. */
 #pragma once
 #include "boot/boot_info.h"
 #include <stddef.h>
@@ -20,3 +21,10 @@ struct paging {
  */
 int paging_build(struct paging *paging, const struct boot_range *ranges, size_t range_count,
 		 const struct boot_segment *segments, size_t segment_count);
+
+/*
+ * Begins anew: maps the ranges RUNTIME to themselves, code with all rights, as its images hold code
+ * and data side by side. Returns 0, or -1 if the pool is too small.
+ */
+int paging_build_runtime(struct paging *paging, const struct boot_range *ranges,
+			 size_t range_count);

@@ -11,13 +11,11 @@
 #include "kernel/arch.h"
 #include "kernel/frames.h"
 
-/* UEFI 2.10, "EFI_SYSTEM_TABLE", "EFI_RUNTIME_SERVICES" and "ResetSystem()". */
-#define SYSTEM_TABLE_RUNTIME 88u
-#define RUNTIME_RESET_SYSTEM 104u
-#define EFI_RESET_COLD       0u
-#define EFI_RESET_SHUTDOWN   2u
-#define FIRMWARE_MAX         (64ull << 20) /* of ranges that are mapped for it */
-#define LOWER_HALF_END       (1ull << 47)
+/* UEFI 2.10, "ResetSystem()". */
+typedef void reset_system(uint32_t type, uint64_t status, uint64_t size, void *data)
+	__attribute__((ms_abi));
+#define EFI_RESET_COLD     0u
+#define EFI_RESET_SHUTDOWN 2u
 
 /* ACPI 6.5, "PM1 Control Registers". */
 #define PM1_SCI_EN   1u
@@ -28,80 +26,29 @@
 #define RESET_PORT    0xcf9
 #define RESET_TIME_NS 1000000u
 
-/* UEFI 2.10, "ResetSystem()". */
-typedef void reset_system(uint32_t type, uint64_t status, uint64_t size, void *data)
-	__attribute__((ms_abi));
-
-static struct boot_acpi acpi; /* (set once) */
-static struct pagetable
-	firmware;             /* one to one, nothing but runtime ranges; root 0 = none (set once) */
-static uint64_t system_table; /* physical (set once) */
+static struct boot_acpi acpi;        /* (set once) */
+static hpa_t runtime_root;           /* of a table for the firmware; 0 = none (set once) */
+static reset_system *firmware_reset; /* (set once) */
 static bool is_firmware_running;
 static unsigned goal; /* ABI_POWER_* */
-static unsigned runtime_prot(uint32_t kind)
-{
-	switch (kind) {
-	case BOOT_RANGE_RUNTIME_CODE:
-		/* Its images hold code and data side by side. This table lives for one call at the
-		 * end. */
-		return PT_READ | PT_WRITE | PT_EXEC;
-	case BOOT_RANGE_RUNTIME_DATA:
-		return PT_READ | PT_WRITE;
-	case BOOT_RANGE_RUNTIME_MMIO:
-		return PT_READ | PT_WRITE | PT_UNCACHED;
-	default:
-		return 0;
-	}
-}
-
-static bool map_runtime(uint64_t start, uint64_t size, unsigned prot)
-{
-	for (uint64_t at = start; at < start + size;) {
-		bool is_large = IS_ALIGNED(at, LARGE_SIZE) && start + size - at >= LARGE_SIZE;
-
-		if (pagetable_map(&firmware, at, (hpa_t){at}, is_large ? 2 : 1, prot) != 0)
-			return false;
-		at += is_large ? LARGE_SIZE : PAGE_SIZE;
-	}
-	return true;
-}
 
 void power_init(const struct boot_info *info)
 {
-	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
-	uint64_t mapped = 0;
-
 	acpi = info->acpi;
-	if (info->efi_system_table == 0 ||
-	    pagetable_init(&firmware, arch_host_format, 4, NULL) != 0)
-		return;
-	arch_space_init_root(kpage_at(firmware.root));
-	for (uint32_t i = 0; i < info->range_count; i++) {
-		const struct boot_range *range = &ranges[i];
-		unsigned prot = runtime_prot(range->kind);
-
-		if (prot == 0 || range->start + range->size > LOWER_HALF_END)
-			continue;
-		mapped += range->size;
-		if (mapped > FIRMWARE_MAX || !map_runtime(range->start, range->size, prot))
-			return;
-	}
-	system_table = info->efi_system_table;
+	runtime_root.value = info->runtime_root;
+	firmware_reset = (reset_system *)info->reset_system;
 }
 
-/* What the firmware gave us is read and called in its own table; a fault there ends the try. */
+/* The firmware runs in its own table; a fault there ends the try. */
 static void power_firmware(void)
 {
-	uint64_t runtime;
-
-	if (system_table == 0 || !pagetable_query(&firmware, system_table).prot)
+	if (runtime_root.value == 0)
 		return;
+	arch_space_init_root(window_map(0, runtime_root));
 	is_firmware_running = true;
-	arch_space_activate(firmware.root);
+	arch_space_activate(runtime_root);
 	clts(); /* firmware may use SSE */
-	runtime = *(const uint64_t *)(system_table + SYSTEM_TABLE_RUNTIME);
-	(*(reset_system **)(runtime + RUNTIME_RESET_SYSTEM))(
-		goal == ABI_POWER_OFF ? EFI_RESET_SHUTDOWN : EFI_RESET_COLD, 0, 0, NULL);
+	firmware_reset(goal == ABI_POWER_OFF ? EFI_RESET_SHUTDOWN : EFI_RESET_COLD, 0, 0, NULL);
 }
 
 static void pm1_sleep(uint16_t port, uint8_t type)

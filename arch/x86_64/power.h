@@ -5,7 +5,7 @@
 
 struct boot_info;
 
-/* Copies what it needs; makes the page table in which UEFI's runtime services can run. */
+/* Copies what it needs. */
 void power_init(const struct boot_info *info);
 /* Ring 0 faulted: if firmware is at work, the next way is tried, and this does not return. */
 void power_firmware_failed(void);

@@ -154,8 +154,38 @@ TEST(a_pool_too_small_fails_and_is_not_overrun)
 	CHECK_EQ(paging.pool_used, 8);
 }
 
+TEST(the_firmware_gets_its_own_ranges_only)
+{
+	const struct boot_range ranges[] = {
+		{0, 4 * MIB, BOOT_RANGE_FREE, 0},
+		{4 * MIB, 4 * MIB + 4096, BOOT_RANGE_RUNTIME_CODE, 0},
+		{10 * MIB, 4096, BOOT_RANGE_RUNTIME_DATA, 0},
+		{12 * MIB, 4096, BOOT_RANGE_RESERVED, 0},
+		{14 * MIB, 4096, BOOT_RANGE_ACPI, 0},
+		{1ull << 47, 4096, BOOT_RANGE_RUNTIME_MMIO, 0},
+	};
+	const uint64_t *table;
+
+	paging.pool_pages = 64;
+	CHECK_EQ(paging_build_runtime(&paging, ranges, 6), 0);
+	check_not_mapped(0);
+	check_not_mapped(12 * MIB);
+	check_not_mapped(14 * MIB);
+	check_identity(4 * MIB, 2 * MIB);
+	check_identity(8 * MIB, 4096);
+	check_not_mapped(8 * MIB + 4096);
+	CHECK_EQ(paging.pool_used, 5); /* root, 512 GiB, 1 GiB, and two of 4 KiB pages */
+	table = pool + 512 * 4;
+	CHECK_EQ(table[0], 10 * MIB | 1ull << 63 | 3);
+	for (size_t pages = 0; pages < 5; pages++) {
+		paging.pool_pages = pages;
+		CHECK_EQ(paging_build_runtime(&paging, ranges, 6), -1);
+	}
+}
+
 int main(void)
 {
+	RUN(the_firmware_gets_its_own_ranges_only);
 	RUN(maps_ram_and_not_the_rest);
 	RUN(uses_1g_pages_where_whole);
 	RUN(maps_segments_where_they_are_linked);
