@@ -45,7 +45,7 @@ enum abi_syscall {
 	SYS_PROCESS_EXIT,   /* (status); ends all threads of the caller */
 	SYS_PROCESS_KILL,   /* (process); needs MANAGE */
 	SYS_PROCESS_INFO,   /* (process, struct abi_process_info *) */
-	SYS_THREAD_CREATE,  /* (process, entry, stack_top, arg) ; starts at once with
+	SYS_THREAD_CREATE,  /* (process, entry, stack_top, arg); starts at once with
 			       RDI = arg, RSP = stack_top - 8 (as after a call) */
 	SYS_THREAD_EXIT,    /* () */
 	SYS_THREAD_YIELD,   /* () */
@@ -181,8 +181,7 @@ struct abi_memory_info {
 #define ABI_IRQ_NONE UINT64_MAX /* SYS_DEVICE_CREATE: without an interrupt */
 
 struct abi_system_info {
-	char version[32]; /* "0.1.0" */
-	char vendor[8];   /* "vmx" or "svm" */
+	char vendor[8]; /* "vmx" or "svm" */
 	uint32_t core_count;
 	uint32_t module_count;
 	uint64_t frames_total, frames_free; /* of 4 KiB; total: given to the allocator at boot */
@@ -255,14 +254,6 @@ enum abi_exit {
 	ABI_EXIT_ERROR, /* u.error: this VM cannot go on */
 	ABI_EXIT_COUNT
 };
-
-#define ABI_EXIT_NAMES                                                                             \
-	{                                                                                          \
-		"none", "CPUID", "HYPERCALL", "RDMSR", "WRMSR", "CR", "XSETBV", "HLT", "PAUSE",    \
-			"INVALIDATE", "UNDEFINED", "EXCEPTION", "INTERRUPT", "NMI", "WINDOW",      \
-			"STAGE2", "DOORBELL", "PORT", "MMIO", "INTA", "EOI", "TRIPLE_FAULT",       \
-			"ERROR"                                                                    \
-	}
 
 struct abi_vm_stats {
 	uint64_t exits[32]; /* by enum abi_exit */

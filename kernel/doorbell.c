@@ -25,7 +25,7 @@ static void remove(struct vm *vm, struct doorbell **link)
 
 	*link = bell->next;
 	vm->doorbell_count--;
-	object_unref(event_object(bell->event));
+	object_unref(&bell->event->object);
 	kfree(vm->object.quota, bell, sizeof(*bell));
 }
 
@@ -57,7 +57,7 @@ int vm_doorbell_set(struct vm *vm, const struct abi_doorbell *key, struct event 
 	if (!bell)
 		return -ABI_ENOMEM;
 	*bell = (struct doorbell){.key = *key, .event = event};
-	object_ref(event_object(event));
+	object_ref(&event->object);
 	vm->doorbell_count++;
 	*link = bell;
 	return 0;

@@ -13,8 +13,3 @@ struct event *event_create(struct quota *quota);
 /* Adds n, sticks at UINT32_MAX, wakes who waits. Takes no lock and allocates nothing. */
 void event_signal(struct event *event, uint32_t n);
 uint32_t event_take(struct event *event);
-
-static inline struct object *event_object(struct event *event)
-{
-	return &event->object;
-}

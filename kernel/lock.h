@@ -7,12 +7,12 @@
  * and arch_irq_window. That is the lock: between two calls that may let others run (thread_block,
  * sched_yield, sched_preempt_point, arch_irq_window and what is documented to call them) ring 0
  * sees nothing change. Interrupt handlers fire timers and signal events: they touch the timer
- * queue, counters, wait sets' ready lists and the ready queue, never handles, memory or spaces.
+ * queue, counters, wait sets' lists and the ready queue, never handles, memory or spaces.
  * "[the core]" behind a field says that it is of this kind.
  *
  * With a second core come locks, taken in this order, outermost first:
  *
- *   1. process   its handles, children, threads
+ *   1. process   its handles, threads
  *   2. space     mappings and page table
  *   3. memory    tree, mappings of the object
  *   4. object    channels, wait sets, devices, doorbells: one pair at most, by address

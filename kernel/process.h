@@ -26,11 +26,6 @@ void process_thread_gone(struct process *process);
 void process_info(const struct process *process, struct abi_process_info *info);
 bool process_destroy(struct object *object);
 
-static inline struct quota *process_quota(struct process *process)
-{
-	return process->quota;
-}
-
 /* The process of the current thread. */
 static inline struct process *process_current(void)
 {

@@ -33,7 +33,7 @@ bool quota_charge(struct quota *quota, uint64_t size)
 
 /*
  * A closed quota passes on what it gets back, and goes when nothing is charged to it any more. The
- * chain is as long as processes are nested: PROCESS_DEPTH_MAX.
+ * chain is as long as processes were made by processes: only holders of the system object do.
  */
 void quota_uncharge(struct quota *quota, uint64_t size)
 {

@@ -495,11 +495,11 @@ int64_t syscall_dispatch(uint64_t number, const uint64_t args[6])
 	if (number >= SYS_COUNT)
 		return -ABI_ENOSYS;
 	entry = &table[number];
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 6; i++)
 		a[i].value = args[i];
-		if (entry->narrow & 1u << i && args[i] > UINT32_MAX)
+	for (unsigned i = 0; entry->narrow >> i; i++)
+		if (entry->narrow >> i & 1 && args[i] > UINT32_MAX)
 			result = -ABI_EINVAL;
-	}
 	for (unsigned i = 0; i < 2 && entry->needs[i].types && result == 0; i++)
 		result = need_get(&entry->needs[i], &a[entry->needs[i].place], &held[i]);
 	if (entry->out) {

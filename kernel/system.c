@@ -29,7 +29,6 @@ void system_init(const struct boot_info *info)
 	    info->range_size != sizeof(struct boot_range))
 		panic("the loader is of another version");
 	modules = info->modules;
-	string_copy(boot.version, CORBEL_VERSION, sizeof(boot.version));
 	boot.module_count = info->module_count;
 	for (uint32_t i = 0; i < info->module_count; i++)
 		boot.file_bytes += ALIGN_UP(module_at(i)->size, PAGE_SIZE);

@@ -26,7 +26,7 @@ uint64_t vm_stage2_bytes(void)
 
 int64_t vm_create(struct process *process, const struct abi_vm_config *config, struct vm **out)
 {
-	struct quota *quota = process_quota(process);
+	struct quota *quota = process->quota;
 	struct vm *vm;
 	int error;
 

@@ -56,7 +56,7 @@ static void log_greeting(handle_t system)
 	static struct abi_system_info info;
 
 	system_info(system, &info);
-	log_line("%s on %s, %u cores, %lu MiB", info.version, info.vendor, info.core_count,
+	log_line("%s on %s, %u cores, %lu MiB", CORBEL_VERSION, info.vendor, info.core_count,
 		 info.usable_bytes >> 20);
 }
 

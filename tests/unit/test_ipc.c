@@ -65,8 +65,8 @@ TEST(wait_sets_are_level_triggered_and_fair)
 	set = new_set();
 	for (unsigned i = 0; i < 3; i++) {
 		events[i] = event_create(quota());
-		CHECK_EQ(waitset_add(set, event_object(events[i]), i), 0);
-		CHECK_EQ(waitset_add(set, event_object(events[i]), i), -ABI_EEXIST);
+		CHECK_EQ(waitset_add(set, &events[i]->object, i), 0);
+		CHECK_EQ(waitset_add(set, &events[i]->object, i), -ABI_EEXIST);
 	}
 	CHECK_EQ(waitset_wait(set, keys, 3, 0), 0);
 	event_signal(events[1], 1);
@@ -84,10 +84,10 @@ TEST(wait_sets_are_level_triggered_and_fair)
 	}
 	CHECK_EQ(seen, 7);
 	CHECK_EQ(waitset_wait(set, keys, 3, 0), 3);
-	CHECK_EQ(waitset_remove(set, event_object(events[0])), 0);
-	CHECK_EQ(waitset_remove(set, event_object(events[0])), -ABI_ENOENT);
+	CHECK_EQ(waitset_remove(set, &events[0]->object), 0);
+	CHECK_EQ(waitset_remove(set, &events[0]->object), -ABI_ENOENT);
 	CHECK_EQ(waitset_wait(set, keys, 3, 0), 2);
-	object_unref(event_object(events[1])); /* an object that goes leaves the set */
+	object_unref(&events[1]->object); /* an object that goes leaves the set */
 	fake_settle();
 	CHECK_EQ(waitset_wait(set, keys, 3, 0), 1);
 	object_unref(&set->object);
@@ -106,7 +106,7 @@ TEST(a_wait_ends_at_its_deadline)
 	fake_start();
 	event = event_create(quota());
 	set = new_set();
-	CHECK_EQ(waitset_add(set, event_object(event), 1), 0);
+	CHECK_EQ(waitset_add(set, &event->object, 1), 0);
 	start = fake_now_ns;
 	CHECK_EQ(waitset_wait(set, &key, 1, start + 12345), 0);
 	CHECK_EQ(fake_now_ns, start + 12345);
@@ -138,7 +138,7 @@ TEST(a_signal_wakes_the_one_that_waits)
 	fake_start();
 	shared_event = event_create(quota());
 	shared_set = new_set();
-	CHECK_EQ(waitset_add(shared_set, event_object(shared_event), 9), 0);
+	CHECK_EQ(waitset_add(shared_set, &shared_event->object, 9), 0);
 	spawn(process_current(), signal_later, 5000);
 	spawn(process_current(), wait_too, 0);
 	start = fake_now_ns;
@@ -156,8 +156,8 @@ TEST(an_object_is_in_sixteen_sets_at_most)
 	fake_start();
 	event = event_create(quota());
 	for (unsigned i = 0; i < WATCH_MAX; i++)
-		CHECK_EQ(waitset_add(new_set(), event_object(event), 0), 0);
-	CHECK_EQ(waitset_add(new_set(), event_object(event), 0), -ABI_ENOMEM);
+		CHECK_EQ(waitset_add(new_set(), &event->object, 0), 0);
+	CHECK_EQ(waitset_add(new_set(), &event->object, 0), -ABI_ENOMEM);
 }
 
 TEST(a_thousand_stale_entries_do_not_hide_one_that_is_ready)
@@ -170,7 +170,7 @@ TEST(a_thousand_stale_entries_do_not_hide_one_that_is_ready)
 	set = new_set();
 	for (unsigned i = 0; i < 1000; i++) {
 		events[i] = event_create(quota());
-		CHECK_EQ(waitset_add(set, event_object(events[i]), i), 0);
+		CHECK_EQ(waitset_add(set, &events[i]->object, i), 0);
 	}
 	event_signal(events[777], 1);
 	CHECK_EQ(waitset_wait(set, &key, 1, 0), 1);
@@ -295,7 +295,7 @@ TEST(no_circle_of_ends_can_be_made)
 	channel_send(b[1], message("plain bytes do no harm"));
 	CHECK_EQ(carry(a[0], &b[0]->object), 0);          /* b[0] waits at a[1] */
 	CHECK_EQ(carry(b[1], &a[1]->object), -ABI_EBUSY); /* a[1] at b[0] would be the circle */
-	CHECK_EQ(carry(b[1], event_object(event)), 0);
+	CHECK_EQ(carry(b[1], &event->object), 0);
 }
 
 /* ---- threads ---- */
