@@ -95,10 +95,11 @@ static void check_header(const struct boot_info *info, uint64_t rsp, uint64_t rf
 	      "magic, version and sizes are right");
 	check(is_in(info, (uint64_t)info, BOOT_RANGE_LOADER) &&
 		      is_in(info, info->ranges, BOOT_RANGE_LOADER) &&
-		      is_in(info, info->modules, BOOT_RANGE_LOADER) &&
+		      is_in(info, info->modules, BOOT_RANGE_MODULE) &&
 		      is_in(info, rsp - 1, BOOT_RANGE_LOADER) &&
 		      is_in(info, rsp - 16384, BOOT_RANGE_LOADER),
-	      "boot_info, its arrays and 16 KiB of stack are the loader's");
+	      "boot_info, its ranges and 16 KiB of stack are the loader's, the list of modules "
+	      "stays");
 	check(!(rflags & 0x200), "interrupts are off");
 	check(info->tsc_entry && info->tsc_entry < info->tsc_exit &&
 		      info->tsc_files < info->tsc_exit - info->tsc_entry,
