@@ -51,8 +51,8 @@ KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o window.o pagetable.o ka
 	timer.o sched.o thread.o process.o memory.o memory_cow.o space.o channel.o event.o waitset.o device.o system.o syscall.o)
 VIRT_OBJS := $(addprefix kernel/,vm.o vcpu.o exit.o cpuid.o msr.o vlapic.o vlapic_timer.o doorbell.o)
 ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o string.o apic.o clock.o console.o \
-	core.o fpu.o hv.o ioapic.o paging.o panic.o power.o thread.o traps.o usercopy.o guest_regs.o guest_state.o) \
-	$(foreach v,vmx svm,$(addprefix arch/x86_64/$(v)/,control.o cpu.o enter.o event.o exit.o msr.o $(v).o))
+	core.o fpu.o guest.o hv.o ioapic.o paging.o panic.o power.o thread.o traps.o usercopy.o) \
+	$(foreach v,vmx svm,$(addprefix arch/x86_64/$(v)/,control.o cpu.o enter.o exit.o $(v).o))
 
 LIB_OBJS := $(addprefix services/lib/,start.o newlib.o log.o elf.o)
 SERVICES := init console vmm
@@ -84,8 +84,8 @@ kernel_PARTS := $(filter-out kernel/main.o kernel/window.o,$(KERNEL_OBJS)) arch/
 vm_TESTS := cpuid doorbell exit msr vcpu vlapic vlapic_timer
 vm_FAKES := fake_arch fake_vcpu
 vm_PARTS := $(kernel_PARTS) $(VIRT_OBJS) services/vmm/vcpuid.o
-arch_TESTS := vmx_exit svm_exit guest_state arch_time
-arch_PARTS := $(addprefix arch/x86_64/,vmx/exit.o svm/exit.o guest_state.o)
+arch_TESTS := vmx_exit svm_exit guest arch_time
+arch_PARTS := $(addprefix arch/x86_64/,vmx/exit.o svm/exit.o guest.o)
 boot_TESTS := boot_acpi boot_acpi_parse boot_cpu boot_date boot_elf boot_paging boot_ranges boot_text
 boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o paging.o ranges.o text.o)
 VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart

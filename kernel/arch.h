@@ -113,11 +113,12 @@ _Noreturn void kernel_main(const struct boot_info *info); /* from start.S, on th
 
 const char *arch_hv_name(void); /* "vmx" or "svm" */
 const struct pt_format *arch_stage2_format(void);
-int arch_vm_init(struct vm *vm); /* MSR and I/O bitmaps, ... -ABI_ENOMEM */
-void arch_vm_exit(struct vm *vm);
 int arch_vcpu_init(
 	struct vcpu *vcpu); /* control block in the state of a CPU after reset. -ABI_ENOMEM */
 void arch_vcpu_exit(struct vcpu *vcpu);
+/* Gives the core to the vCPU: before any function below, whenever another may have had it, that is
+ * at the begin of a system call and after a switch of threads. arch_vcpu_init has done it. */
+void arch_vcpu_load(struct vcpu *vcpu);
 
 /*
  * Runs the guest until its next exit and fills the neutral record: raw fields are translated,
@@ -125,11 +126,8 @@ void arch_vcpu_exit(struct vcpu *vcpu);
  * MSRs).
  */
 void arch_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit);
-/* The thread leaves the core, or goes to another vCPU: puts what is lazily held into memory. */
-void arch_vcpu_put(struct vcpu *vcpu);
 
 /* Registers. Only kernel/exit.c calls the two that move RIP. */
-uint64_t arch_vcpu_rip(struct vcpu *vcpu);
 void arch_vcpu_skip(struct vcpu *vcpu,
 		    unsigned length); /* RIP += length (mode's width), ends the STI/MOV SS
 					shadow, raises the single-step trap if TF is set */
@@ -139,22 +137,18 @@ void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu);
 /* Only what an instruction emulator needs: RIP, flags, control registers, ES to GS; the rest stays
  * as it was. */
 void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu);
-/* Checked whole first (SDM vol 3, "Checks on the Guest State Area"): -ABI_EINVAL changes nothing.
- */
+/* -ABI_EINVAL: bits of CR4 or EFER that no guest may set; nothing changed. Whatever else the CPU
+ * refuses (SDM vol 3, "Checks on the Guest State Area") ends the VM at the next entry. */
 int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu);
 unsigned arch_vcpu_cpl(struct vcpu *vcpu);
 bool arch_vcpu_is_long(struct vcpu *vcpu); /* runs 64-bit code now: CS.L in long mode */
 /* Control registers as the guest sees them; the caller has checked the value. nr 0, 2, 3, 4. */
 uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr);
 void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value);
-uint64_t arch_vcpu_dr(struct vcpu *vcpu, unsigned nr);
-void arch_vcpu_set_dr(struct vcpu *vcpu, unsigned nr, uint64_t value);
-/* MSRs that the control block or the CPU holds for the guest. false = not one of these; or the CPU
-   would refuse the value. */
+/* MSRs that the control block or the CPU holds for the guest, which reaches them without an exit,
+   but EFER. false = not one of these; or the CPU would refuse the value. */
 bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value);
 bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value);
-/* Whether reads and writes of an MSR exit; for kernel/msr.c's table, at vm creation. */
-void arch_vm_msr_direct(struct vm *vm, uint32_t index, bool read, bool write);
 void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset);
 void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0); /* checked by the caller */
 uint64_t

@@ -47,6 +47,7 @@ static enum exit_action yield(struct vcpu *vcpu, enum exit_action action)
 {
 	if (sched_should_yield()) {
 		sched_yield();
+		arch_vcpu_load(vcpu);
 		vcpu->needs_look = true;
 	}
 	return action;

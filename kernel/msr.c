@@ -13,22 +13,6 @@
 #define EFER_LME (1ull << 8)
 #define EFER_LMA (1ull << 10)
 
-void msr_vm_init(struct vm *vm)
-{
-	static const struct {
-		uint32_t first, last;
-	} direct[] = {
-		{0x174, 0x176},           /* SYSENTER_CS, ESP, EIP */
-		{0x277, 0x277},           /* PAT */
-		{0xc0000081, 0xc0000084}, /* STAR, LSTAR, CSTAR, FMASK */
-		{0xc0000100, 0xc0000103}, /* FS_BASE, GS_BASE, KERNEL_GS_BASE, TSC_AUX */
-	};
-
-	for (size_t i = 0; i < ARRAY_COUNT(direct); i++)
-		for (uint32_t index = direct[i].first; index <= direct[i].last; index++)
-			arch_vm_msr_direct(vm, index, true, true);
-}
-
 /* SDM vol 3, "Initializing IA-32e Mode": LME cannot change while paging is on; LMA is the CPU's. */
 static bool write_efer(struct vcpu *vcpu, uint64_t value)
 {

@@ -3,8 +3,6 @@
 #pragma once
 #include "kernel/vcpu.h"
 
-/* Lets the VM reach the MSRs that need no exit. */
-void msr_vm_init(struct vm *vm);
 /* false = none of ring 0's, or the guest gets #GP(0): vmm decides. */
 bool msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value);
 bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value);

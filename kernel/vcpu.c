@@ -160,6 +160,7 @@ static int prepare(struct vcpu *vcpu)
 			return 0;
 		vcpu->needs_look = true; /* also if we leave by a kick: the guest stays halted */
 		thread_block(UINT64_MAX);
+		arch_vcpu_load(vcpu);
 	}
 }
 
@@ -172,6 +173,7 @@ int64_t vcpu_run(struct vcpu *vcpu)
 	if (vcpu->runner)
 		return -ABI_EBUSY;
 	vcpu->runner = thread_current();
+	arch_vcpu_load(vcpu);
 	exit_take_page(vcpu);
 	if (!vm_first_entry_tsc)
 		vm_first_entry_tsc = arch_tsc();
@@ -218,6 +220,7 @@ int vcpu_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size, bool
 	if (vcpu->runner)
 		return -ABI_EBUSY;
 	vcpu->needs_look = true;
+	arch_vcpu_load(vcpu);
 	if (what == ABI_STATE_FPU) /* its size is the CPU's matter */
 		return is_get ? arch_vcpu_fpu_get(vcpu, buffer, size)
 			      : arch_vcpu_fpu_set(vcpu, buffer, size);

@@ -8,7 +8,6 @@
 #include "kernel/vm_exit.h"
 
 struct arch_vcpu; /* vmx/ or svm/: control block and shadows */
-struct arch_vm;   /* bitmaps */
 struct doorbell;
 struct event;
 struct thread;
@@ -18,7 +17,6 @@ struct thread;
 struct vm {
 	struct object object;
 	struct space stage2;
-	struct arch_vm *arch;
 	bool has_stage2; /* stage2 is initialised */
 	struct vm *next; /* chain of all VMs */
 	struct doorbell *doorbells;

@@ -4,7 +4,6 @@
 
 #include "kernel/doorbell.h"
 #include "kernel/memory.h"
-#include "kernel/msr.h"
 #include "kernel/process.h"
 #include "kernel/thread.h"
 #include "kernel/vlapic.h"
@@ -43,10 +42,6 @@ int64_t vm_create(struct process *process, const struct abi_vm_config *config, s
 	if (error)
 		goto fail;
 	vm->has_stage2 = true;
-	error = arch_vm_init(vm);
-	if (error)
-		goto fail;
-	msr_vm_init(vm);
 	*out = vm;
 	return 0;
 fail:
@@ -62,8 +57,6 @@ bool vm_destroy(struct object *object)
 	doorbell_exit(vm);
 	if (vm->has_stage2 && !space_exit(&vm->stage2))
 		return false;
-	if (vm->arch)
-		arch_vm_exit(vm);
 	while (*link != vm)
 		link = &(*link)->next;
 	*link = vm->next;

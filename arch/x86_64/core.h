@@ -27,14 +27,22 @@ struct tss {
 #define SELECTOR_USER_DATA   0x23u
 #define SELECTOR_TSS         0x28u
 
+/* Of VT-x or SVM: hv.c. */
+struct hv_core {
+	bool is_on;
+	struct vcpu *owner; /* arch_vcpu_load: whose registers and block the core has */
+	uint32_t tag_generation, tag_next, tag_end; /* VPIDs or ASIDs */
+	uint64_t host; /* SVM: physical, what VMSAVE stored of ring 0, for VMLOAD */
+};
+
 struct core {
 	struct cpu cpu;             /* the portable part; first */
-	struct fpu_area *fpu_owner; /* whose state the FPU registers hold; NULL = nobody's */
-	bool is_ts_clear;           /* CR0.TS = 0: the owner is the current thread's area */
+	struct fpu_area *fpu_owner; /* whose state the FPU registers hold; NULL = nobody's. CR0.TS
+				       is clear only while it is the current thread's */
 	uint32_t apic_id;           /* (set once) */
 	struct tss tss;
 	uint64_t gdt[7];
-	void *hv; /* vmx/ or svm/: VMXON region, host save area, current VMCS */
+	struct hv_core hv;
 };
 
 /* The word at the top of each kernel stack. */

@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VT-x or SVM: picked once, and then one jump away. */
+/* VT-x or SVM, picked once; and whose registers a core holds. */
 #include "arch/x86_64/hv.h"
-#include "arch/x86_64/fpu.h"
+
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
+#include "kernel/lib.h"
+#include "kernel/object.h"
 #include "kernel/panic.h"
 
 const struct hv_ops *hv;
+hpa_t hv_msr_map, hv_io_map;
+
+/* All bits set but those of MSRs that a guest reaches; VT-x needs a page of each. */
+static uint8_t msr_map[2 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+static uint8_t io_map[3 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+/* Of the first page: the kernel's image lies in one piece. */
+static hpa_t map_init(uint8_t *map, size_t size)
+{
+	memset(map, 0xff, size);
+	return pagetable_query(arch_kernel_table(), (uint64_t)map).frame;
+}
 
 void hv_init(void)
 {
@@ -21,10 +35,111 @@ void hv_init(void)
 		hv = &svm_ops;
 	else
 		panic("this CPU has neither VT-x nor SVM");
+	if (!(extended[3] & CPUID_80000001_EDX_RDTSCP))
+		panic("this CPU lacks RDTSCP");
 	missing = hv->missing();
 	if (missing)
 		panic(missing);
+	hv_io_map = map_init(io_map, sizeof(io_map));
+	hv_msr_map = map_init(msr_map, sizeof(msr_map));
+	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
+		if (hv->msrs[i].index != IA32_EFER)
+			hv->msr_direct(msr_map, hv->msrs[i].index);
+	core_this()->hv.tag_generation = 1;
+	core_this()->hv.tag_next = 1;
 	hv->cpu_start();
+	core_this()->hv.is_on = true;
+}
+
+void hv_exit(void)
+{
+	if (core_this()->hv.is_on)
+		hv->cpu_stop();
+	core_this()->hv.is_on = false;
+}
+
+int arch_vcpu_init(struct vcpu *vcpu)
+{
+	struct quota *quota = vcpu->object.quota;
+	struct arch_vcpu *arch = kalloc(quota, hv->vcpu_size);
+
+	if (!arch)
+		return -ABI_ENOMEM;
+	vcpu->arch = arch; /* what is missing below is freed by arch_vcpu_exit */
+	arch->block = kpage_alloc_charged(quota);
+	arch->fpu = fpu_area_alloc(quota, XCR0_X87);
+	if (!arch->block || !arch->fpu)
+		return -ABI_ENOMEM;
+	if (hv->vcpu_clear)
+		hv->vcpu_clear(vcpu);
+	arch_vcpu_load(vcpu);
+	hv->vcpu_init(vcpu);
+	return 0;
+}
+
+void arch_vcpu_exit(struct vcpu *vcpu)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+	struct quota *quota = vcpu->object.quota;
+
+	if (core_this()->hv.owner == vcpu)
+		core_this()->hv.owner = NULL;
+	if (arch->block && hv->vcpu_clear)
+		hv->vcpu_clear(vcpu);
+	if (arch->block)
+		kpage_free_charged(quota, arch->block);
+	fpu_area_free(quota, arch->fpu);
+	kfree(quota, arch, hv->vcpu_size);
+	vcpu->arch = NULL;
+}
+
+/* ---- what stays in the core ---- */
+
+void hv_unload(void)
+{
+	struct arch_vcpu *arch;
+
+	if (!core_this()->hv.owner)
+		return;
+	arch = core_this()->hv.owner->arch;
+	core_this()->hv.owner = NULL;
+	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
+		if (!hv->msrs[i].where)
+			arch->msr[i] = rdmsr(hv->msrs[i].index);
+	arch->dr[0] = read_dr0();
+	arch->dr[1] = read_dr1();
+	arch->dr[2] = read_dr2();
+	arch->dr[3] = read_dr3();
+	arch->dr6 = read_dr6();
+}
+
+void arch_vcpu_load(struct vcpu *vcpu)
+{
+	struct hv_core *core = &core_this()->hv;
+	struct arch_vcpu *arch = vcpu->arch;
+
+	if (core->owner == vcpu)
+		return;
+	hv_unload();
+	core->owner = vcpu;
+	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
+		if (!hv->msrs[i].where)
+			wrmsr(hv->msrs[i].index, arch->msr[i]);
+	write_dr0(arch->dr[0]);
+	write_dr1(arch->dr[1]);
+	write_dr2(arch->dr[2]);
+	write_dr3(arch->dr[3]);
+	write_dr6(arch->dr6);
+	if (arch->tag_generation != core->tag_generation) {
+		if (core->tag_next >= core->tag_end) { /* all used: begin again */
+			core->tag_next = 1;
+			core->tag_generation++;
+		}
+		arch->tag_generation = core->tag_generation;
+		arch->tag = core->tag_next++;
+		arch->is_new = true;
+	}
+	hv->vcpu_load(vcpu);
 }
 
 const char *arch_hv_name(void)
@@ -34,38 +149,5 @@ const char *arch_hv_name(void)
 
 const struct pt_format *arch_stage2_format(void)
 {
-	return hv->stage2_format();
-}
-
-#define X(result, name, parameters, arguments)                                                     \
-	result arch_##name parameters                                                              \
-	{                                                                                          \
-		return hv->name arguments;                                                         \
-	}
-HV_FORWARDED(X)
-#undef X
-
-void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
-{
-	fpu_set_xcr0(hv->vcpu_fpu(vcpu), xcr0);
-}
-
-/* The guest's state stays loaded while ring 0 handles its exit. */
-uint64_t arch_vcpu_xcr0(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	return xgetbv(0);
-}
-
-int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size)
-{
-	if (size < arch_fpu_size(arch_xcr0_host()))
-		return -ABI_EINVAL;
-	fpu_get(hv->vcpu_fpu(vcpu), buffer, size);
-	return 0;
-}
-
-int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size)
-{
-	return fpu_set(hv->vcpu_fpu(vcpu), buffer, size);
+	return hv->stage2;
 }

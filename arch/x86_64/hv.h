@@ -1,50 +1,51 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What VT-x and SVM each give to hv.c: one table, chosen once at boot. */
+/* What VT-x and SVM each give, what hv.c and guest.c make of it, and what a guest CPU is to both.
+ */
 #pragma once
+#include "arch/x86_64/core.h"
+#include "arch/x86_64/fpu.h"
 #include "kernel/arch.h"
 #include "kernel/vcpu.h"
 #include "kernel/vm_exit.h"
 
+/* An event's word: "Event Injection" in SDM vol 3 and APM vol 2 agree. Types are VM_EVENT_*. */
+#define EVENT_ERROR      (1u << 11)
+#define EVENT_VALID      (1u << 31)
+#define EVENT_TYPE(info) ((info) >> 8 & 7u)
+
+/* Registers that are one field of the control block. */
+enum hv_reg { HV_RIP, HV_RFLAGS, HV_EFER, HV_DR6, HV_DR7, HV_TSC_OFFSET, HV_REG_COUNT };
+
+/* Behind enum abi_segment: base and limit alone. */
+#define HV_GDTR          ABI_SEGMENT_COUNT
+#define HV_SEGMENT_COUNT (HV_GDTR + 2u)
+
+/* `where` is what hv->read takes; 0: the block has no place, and the core holds it. */
+struct hv_msr {
+	uint32_t index;
+	uint16_t where;
+};
+#define HV_MSR_COUNT 13u
+
 /*
- * The functions of kernel/arch.h that hv.c hands on, and which are documented there:
- * X(result, name without "arch_", parameters, arguments).
+ * The beginning of struct vmx_vcpu and struct svm_vcpu. Ring 0 uses none of the registers that stay
+ * in the core, and ring 3 has no way to: they are swapped when another guest enters.
  */
-#define HV_FORWARDED(X)                                                                            \
-	X(int, vm_init, (struct vm * vm), (vm))                                                    \
-	X(void, vm_exit, (struct vm * vm), (vm))                                                   \
-	X(void, vm_msr_direct, (struct vm * vm, uint32_t index, bool read, bool write),            \
-	  (vm, index, read, write))                                                                \
-	X(int, vcpu_init, (struct vcpu * vcpu), (vcpu))                                            \
-	X(void, vcpu_exit, (struct vcpu * vcpu), (vcpu))                                           \
-	X(void, vcpu_enter, (struct vcpu * vcpu, struct vm_exit * exit), (vcpu, exit))             \
-	X(void, vcpu_put, (struct vcpu * vcpu), (vcpu))                                            \
-	X(void, vcpu_flush_tlb, (struct vcpu * vcpu), (vcpu))                                      \
-	X(uint64_t, vcpu_rip, (struct vcpu * vcpu), (vcpu))                                        \
-	X(void, vcpu_skip, (struct vcpu * vcpu, unsigned length), (vcpu, length))                  \
-	X(void, vcpu_set_rip, (struct vcpu * vcpu, uint64_t rip), (vcpu, rip))                     \
-	X(void, vcpu_set_rflags, (struct vcpu * vcpu, uint64_t rflags), (vcpu, rflags))            \
-	X(void, vcpu_get_cpu, (struct vcpu * vcpu, struct abi_cpu * cpu), (vcpu, cpu))             \
-	X(void, vcpu_get_emulation, (struct vcpu * vcpu, struct abi_cpu * cpu), (vcpu, cpu))       \
-	X(int, vcpu_set_cpu, (struct vcpu * vcpu, const struct abi_cpu *cpu), (vcpu, cpu))         \
-	X(unsigned, vcpu_cpl, (struct vcpu * vcpu), (vcpu))                                        \
-	X(bool, vcpu_is_long, (struct vcpu * vcpu), (vcpu))                                        \
-	X(uint64_t, vcpu_cr, (struct vcpu * vcpu, unsigned nr), (vcpu, nr))                        \
-	X(void, vcpu_set_cr, (struct vcpu * vcpu, unsigned nr, uint64_t value), (vcpu, nr, value)) \
-	X(uint64_t, vcpu_dr, (struct vcpu * vcpu, unsigned nr), (vcpu, nr))                        \
-	X(void, vcpu_set_dr, (struct vcpu * vcpu, unsigned nr, uint64_t value), (vcpu, nr, value)) \
-	X(bool, vcpu_msr_get, (struct vcpu * vcpu, uint32_t index, uint64_t * value),              \
-	  (vcpu, index, value))                                                                    \
-	X(bool, vcpu_msr_set, (struct vcpu * vcpu, uint32_t index, uint64_t value),                \
-	  (vcpu, index, value))                                                                    \
-	X(void, vcpu_set_tsc_offset, (struct vcpu * vcpu, uint64_t offset), (vcpu, offset))        \
-	X(void, vcpu_inject, (struct vcpu * vcpu, const struct vm_event *event), (vcpu, event))    \
-	X(bool, vcpu_can_interrupt, (struct vcpu * vcpu), (vcpu))                                  \
-	X(bool, vcpu_can_nmi, (struct vcpu * vcpu), (vcpu))                                        \
-	X(void, vcpu_want_interrupt, (struct vcpu * vcpu, unsigned class), (vcpu, class))          \
-	X(void, vcpu_want_nmi, (struct vcpu * vcpu), (vcpu))
+struct arch_vcpu {
+	void *block; /* VMCS or VMCB: a page */
+	struct fpu_area *fpu;
+	uint64_t msr[HV_MSR_COUNT]; /* by hv->msrs: those, and DRs, while another is loaded */
+	uint64_t dr[4], dr6;
+	uint32_t tag, tag_generation; /* VPID or ASID: what the TLB knows the guest by */
+	bool is_new;                  /* the tag has not been used yet */
+};
 
 struct hv_ops {
 	const char *name; /* "vmx" or "svm" */
+	const struct pt_format *stage2;
+	const struct hv_msr *msrs; /* HV_MSR_COUNT of them: those that a guest reaches, and EFER */
+	uint16_t where[HV_REG_COUNT];
+	uint16_t vcpu_size; /* of struct arch_vcpu and what follows it */
 
 	/* NULL = this CPU can run guests; else the sentence that says what is missing. */
 	const char *(*missing)(void);
@@ -52,17 +53,52 @@ struct hv_ops {
 	void (*cpu_start)(void);
 	/* Turns it off, so that the machine can be reset. */
 	void (*cpu_stop)(void);
-	const struct pt_format *(*stage2_format)(void);
-	/* The vCPU's FPU area (fpu.h), which vcpu_init made. */
-	struct fpu_area *(*vcpu_fpu)(struct vcpu *vcpu);
-#define X(result, name, parameters, arguments) result(*name) parameters;
-	HV_FORWARDED(X)
-#undef X
+	void (*msr_direct)(uint8_t *map, uint32_t index); /* accesses do not exit */
+
+	void (*vcpu_clear)(struct vcpu *vcpu);  /* the CPU forgets the block; NULL = it does */
+	void (*vcpu_init)(struct vcpu *vcpu);   /* the block: all but the guest's registers */
+	void (*vcpu_load)(struct vcpu *vcpu);   /* the block and the tag are the core's */
+	void (*vcpu_settle)(struct vcpu *vcpu); /* between two instructions, nothing pending */
+	uint64_t (*read)(struct vcpu *vcpu, uint16_t where);
+	void (*write)(struct vcpu *vcpu, uint16_t where, uint64_t value);
+	void (*get_segment)(struct vcpu *vcpu, unsigned i, struct abi_segment_state *s);
+	void (*set_segment)(struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s);
+	void (*set_cr)(struct vcpu *vcpu, unsigned nr, uint64_t value);
+	/* After writes of CR0, CR3, CR4, EFER: does what the CPU itself does then. */
+	void (*mode_changed)(struct vcpu *vcpu, bool is_long);
+	/* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */
+	void (*end_instruction)(struct vcpu *vcpu);
+	bool (*can_take)(struct vcpu *vcpu, bool is_nmi); /* whatever RFLAGS.IF says */
+	void (*inject)(struct vcpu *vcpu, const struct vm_event *event, uint32_t info);
+
+	/* As kernel/arch.h has them with "arch_" before the name. */
+	void (*vcpu_enter)(struct vcpu *vcpu, struct vm_exit *exit);
+	void (*vcpu_skip)(struct vcpu *vcpu, unsigned length);
+	uint64_t (*vcpu_cr)(struct vcpu *vcpu, unsigned nr);
+	void (*vcpu_want_interrupt)(struct vcpu *vcpu, unsigned class);
+	void (*vcpu_want_nmi)(struct vcpu *vcpu);
+	void (*vcpu_flush_tlb)(struct vcpu *vcpu);
 };
 
 extern const struct hv_ops vmx_ops; /* vmx/vmx.c */
 extern const struct hv_ops svm_ops; /* svm/svm.c */
 extern const struct hv_ops *hv;     /* (set once, by hv_init) */
+extern hpa_t hv_msr_map, hv_io_map; /* of all guests; every port exits (set once, by hv_init) */
 
 /* Picks VT-x or SVM by CPUID, or panics with what is missing, and starts this core. */
 void hv_init(void);
+void hv_exit(void); /* this core can be reset then */
+/* The core's registers are nobody's then. */
+void hv_unload(void);
+
+/* Of an exit that cut an event's delivery short. */
+static inline struct vm_event hv_event(uint32_t info, uint32_t error)
+{
+	return (struct vm_event){
+		.is_valid = 1,
+		.type = EVENT_TYPE(info),
+		.vector = (uint8_t)info,
+		.has_error = !!(info & EVENT_ERROR),
+		.error = info & EVENT_ERROR ? error : 0,
+	};
+}

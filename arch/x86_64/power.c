@@ -116,7 +116,7 @@ void power_firmware_failed(void)
 _Noreturn void arch_power(unsigned what)
 {
 	goal = what;
-	hv->cpu_stop();
+	hv_exit();
 	apic_stop();
 	power_firmware();
 	power_without_firmware();

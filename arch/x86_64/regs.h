@@ -101,4 +101,6 @@
 #define CPUID_7_ECX_UMIP           (1u << 2)
 /* leaf 0x80000001 */
 #define CPUID_80000001_ECX_SVM     (1u << 2)
+#define CPUID_80000001_EDX_FFXSR   (1u << 25)
 #define CPUID_80000001_EDX_PAGE1GB (1u << 26)
+#define CPUID_80000001_EDX_RDTSCP  (1u << 27)

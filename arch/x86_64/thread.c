@@ -145,6 +145,6 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 		*(struct core **)top = core;
 		core->tss.rsp[0] = top;
 	}
-	fpu_switch(to);
+	fpu_switch();
 	thread_switch_stacks(&from->arch.rsp, to->arch.rsp);
 }

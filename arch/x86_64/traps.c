@@ -85,7 +85,7 @@ static void trap_exception(struct arch_frame *frame, bool is_user)
 	if (is_user) {
 		/* What another owner's XCR0 hides raises #UD, before CR0.TS could raise #NM. */
 		if ((vector == VECTOR_NO_FPU ||
-		     (vector == VECTOR_UNDEFINED && !core_this()->is_ts_clear)) &&
+		     (vector == VECTOR_UNDEFINED && read_cr0() & CR0_TS)) &&
 		    fpu_use(thread_current()) == 0)
 			return;
 		thread_user_fault((unsigned)vector, frame->error, address, frame->rip);

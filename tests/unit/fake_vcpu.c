@@ -13,8 +13,7 @@
 void (*fake_guest)(struct vcpu *vcpu, struct vm_exit *exit);
 void (*fake_cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]) = fake_cpuid_haswell;
 uint64_t fake_xcr0_host = 7;
-unsigned fake_nmi_count, fake_direct_count, fake_vcpu_init_fails;
-uint32_t fake_direct[64];
+unsigned fake_nmi_count, fake_vcpu_init_fails;
 
 static const uint32_t msrs[16] = {0xc0000080, 0x174,      0x175,      0x176,      0x277,
 				  0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100,
@@ -67,25 +66,12 @@ const struct pt_format *arch_stage2_format(void)
 	return &fake_ept_format;
 }
 
-int arch_vm_init(struct vm *vm)
-{
-	(void)vm;
-	return fake_vcpu_init_fails ? -ABI_ENOMEM : 0;
-}
-
-void arch_vm_exit(struct vm *vm)
-{
-	(void)vm;
-}
-
-void arch_vm_msr_direct(struct vm *vm, uint32_t index, bool read, bool write)
-{
-	(void)vm;
-	if (read && write && fake_direct_count < ARRAY_COUNT(fake_direct))
-		fake_direct[fake_direct_count++] = index;
-}
-
 /* ---- the guest CPU ---- */
+
+void arch_vcpu_load(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
 
 int arch_vcpu_init(struct vcpu *vcpu)
 {
@@ -202,16 +188,6 @@ uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr)
 void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 {
 	*cr(vcpu, nr) = value;
-}
-
-uint64_t arch_vcpu_dr(struct vcpu *vcpu, unsigned nr)
-{
-	return vcpu->arch->dr[nr];
-}
-
-void arch_vcpu_set_dr(struct vcpu *vcpu, unsigned nr, uint64_t value)
-{
-	vcpu->arch->dr[nr] = value;
 }
 
 static uint64_t *msr(struct vcpu *vcpu, uint32_t index)

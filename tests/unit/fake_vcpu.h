@@ -35,9 +35,7 @@ extern void (*fake_guest)(struct vcpu *vcpu, struct vm_exit *exit);
 /* What the host's CPUID says. */
 extern void (*fake_cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 extern uint64_t fake_xcr0_host;
-extern unsigned fake_nmi_count;  /* calls of arch_nmi_serve */
-extern uint32_t fake_direct[64]; /* MSRs that do not exit */
-extern unsigned fake_direct_count;
+extern unsigned fake_nmi_count;       /* calls of arch_nmi_serve */
 extern unsigned fake_vcpu_init_fails; /* arch_vcpu_init and arch_vm_init say -ABI_ENOMEM */
 
 static inline int vcpu_get_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size)

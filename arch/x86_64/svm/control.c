@@ -1,226 +1,352 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A vCPU's VMCB: setting it up, and the guest's CPU state in it. */
-#include "arch/x86_64/guest_state.h"
+/* A vCPU's VMCB: setting it up, the guest's registers in it, events; and the table for hv.c. */
 #include "arch/x86_64/svm/svm.h"
-#include "kernel/cpuid.h"
-#include "kernel/object.h"
+#include "kernel/frames.h"
 
 /* #DB, #AC: their delivery can fault for ever (CVE-2015-8104, CVE-2015-5307); #MC is the host's. */
 #define EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
 
+#define DR6_CAUSES (DR6_BS | 0xa00fu) /* B0 to B3, BD, BS, BT */
+#define VECTOR_DB  1u
+
 #define PAT_RESET   0x0007040600070406ull
 #define PAUSE_LIMIT 3000u /* PAUSEs between two exits */
 
-/* Every port exits: one map serves all VMs. */
-static uint8_t iopm[3 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static hpa_t iopm_hpa;
-
-static void intercept(struct vmcb *vmcb, unsigned code)
+static void svm_intercept(struct vmcb *vmcb, unsigned code, bool is_on)
 {
-	vmcb->intercept[(code - SVM_INTR) / 32] |= 1u << (code - SVM_INTR) % 32;
+	uint32_t *word = &vmcb->intercept[(code - SVM_INTR) / 32];
+	uint32_t bit = 1u << code % 32;
+
+	*word = is_on ? *word | bit : *word & ~bit;
+	vmcb->clean = 0;
 }
 
-static void write_controls(struct vcpu *vcpu)
+static void svm_vcpu_init(struct vcpu *vcpu)
 {
-	static const uint8_t codes[] = {
-		SVM_INTR,   SVM_NMI,     SVM_INIT,    SVM_RDPMC,  SVM_CPUID,  SVM_RSM,
-		SVM_INVD,   SVM_HLT,     SVM_INVLPGA, SVM_IOIO,   SVM_MSR,    SVM_SHUTDOWN,
-		SVM_VMRUN,  SVM_VMMCALL, SVM_VMLOAD,  SVM_VMSAVE, SVM_STGI,   SVM_CLGI,
-		SVM_SKINIT, SVM_WBINVD,  SVM_MONITOR, SVM_MWAIT,  SVM_XSETBV, SVM_RDPRU,
-	};
-	struct vmcb *vmcb = vcpu->arch->vmcb;
+	struct svm_vcpu *svm = svm_vcpu(vcpu);
+	struct vmcb *vmcb = svm->arch.block;
 
-	for (unsigned i = 0; i < ARRAY_COUNT(codes); i++)
-		intercept(vmcb, codes[i]);
-	if (svm_caps.has_pause_filter) {
-		intercept(vmcb, SVM_PAUSE);
-		vmcb->pause_filter_count = PAUSE_LIMIT;
-	} else if (vcpu->vm->vcpu_count > 1) {
-		intercept(vmcb, SVM_PAUSE);
-	}
+	svm->entry = (struct svm_entry){.gpr = vcpu->page->gpr,
+					.vmcb = kpage_hpa(vmcb).value,
+					.host = core_this()->hv.host};
+	for (unsigned code = SVM_INTR; code < SVM_CODE_COUNT; code++)
+		if (svm_codes[code].kind && !svm_codes[code].is_sometimes)
+			svm_intercept(vmcb, code, true);
+	svm_intercept(vmcb, SVM_PAUSE, svm_caps.has_pause_filter);
+	vmcb->pause_filter_count = PAUSE_LIMIT;
 	vmcb->intercept_exceptions = EXCEPTIONS;
-	vmcb->iopm = iopm_hpa.value;
-	vmcb->msrpm = vcpu->vm->arch->msrpm_hpa.value;
+	vmcb->iopm = hv_io_map.value;
+	vmcb->msrpm = hv_msr_map.value;
 	vmcb->vintr = VINTR_MASKING | VINTR_IGNORE_TPR;
 	vmcb->nested = 1;
 	vmcb->nested_cr3 = vcpu->vm->stage2.table.root.value;
 	vmcb->pat = PAT_RESET;
 }
 
-int svm_vcpu_init(struct vcpu *vcpu)
+static void svm_vcpu_load(struct vcpu *vcpu)
 {
-	struct quota *quota = vcpu->object.quota;
-	struct arch_vcpu *arch = kalloc(quota, sizeof(*arch));
+	struct vmcb *vmcb = svm_vmcb(vcpu);
 
-	if (!arch)
-		return -ABI_ENOMEM;
-	vcpu->arch = arch; /* what is missing below is freed by svm_vcpu_exit */
-	arch->vmcb = kpage_alloc_charged(quota);
-	arch->fpu = fpu_area_alloc(quota, XCR0_X87);
-	if (!iopm_hpa.value)
-		iopm_hpa = svm_map_init(iopm, sizeof(iopm));
-	if (!arch->vmcb || !arch->fpu)
-		return -ABI_ENOMEM;
-	arch->entry.gpr = vcpu->page->gpr;
-	arch->entry.vmcb = kpage_hpa(arch->vmcb).value;
-	write_controls(vcpu);
-	return 0;
-}
-
-void svm_vcpu_exit(struct vcpu *vcpu)
-{
-	struct arch_vcpu *arch = vcpu->arch;
-	struct quota *quota = vcpu->object.quota;
-
-	if (svm_core()->owner == vcpu)
-		svm_core()->owner = NULL;
-	if (arch->vmcb)
-		kpage_free_charged(quota, arch->vmcb);
-	fpu_area_free(quota, arch->fpu);
-	kfree(quota, arch, sizeof(*arch));
-	vcpu->arch = NULL;
-}
-
-/* A fresh ASID at the next entry: nothing is cached under it. */
-void svm_vcpu_flush_tlb(struct vcpu *vcpu)
-{
-	vcpu->arch->asid_generation = 0;
-}
-
-uint64_t svm_vcpu_cr(struct vcpu *vcpu, unsigned nr)
-{
-	const struct vmcb *vmcb = vcpu->arch->vmcb;
-
-	switch (nr) {
-	case 0:
-		return vmcb->cr0;
-	case 2:
-		return vmcb->cr2;
-	case 3:
-		return vmcb->cr3;
-	default:
-		return vmcb->cr4;
-	}
-}
-
-void svm_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
-{
-	struct vmcb *vmcb = vcpu->arch->vmcb;
-
-	switch (nr) {
-	case 0:
-		vmcb->cr0 = value | CR0_ET;
-		break;
-	case 2:
-		vmcb->cr2 = value;
-		vmcb->clean &= ~CLEAN_CR2;
+	if (!vcpu->arch->is_new)
 		return;
-	case 3:
-		vmcb->cr3 = value;
-		break;
-	default:
-		vmcb->cr4 = value;
-	}
-	svm_mode_changed(vcpu);
+	vcpu->arch->is_new = false;
+	vmcb->asid = vcpu->arch->tag;
+	vmcb->tlb_control = vmcb->asid == 1 ? TLB_FLUSH_ALL : TLB_FLUSH_NONE;
+	vmcb->clean = 0;
 }
 
-/* What the CPU itself does at MOV to CR0 and the like. */
-void svm_mode_changed(struct vcpu *vcpu)
-{
-	struct vmcb *vmcb = vcpu->arch->vmcb;
+/* ---- registers ---- */
 
-	vmcb->efer = (vmcb->efer & ~EFER_LMA) | EFER_SVME;
-	if (vmcb->efer & EFER_LME && vmcb->cr0 & CR0_PG)
-		vmcb->efer |= EFER_LMA;
-	vmcb->clean &= ~CLEAN_CR;
+#define AT(field) offsetof(struct vmcb, field)
+
+static const struct hv_msr msrs[HV_MSR_COUNT] = {
+	{IA32_SYSENTER_CS, AT(sysenter_cs)},
+	{IA32_SYSENTER_ESP, AT(sysenter_esp)},
+	{IA32_SYSENTER_EIP, AT(sysenter_eip)},
+	{IA32_PAT, AT(pat)},
+	{IA32_EFER, AT(efer)},
+	{IA32_STAR, AT(star)},
+	{IA32_LSTAR, AT(lstar)},
+	{IA32_CSTAR, AT(cstar)},
+	{IA32_FMASK, AT(fmask)},
+	{IA32_FS_BASE, AT(segment[ABI_FS].base)},
+	{IA32_GS_BASE, AT(segment[ABI_GS].base)},
+	{IA32_KERNEL_GS_BASE, AT(kernel_gs_base)},
+	{IA32_TSC_AUX, 0},
+};
+
+/* APM vol 2, "MSR Intercepts": two bits an MSR; the low ones, then those from 0xc0000000. */
+static void svm_msr_direct(uint8_t *map, uint32_t index)
+{
+	/* Not every CPU keeps the guest's PAT apart from the host's when it is written. */
+	if (index != IA32_PAT)
+		map[(index >> 31) * 2048 + (index & 0x1fff) / 4] &= ~(3u << index % 4 * 2);
+}
+
+static uint64_t *field(struct vcpu *vcpu, uint16_t where)
+{
+	return (uint64_t *)((char *)svm_vmcb(vcpu) + where);
+}
+
+/* SVME: VMRUN demands it, and the guest does not have it. */
+static uint64_t svm_read(struct vcpu *vcpu, uint16_t where)
+{
+	return *field(vcpu, where) & ~(where == AT(efer) ? EFER_SVME : 0);
+}
+
+static void svm_write(struct vcpu *vcpu, uint16_t where, uint64_t value)
+{
+	*field(vcpu, where) = value | (where == AT(efer) ? EFER_SVME : 0);
+	svm_vmcb(vcpu)->clean = 0;
+}
+
+static const uint16_t cr_at[] = {AT(cr0), 0, AT(cr2), AT(cr3), AT(cr4)};
+
+static uint64_t svm_vcpu_cr(struct vcpu *vcpu, unsigned nr)
+{
+	return *field(vcpu, cr_at[nr]);
+}
+
+static void svm_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
+{
+	svm_write(vcpu, cr_at[nr], value | (nr == 0 ? CR0_ET : 0));
+}
+
+static void svm_vcpu_flush_tlb(struct vcpu *vcpu)
+{
+	svm_vmcb(vcpu)->tlb_control = svm_caps.flush;
+}
+
+static void svm_mode_changed(struct vcpu *vcpu, bool is_long)
+{
+	(void)is_long;
 	svm_vcpu_flush_tlb(vcpu);
 }
 
 static struct vmcb_segment *segment(struct vmcb *vmcb, unsigned i)
 {
-	return i <= ABI_GS ? &vmcb->segment[i] : i == ABI_TR ? &vmcb->tr : &vmcb->ldtr;
+	struct vmcb_segment *system[] = {&vmcb->ldtr, &vmcb->tr, &vmcb->gdtr, &vmcb->idtr};
+
+	return i <= ABI_GS ? &vmcb->segment[i] : system[i - ABI_LDTR];
 }
 
-void svm_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
+/* VT-x keeps CPL in SS.DPL, and so does the neutral state; here the two may differ. */
+static void svm_get_segment(struct vcpu *vcpu, unsigned i, struct abi_segment_state *s)
 {
-	struct vmcb *vmcb = vcpu->arch->vmcb;
+	struct vmcb *vmcb = svm_vmcb(vcpu);
+	const struct vmcb_segment *from = segment(vmcb, i);
 
-	cpu->rip = vmcb->rip;
-	cpu->rflags = vmcb->rflags;
-	cpu->cr0 = vmcb->cr0;
-	cpu->cr2 = vmcb->cr2;
-	cpu->cr3 = vmcb->cr3;
-	cpu->cr4 = vmcb->cr4;
-	cpu->efer = vmcb->efer & ~EFER_SVME;
-	cpu->dr6 = vmcb->dr6;
-	cpu->dr7 = vmcb->dr7;
-	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++) {
-		const struct vmcb_segment *s = segment(vmcb, i);
-
-		cpu->segment[i] = (struct abi_segment_state){.base = s->base,
-							     .limit = s->limit,
-							     .selector = s->selector,
-							     .attributes = s->attributes & 0xfff};
-	}
-	/* VT-x keeps CPL in SS.DPL, and so does the state; here the two may differ. */
-	cpu->segment[ABI_SS].attributes =
-		(uint16_t)((cpu->segment[ABI_SS].attributes & ~0x60u) | (unsigned)vmcb->cpl << 5);
-	cpu->gdtr.base = vmcb->gdtr.base;
-	cpu->gdtr.limit = vmcb->gdtr.limit;
-	cpu->gdtr.reserved = 0;
-	cpu->idtr.base = vmcb->idtr.base;
-	cpu->idtr.limit = vmcb->idtr.limit;
-	cpu->idtr.reserved = 0;
+	*s = (struct abi_segment_state){.base = from->base, .limit = from->limit};
+	if (i >= HV_GDTR)
+		return;
+	s->selector = from->selector;
+	s->attributes = from->attributes & 0xfff;
+	if (i == ABI_SS)
+		s->attributes = (uint16_t)((s->attributes & ~0x60u) | (unsigned)vmcb->cpl << 5);
 }
 
-/* A VMCB is memory: there is nothing to save by reading less. */
-void svm_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
+static void svm_set_segment(struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s)
 {
-	svm_vcpu_get_cpu(vcpu, cpu);
-}
+	struct vmcb *vmcb = svm_vmcb(vcpu);
 
-int svm_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
-{
-	struct vmcb *vmcb = vcpu->arch->vmcb;
-
-	if (!guest_state_is_valid(cpu, cpuid_cr4_allowed()))
-		return -ABI_EINVAL;
-	vmcb->rip = cpu->rip;
-	vmcb->rflags = cpu->rflags;
-	vmcb->cr0 = cpu->cr0 | CR0_ET;
-	vmcb->cr2 = cpu->cr2;
-	vmcb->cr3 = cpu->cr3;
-	vmcb->cr4 = cpu->cr4;
-	vmcb->efer = cpu->efer | EFER_SVME;
-	svm_vcpu_set_dr(vcpu, 6, cpu->dr6);
-	svm_vcpu_set_dr(vcpu, 7, cpu->dr7);
-	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++) {
-		const struct abi_segment_state *s = &cpu->segment[i];
-
-		*segment(vmcb, i) = (struct vmcb_segment){.selector = s->selector,
-							  .attributes = s->attributes,
-							  .limit = s->limit,
-							  .base = s->base};
-	}
-	vmcb->cpl = cpu->segment[ABI_SS].attributes >> 5 & 3;
-	vmcb->gdtr.base = cpu->gdtr.base;
-	vmcb->gdtr.limit = cpu->gdtr.limit;
-	vmcb->idtr.base = cpu->idtr.base;
-	vmcb->idtr.limit = cpu->idtr.limit;
-	vmcb->shadow = 0;
+	*segment(vmcb, i) = (struct vmcb_segment){.selector = s->selector,
+						  .attributes = s->attributes & 0xfff,
+						  .limit = s->limit,
+						  .base = s->base};
+	if (i == ABI_SS)
+		vmcb->cpl = s->attributes >> 5 & 3;
 	vmcb->clean = 0;
-	svm_vcpu_flush_tlb(vcpu);
-	return 0;
 }
 
-unsigned svm_vcpu_cpl(struct vcpu *vcpu)
+/* ---- events ---- */
+
+/* Lets the guest run one instruction: the #DB after it is ours, and looks again at what waits. */
+static void step_start(struct svm_vcpu *svm)
 {
-	return vcpu->arch->vmcb->cpl;
+	struct vmcb *vmcb = svm->arch.block;
+
+	svm->is_stepping = true;
+	svm->had_tf = vmcb->rflags & RFLAGS_TF;
+	vmcb->rflags |= RFLAGS_TF;
 }
 
-bool svm_vcpu_is_long(struct vcpu *vcpu)
+/* true: the guest does not step itself, and must not see the #DB. */
+static bool step_end(struct vcpu *vcpu)
 {
-	const struct vmcb *vmcb = vcpu->arch->vmcb;
+	struct svm_vcpu *svm = svm_vcpu(vcpu);
 
-	return vmcb->efer & EFER_LMA && vmcb->segment[ABI_CS].attributes >> 9 & 1;
+	if (!svm->is_stepping)
+		return false;
+	svm->is_stepping = false;
+	vcpu->needs_look = true;
+	if (svm->had_tf)
+		return false;
+	svm_vmcb(vcpu)->rflags &= ~RFLAGS_TF;
+	return true;
 }
+
+static __attribute__((noinline)) void end_step(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = svm_vmcb(vcpu);
+
+	if (step_end(vcpu))
+		return;
+	vmcb->dr6 |= DR6_BS;
+	vmcb->clean = 0;
+	vmcb->event = EVENT_VALID | VM_EVENT_EXCEPTION << 8 | VECTOR_DB;
+}
+
+static void svm_end_instruction(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = svm_vmcb(vcpu);
+
+	vmcb->shadow = 0;
+	if (__builtin_expect(vmcb->rflags & RFLAGS_TF, 0))
+		end_step(vcpu);
+}
+
+static void svm_vcpu_settle(struct vcpu *vcpu)
+{
+	svm_vmcb(vcpu)->shadow = 0;
+}
+
+static void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
+{
+	struct vmcb *vmcb = svm_vmcb(vcpu);
+	uint64_t next = vmcb->rip + length;
+
+	if (__builtin_expect((vmcb->rip ^ next) >> 32, 0)) { /* has RIP so many bits? */
+		arch_vcpu_set_rip(vcpu, next);
+		return;
+	}
+	vmcb->rip = next;
+	svm_end_instruction(vcpu);
+}
+
+/* APM vol 2, "Event Injection". */
+static void svm_inject(struct vcpu *vcpu, const struct vm_event *event, uint32_t info)
+{
+	struct vmcb *vmcb = svm_vmcb(vcpu);
+
+	vmcb->event = info;
+	vmcb->event_error = event->error & 0xffff;
+	if (event->type == VM_EVENT_NMI) { /* no other goes in before the IRET of this one */
+		svm_vcpu(vcpu)->is_nmi_masked = true;
+		svm_intercept(vmcb, SVM_IRET, true);
+	}
+}
+
+static bool svm_can_take(struct vcpu *vcpu, bool is_nmi)
+{
+	const struct svm_vcpu *svm = svm_vcpu(vcpu);
+	const struct vmcb *vmcb = svm->arch.block;
+
+	return !svm->is_stepping && !(vmcb->shadow & 1) && !(vmcb->event & EVENT_VALID) &&
+	       !(is_nmi && svm->is_nmi_masked);
+}
+
+/*
+ * A virtual interrupt that is intercepted: the exit comes when the guest would take it. V_TPR alone
+ * should hold it back, but Bochs 3.0 does not look at V_IRQ again when the guest writes CR8, and
+ * QEMU 7.2 ends itself. So while an interrupt waits that write exits, and is stepped over.
+ */
+static void svm_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
+{
+	struct svm_vcpu *svm = svm_vcpu(vcpu);
+	struct vmcb *vmcb = svm->arch.block;
+
+	if (svm->is_stepping)
+		return; /* which ends with an exit that looks again */
+	if (svm_caps.is_tcg && vmcb->shadow & 1) {
+		step_start(svm);
+		return;
+	}
+	vmcb->intercept_cr |= INTERCEPT_CR8_WRITE;
+	svm_intercept(vmcb, SVM_VINTR, true);
+	if (class == 0 || vcpu->lapic.page[0x80] >> 4 < class)
+		vmcb->vintr |= VINTR_IRQ;
+}
+
+/* The exit at the IRET of the last one is set already; a shadow has ended at the next exit. */
+static void svm_vcpu_want_nmi(struct vcpu *vcpu)
+{
+	vcpu->needs_look = true;
+}
+
+void svm_window_settle(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = svm_vcpu(vcpu);
+	struct vmcb *vmcb = svm->arch.block;
+
+	vmcb->vintr &= ~VINTR_IRQ;
+	vmcb->intercept_cr &= ~INTERCEPT_CR8_WRITE;
+	svm_intercept(vmcb, SVM_VINTR, false);
+	if (vmcb->exit_code == SVM_CR8_WRITE)
+		step_start(svm);
+	if (vmcb->exit_code == SVM_IRET) { /* it runs first, as if in a shadow */
+		svm_intercept(vmcb, SVM_IRET, false);
+		svm->is_nmi_masked = false;
+		vmcb->shadow = 1;
+	}
+}
+
+/* Bochs exits before it writes DR6: what the cause must have been. */
+static uint64_t guess_cause(const struct vmcb *vmcb)
+{
+	uint64_t cause = 0;
+
+	if (vmcb->rflags & RFLAGS_TF)
+		return DR6_BS;
+	for (unsigned i = 0; i < 4; i++)
+		if (vmcb->dr7 >> 2 * i & 3)
+			cause |= 1u << i;
+	return cause;
+}
+
+void svm_debug_settle(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vmcb *vmcb = svm_vmcb(vcpu);
+
+	vmcb->clean = 0;
+	if (!(vmcb->dr6 & DR6_CAUSES))
+		vmcb->dr6 |= guess_cause(vmcb);
+	if (step_end(vcpu)) {
+		vmcb->dr6 &= ~DR6_BS;
+		exit->kind = ABI_EXIT_WINDOW;
+	}
+}
+
+const struct hv_ops svm_ops = {
+	.name = "svm",
+	.stage2 = &svm_npt_format,
+	.msrs = msrs,
+	.where = {[HV_RIP] = offsetof(struct vmcb, rip),
+		  [HV_RFLAGS] = offsetof(struct vmcb, rflags),
+		  [HV_EFER] = offsetof(struct vmcb, efer),
+		  [HV_DR6] = offsetof(struct vmcb, dr6),
+		  [HV_DR7] = offsetof(struct vmcb, dr7),
+		  [HV_TSC_OFFSET] = offsetof(struct vmcb, tsc_offset)},
+	.vcpu_size = sizeof(struct svm_vcpu),
+	.missing = svm_missing,
+	.cpu_start = svm_cpu_start,
+	.cpu_stop = svm_cpu_stop,
+	.msr_direct = svm_msr_direct,
+	.vcpu_init = svm_vcpu_init,
+	.vcpu_settle = svm_vcpu_settle,
+	.vcpu_load = svm_vcpu_load,
+	.read = svm_read,
+	.write = svm_write,
+	.get_segment = svm_get_segment,
+	.set_segment = svm_set_segment,
+	.set_cr = svm_set_cr,
+	.mode_changed = svm_mode_changed,
+	.end_instruction = svm_end_instruction,
+	.can_take = svm_can_take,
+	.inject = svm_inject,
+	.vcpu_enter = svm_vcpu_enter,
+	.vcpu_skip = svm_vcpu_skip,
+	.vcpu_cr = svm_vcpu_cr,
+	.vcpu_want_interrupt = svm_vcpu_want_interrupt,
+	.vcpu_want_nmi = svm_vcpu_want_nmi,
+	.vcpu_flush_tlb = svm_vcpu_flush_tlb,
+};

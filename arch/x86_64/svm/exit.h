@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From the VMCB after an exit to the neutral record. */
 #pragma once
+#include "arch/x86_64/hv.h"
 #include "arch/x86_64/svm/vmcb.h"
-#include "kernel/vm_exit.h"
 
-/* One row an exit code; exceptions and nested page faults are apart. */
-struct svm_row {
-	uint8_t kind;     /* enum abi_exit; ABI_EXIT_NONE: not a code that we know */
-	uint8_t form;     /* how the record's union is filled; 0 = not at all */
-	uint8_t length;   /* of the instruction without prefixes; 0 = the exit is none */
-	const char *text; /* a code that ends the VM: the sentence */
+/* How the record's union is filled. INSTRUCTION: not at all, and the exit has a length. */
+enum svm_form { SVM_ERROR, SVM_PLAIN, SVM_INSTRUCTION, SVM_EVENT, SVM_GP, SVM_MSR, SVM_PORT };
+
+/* One row an exit code; nested page faults are apart. */
+struct svm_code {
+	uint8_t kind;      /* enum abi_exit */
+	uint8_t form;      /* no row: SVM_ERROR, which ends the VM */
+	uint8_t length;    /* of the instruction without prefixes */
+	bool is_sometimes; /* not always intercepted */
 };
-#define SVM_CODE_FIRST SVM_INTR
-#define SVM_CODE_COUNT (SVM_RDPRU - SVM_CODE_FIRST + 1u)
-extern const struct svm_row svm_codes[SVM_CODE_COUNT];
+#define SVM_CODE_COUNT 0x8fu
+extern const struct svm_code svm_codes[SVM_CODE_COUNT];
 
 /* has_next_rip: the CPU fills vmcb->next_rip, which is believed if it makes sense. */
 static inline uint32_t svm_exit_length(const struct vmcb *vmcb, uint32_t plain, bool has_next_rip)
@@ -27,13 +29,13 @@ static inline uint32_t svm_exit_length(const struct vmcb *vmcb, uint32_t plain, 
  * filled. */
 static inline bool svm_exit_plain(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit *exit)
 {
-	uint64_t index = vmcb->exit_code - SVM_CODE_FIRST;
+	uint64_t code = vmcb->exit_code;
 
-	if (index >= SVM_CODE_COUNT || svm_codes[index].form || !svm_codes[index].length ||
+	if (code >= SVM_CODE_COUNT || svm_codes[code].form != SVM_INSTRUCTION ||
 	    vmcb->exit_event & EVENT_VALID)
 		return false;
-	exit->kind = svm_codes[index].kind;
-	exit->length = svm_exit_length(vmcb, svm_codes[index].length, has_next_rip);
+	exit->kind = svm_codes[code].kind;
+	exit->length = svm_exit_length(vmcb, svm_codes[code].length, has_next_rip);
 	exit->reinject.is_valid = 0;
 	return true;
 }

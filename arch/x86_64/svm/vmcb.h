@@ -31,7 +31,8 @@ struct vmcb {
 	uint32_t event, event_error; /* EVENTINJ */
 	uint64_t nested_cr3;
 	uint64_t lbr;
-	uint32_t clean; /* CLEAN_*: what the CPU may have cached */
+	uint32_t
+		clean; /* what the CPU may have cached: 0 when anything but RIP, RSP, RAX changed */
 	uint32_t reserved_0c4;
 	uint64_t next_rip;
 	uint8_t reserved_0d0[0x400 - 0xd0];
@@ -65,42 +66,15 @@ _Static_assert(offsetof(struct vmcb, cr2) == 0x640, "VMCB layout");
 _Static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB layout");
 _Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "VMCB layout");
 
-/* Exit codes: APM vol 2, appendix "SVM Intercept Exit Codes". */
-enum svm_code {
-	SVM_CR8_WRITE = 0x18,
-	SVM_EXCEPTION = 0x40, /* + vector */
-	SVM_INTR = 0x60,
-	SVM_NMI,
-	SVM_SMI,
-	SVM_INIT,
-	SVM_VINTR,
-	SVM_RDPMC = 0x6f,
-	SVM_CPUID = 0x72,
-	SVM_RSM,
-	SVM_IRET,
-	SVM_INVD = 0x76,
-	SVM_PAUSE,
-	SVM_HLT,
-	SVM_INVLPGA = 0x7a,
-	SVM_IOIO,
-	SVM_MSR,
-	SVM_TASK_SWITCH,
-	SVM_SHUTDOWN = 0x7f,
-	SVM_VMRUN,
-	SVM_VMMCALL,
-	SVM_VMLOAD,
-	SVM_VMSAVE,
-	SVM_STGI,
-	SVM_CLGI,
-	SVM_SKINIT,
-	SVM_WBINVD = 0x89,
-	SVM_MONITOR,
-	SVM_MWAIT,
-	SVM_MWAIT_ARMED,
-	SVM_XSETBV,
-	SVM_RDPRU,
-	SVM_NPF = 0x400
-};
+/* Exit codes that more than exit.c's table names: APM vol 2, appendix "SVM Intercept Exit Codes".
+ */
+#define SVM_CR8_WRITE 0x18u
+#define SVM_EXCEPTION 0x40u /* + vector */
+#define SVM_INTR      0x60u /* bit 0 of vmcb->intercept[0], and so on */
+#define SVM_VINTR     0x64u
+#define SVM_IRET      0x74u
+#define SVM_PAUSE     0x77u
+#define SVM_NPF       0x400u
 
 #define INTERCEPT_CR8_WRITE (1u << 24) /* of intercept_cr */
 
@@ -109,15 +83,8 @@ enum svm_code {
 #define VINTR_IGNORE_TPR (1u << 20)
 #define VINTR_MASKING    (1u << 24)
 
-#define EVENT_ERROR      (1u << 11)
-#define EVENT_VALID      (1u << 31)
-#define EVENT_TYPE(info) ((info) >> 8 & 7u)
+#define TLB_FLUSH_NONE  0u
+#define TLB_FLUSH_ALL   1u
+#define TLB_FLUSH_GUEST 3u
 
-/* A field of the group changed since the last exit: clear its bit. */
-#define CLEAN_INTERCEPTS (1u << 0) /* and TSC offset */
-#define CLEAN_VINTR      (1u << 3)
-#define CLEAN_NESTED     (1u << 4) /* and PAT */
-#define CLEAN_CR         (1u << 5) /* CR0, CR3, CR4, EFER */
-#define CLEAN_DR         (1u << 6)
-#define CLEAN_CR2        (1u << 9)
-#define CLEAN_ALL        0x1fffu
+#define CLEAN_ALL 0x1fffu /* of vmcb->clean: nothing changed since the last exit */

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A vCPU's VMCS: setting it up, and the guest's CPU state in it. */
-#include "arch/x86_64/guest_state.h"
+/* A vCPU's VMCS: setting it up, the guest's registers in it, events; and the table for hv.c. */
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/cpuid.h"
 #include "kernel/frames.h"
-#include "kernel/object.h"
 #include "kernel/panic.h"
 
 /* #DB, #AC: their delivery can fault for ever (CVE-2015-8104, CVE-2015-5307); #MC is the host's. */
@@ -13,215 +11,201 @@
 /* Bits of CR0 that exit when they would change; the others are the guest's own. */
 #define CR0_MASK (CR0_PE | CR0_ET | CR0_NE | CR0_NW | CR0_CD | CR0_PG)
 
+#define UNUSED __attribute__((unused))
+
 #define PAT_RESET        0x0007040600070406ull
 #define PAUSE_LOOP_GAP   128u  /* ticks between two PAUSEs of one loop */
 #define PAUSE_LOOP_LIMIT 4096u /* ticks of such a loop before it exits */
 
-static uint8_t *io_bitmap; /* every port exits: one page serves both halves of all VMs */
-
-static int bitmap_init(void)
-{
-	if (io_bitmap)
-		return 0;
-	io_bitmap = kpage_alloc();
-	if (!io_bitmap)
-		return -ABI_ENOMEM;
-	__builtin_memset(io_bitmap, 0xff, PAGE_SIZE);
-	return 0;
-}
-
-/* A VMCS starts with nothing known in it: what we use and is 0 nearly always. */
+/* A VMCS starts with nothing known in it. */
 static const uint16_t zero_fields[] = {
-	VMCS_PAGE_FAULT_MASK,   VMCS_PAGE_FAULT_MATCH,   VMCS_CR3_TARGET_COUNT,
-	VMCS_EXIT_STORE_COUNT,  VMCS_EXIT_LOAD_COUNT,    VMCS_ENTRY_LOAD_COUNT,
-	VMCS_ENTRY_EVENT,       VMCS_TPR_THRESHOLD,      VMCS_TSC_OFFSET,
-	VMCS_GUEST_DEBUGCTL,    VMCS_GUEST_ACTIVITY,     VMCS_GUEST_SHADOW,
-	VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
+	VMCS_PAGE_FAULT_MASK,
+	VMCS_PAGE_FAULT_MATCH,
+	VMCS_CR3_TARGET_COUNT,
+	VMCS_EXIT_STORE_COUNT,
+	VMCS_EXIT_LOAD_COUNT,
+	VMCS_ENTRY_LOAD_COUNT,
+	VMCS_ENTRY_EVENT,
+	VMCS_TPR_THRESHOLD,
+	VMCS_GUEST_RSP,
+	VMCS_GUEST_DEBUGCTL,
+	VMCS_GUEST_ACTIVITY,
+	VMCS_GUEST_SYSENTER_CS,
+	VMCS_GUEST_SYSENTER_ESP,
+	VMCS_GUEST_SYSENTER_EIP,
+	VMCS_HOST_ES,
+	VMCS_HOST_DS,
+	VMCS_HOST_FS,
+	VMCS_HOST_GS,
+	VMCS_HOST_FS_BASE,
+	VMCS_HOST_GS_BASE,
+	VMCS_HOST_SYSENTER_CS,
+	VMCS_HOST_SYSENTER_ESP,
+	VMCS_HOST_SYSENTER_EIP,
 };
 
-static void write_controls(struct vcpu *vcpu)
+/* What an exit loads, but for HOST_RSP and HOST_CR3, which every entry checks. */
+static void write_host(struct vmx_vcpu *vmx)
 {
-	struct arch_vcpu *arch = vcpu->arch;
-
-	for (unsigned i = 0; i < ARRAY_COUNT(zero_fields); i++)
-		vmwrite(zero_fields[i], 0);
-
-	arch->proc = vmx_caps.proc;
-	if (!vmx_caps.has_pause_loop && vcpu->vm->vcpu_count > 1)
-		arch->proc |= PROC_PAUSE;
-	arch->controls_entry = vmx_caps.entry;
-	vmwrite(VMCS_PIN, vmx_caps.pin);
-	vmwrite(VMCS_PROC, arch->proc);
-	vmwrite(VMCS_PROC2, vmx_caps.proc2);
-	vmwrite(VMCS_EXIT, vmx_caps.exit);
-	vmwrite(VMCS_ENTRY, arch->controls_entry);
-	vmwrite(VMCS_EXCEPTIONS, EXCEPTIONS);
-	vmwrite(VMCS_IO_BITMAP_A, kpage_hpa(io_bitmap).value);
-	vmwrite(VMCS_IO_BITMAP_B, kpage_hpa(io_bitmap).value);
-	vmwrite(VMCS_MSR_BITMAP, kpage_hpa(vcpu->vm->arch->msr_bitmap).value);
-	vmwrite(VMCS_VIRTUAL_APIC, kpage_hpa(vcpu->lapic.page).value);
-	vmwrite(VMCS_EPTP, arch->eptp);
-	vmwrite(VMCS_LINK, UINT64_MAX);
-	vmwrite(VMCS_CR0_MASK, CR0_MASK);
-	vmwrite(VMCS_CR4_MASK, arch->cr4_mask);
-	vmwrite(VMCS_GUEST_PAT, PAT_RESET);
-	if (vmx_caps.has_pause_loop) {
-		vmwrite(VMCS_PLE_GAP, PAUSE_LOOP_GAP);
-		vmwrite(VMCS_PLE_WINDOW, PAUSE_LOOP_LIMIT);
-	}
-}
-
-int vmx_vcpu_init(struct vcpu *vcpu)
-{
-	struct quota *quota = vcpu->object.quota;
-	struct arch_vcpu *arch = kalloc(quota, sizeof(*arch));
-
-	if (!arch)
-		return -ABI_ENOMEM;
-	vcpu->arch = arch; /* what is missing below is freed by vmx_vcpu_exit */
-	arch->vmcs = kpage_alloc_charged(quota);
-	arch->fpu = fpu_area_alloc(quota, XCR0_X87);
-	if (!arch->vmcs || !arch->fpu || bitmap_init())
-		return -ABI_ENOMEM;
-	arch->entry.gpr = vcpu->page->gpr;
-	arch->eptp = vcpu->vm->stage2.table.root.value | 6 | 3u << 3; /* write-back, 4 levels */
-	arch->cr4_mask = ~cpuid_cr4_allowed() | CR4_VMXE | CR4_MCE;
-	*(uint32_t *)arch->vmcs = vmx_caps.revision;
-	if (!vmclear(kpage_hpa(arch->vmcs).value))
-		panic("VMCLEAR failed");
-	vmx_use(vcpu);
-	write_controls(vcpu);
-	return 0;
-}
-
-void vmx_vcpu_exit(struct vcpu *vcpu)
-{
-	struct arch_vcpu *arch = vcpu->arch;
-	struct quota *quota = vcpu->object.quota;
-	struct vmx_core *core = vmx_core();
-
-	if (core->owner == vcpu)
-		core->owner = NULL;
-	if (core->current == vcpu)
-		core->current = NULL;
-	if (arch->vmcs) {
-		vmclear(kpage_hpa(arch->vmcs)
-				.value); /* the CPU may cache it, and write it back later */
-		kpage_free_charged(quota, arch->vmcs);
-	}
-	fpu_area_free(quota, arch->fpu);
-	kfree(quota, arch, sizeof(*arch));
-	vcpu->arch = NULL;
-}
-
-void vmx_use_slow(struct vcpu *vcpu)
-{
-	struct vmx_core *core = vmx_core();
-
-	if (core->owner &&
-	    core->owner != vcpu) /* whose registers the core holds is always current, too */
-		vmx_regs_take(core->owner);
-	if (!vmptrld(kpage_hpa(vcpu->arch->vmcs).value))
-		panic("VMPTRLD failed");
-	if (core->current)
-		core->current->arch->is_current = false;
-	core->current = vcpu;
-	vcpu->arch->is_current = true;
-}
-
-static uint64_t table_base(const char *table)
-{
-	return *(const uint64_t *)(table + 2);
-}
-
-void vmx_host_fields(struct vcpu *vcpu)
-{
-	struct arch_vcpu *arch = vcpu->arch;
 	struct core *core = core_this();
-	char gdtr[10], idtr[10];
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) idtr;
 
-	__asm__ volatile("sgdt (%0)" : : "r"(gdtr) : "memory");
-	__asm__ volatile("sidt (%0)" : : "r"(idtr) : "memory");
-	arch->entry.gdtr.limit = *(const uint16_t *)gdtr;
-	arch->entry.gdtr.base = table_base(gdtr);
-	arch->host_cr3 = 0;
-	arch->core = core->hv;
+	__asm__ volatile("sidt %0" : "=m"(idtr));
+	__asm__ volatile("sgdt %0" : "=m"(vmx->entry.gdtr));
 	/* TS: ring 3 must trap before it touches the guest's FPU state (fpu.h). */
 	vmwrite(VMCS_HOST_CR0, read_cr0() | CR0_TS);
 	vmwrite(VMCS_HOST_CR4, read_cr4());
 	vmwrite(VMCS_HOST_CS, SELECTOR_KERNEL_CODE);
 	vmwrite(VMCS_HOST_SS, SELECTOR_KERNEL_DATA);
-	vmwrite(VMCS_HOST_DS, 0);
-	vmwrite(VMCS_HOST_ES, 0);
-	vmwrite(VMCS_HOST_FS, 0);
-	vmwrite(VMCS_HOST_GS, 0);
 	vmwrite(VMCS_HOST_TR, SELECTOR_TSS);
-	vmwrite(VMCS_HOST_FS_BASE, 0);
-	vmwrite(VMCS_HOST_GS_BASE, 0);
 	vmwrite(VMCS_HOST_TR_BASE, (uintptr_t)&core->tss);
-	vmwrite(VMCS_HOST_GDTR_BASE, arch->entry.gdtr.base);
-	vmwrite(VMCS_HOST_IDTR_BASE, table_base(idtr));
-	vmwrite(VMCS_HOST_SYSENTER_CS, 0);
-	vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
-	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
+	vmwrite(VMCS_HOST_GDTR_BASE, vmx->entry.gdtr.base);
+	vmwrite(VMCS_HOST_IDTR_BASE, idtr.base);
 	vmwrite(VMCS_HOST_PAT, rdmsr(IA32_PAT));
 	vmwrite(VMCS_HOST_EFER, rdmsr(IA32_EFER));
 	vmwrite(VMCS_HOST_RIP, (uintptr_t)vmx_exit_landing);
 }
 
-void vmx_sync_rsp(struct vcpu *vcpu)
+/* The CPU may cache a VMCS, and write it back later. The next entry is a launch. */
+void vmx_vcpu_clear(struct vcpu *vcpu)
 {
-	vcpu->arch->rsp = vmread(VMCS_GUEST_RSP);
-	vcpu->page->gpr[ABI_RSP] = vcpu->arch->rsp;
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+
+	if (core_this()->hv.owner == vcpu)
+		hv_unload();
+	vmx->entry.is_launched = 0;
+	*(uint32_t *)vmx->arch.block = vmx_revision();
+	if (!vmclear(kpage_hpa(vmx->arch.block).value))
+		panic("VMCLEAR failed");
 }
 
-static __attribute__((noinline)) uint64_t cr_slow(struct vcpu *vcpu, unsigned nr)
+static void vmx_vcpu_init(struct vcpu *vcpu)
 {
-	vmx_use(vcpu);
-	return vmx_vcpu_cr(vcpu, nr);
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+
+	vmx->entry.gpr = vcpu->page->gpr;
+	vmx->eptp = vcpu->vm->stage2.table.root.value | 6 | 3u << 3; /* write-back, 4 levels */
+	vmx->cr4_mask = ~cpuid_cr4_allowed() | CR4_VMXE | CR4_MCE;
+	vmx->proc = vmx_controls[PROC];
+	vmx->controls_entry = vmx_controls[ENTRY];
+	for (unsigned i = 0; i < ARRAY_COUNT(zero_fields); i++)
+		vmwrite(zero_fields[i], 0);
+	vmwrite(VMCS_PIN, vmx_controls[PIN]);
+	vmwrite(VMCS_PROC, vmx_controls[PROC]);
+	vmwrite(VMCS_PROC2, vmx_controls[PROC2]);
+	vmwrite(VMCS_EXIT, vmx_controls[EXIT]);
+	vmwrite(VMCS_ENTRY, vmx_controls[ENTRY]);
+	vmwrite(VMCS_EXCEPTIONS, EXCEPTIONS);
+	vmwrite(VMCS_IO_BITMAP_A, hv_io_map.value); /* both halves */
+	vmwrite(VMCS_IO_BITMAP_B, hv_io_map.value);
+	vmwrite(VMCS_MSR_BITMAP, hv_msr_map.value);
+	vmwrite(VMCS_VIRTUAL_APIC, kpage_hpa(vcpu->lapic.page).value);
+	vmwrite(VMCS_EPTP, vmx->eptp);
+	vmwrite(VMCS_LINK, UINT64_MAX);
+	vmwrite(VMCS_CR0_MASK, CR0_MASK);
+	vmwrite(VMCS_CR4_MASK, vmx->cr4_mask);
+	vmwrite(VMCS_GUEST_PAT, PAT_RESET);
+	vmwrite(VMCS_PLE_GAP, PAUSE_LOOP_GAP); /* a CPU without PAUSE-loop exiting ignores them */
+	vmwrite(VMCS_PLE_WINDOW, PAUSE_LOOP_LIMIT);
+	write_host(vmx);
+}
+
+static void vmx_vcpu_flush_tlb(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+
+	invept(INV_ONE, vmx->eptp);
+	invvpid(INV_ONE, (uint16_t)vmx->arch.tag, 0);
+}
+
+static void vmx_vcpu_load(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+
+	if (!vmptrld(kpage_hpa(vmx->arch.block).value))
+		panic("VMPTRLD failed");
+	if (!vmx->arch.is_new)
+		return;
+	vmx->arch.is_new = false;
+	if (vmx->arch.tag == 1)
+		invvpid(INV_ALL, 0, 0);
+	vmwrite(VMCS_VPID, vmx->arch.tag);
+	vmx_vcpu_flush_tlb(vcpu); /* the root's frame may have been another VM's */
+}
+
+/* ---- registers ---- */
+
+static const struct hv_msr msrs[HV_MSR_COUNT] = {
+	{IA32_SYSENTER_CS, VMCS_GUEST_SYSENTER_CS},
+	{IA32_SYSENTER_ESP, VMCS_GUEST_SYSENTER_ESP},
+	{IA32_SYSENTER_EIP, VMCS_GUEST_SYSENTER_EIP},
+	{IA32_PAT, VMCS_GUEST_PAT},
+	{IA32_EFER, VMCS_GUEST_EFER},
+	{IA32_STAR, 0},
+	{IA32_LSTAR, 0},
+	{IA32_CSTAR, 0},
+	{IA32_FMASK, 0},
+	{IA32_FS_BASE, VMCS_GUEST_BASE + 2 * ABI_FS},
+	{IA32_GS_BASE, VMCS_GUEST_BASE + 2 * ABI_GS},
+	{IA32_KERNEL_GS_BASE, 0},
+	{IA32_TSC_AUX, 0},
+};
+
+/* SDM vol 3, "MSR-Bitmap Address": reads of low and high MSRs, then writes. */
+static void vmx_msr_direct(uint8_t *map, uint32_t index)
+{
+	uint32_t at = (index >> 31) * 1024 + (index & 0x1fff) / 8;
+
+	map[at] &= ~(1u << index % 8);
+	map[at + 2048] &= ~(1u << index % 8);
+}
+
+static uint64_t vmx_read(UNUSED struct vcpu *vcpu, uint16_t where)
+{
+	return vmread(where);
+}
+
+static void vmx_write(UNUSED struct vcpu *vcpu, uint16_t where, uint64_t value)
+{
+	vmwrite(where, value);
 }
 
 /* CPUID asks for CR4. */
-uint64_t vmx_vcpu_cr(struct vcpu *vcpu, unsigned nr)
+static uint64_t vmx_vcpu_cr(struct vcpu *vcpu, unsigned nr)
 {
-	struct arch_vcpu *arch = vcpu->arch;
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
 
-	if (!arch->is_current)
-		return cr_slow(vcpu, nr);
 	if (nr == 4)
-		return (vmread(VMCS_GUEST_CR4) & ~arch->cr4_mask) | arch->cr4_shadow;
+		return (vmread(VMCS_GUEST_CR4) & ~vmx->cr4_mask) | vmx->cr4_shadow;
 	if (nr == 0)
-		return (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | arch->cr0_shadow;
-	return nr == 3 ? vmread(VMCS_GUEST_CR3) : arch->cr2;
+		return (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | vmx->cr0_shadow;
+	return nr == 3 ? vmread(VMCS_GUEST_CR3) : vmx->cr2;
 }
 
-static void write_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
+static void vmx_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 {
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+
 	switch (nr) {
 	case 0:
-		vcpu->arch->cr0_shadow = value & CR0_MASK;
+		vmx->cr0_shadow = value & CR0_MASK;
 		vmwrite(VMCS_CR0_SHADOW, value);
 		vmwrite(VMCS_GUEST_CR0, (value & ~(CR0_NW | CR0_CD)) | CR0_ET | CR0_NE);
 		break;
 	case 2:
-		vcpu->arch->cr2 = value;
+		vmx->cr2 = value;
 		break;
 	case 3:
 		vmwrite(VMCS_GUEST_CR3, value);
 		break;
 	default: /* MCE: a machine check that hits the guest is the host's */
-		vcpu->arch->cr4_shadow = value & vcpu->arch->cr4_mask;
+		vmx->cr4_shadow = value & vmx->cr4_mask;
 		vmwrite(VMCS_CR4_SHADOW, value);
-		vmwrite(VMCS_GUEST_CR4, value | CR4_MCE | vmx_caps.cr4_fixed);
+		vmwrite(VMCS_GUEST_CR4, value | CR4_MCE | rdmsr(IA32_VMX_CR4_FIXED0));
 	}
-}
-
-void vmx_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
-{
-	vmx_use(vcpu);
-	write_cr(vcpu, nr, value);
-	if (nr != 2)
-		vmx_mode_changed(vcpu);
 }
 
 /* SDM vol 3, "PDPTE Registers": an entry that the CPU would refuse becomes one that is not present.
@@ -229,129 +213,177 @@ void vmx_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 static void load_pdptes(struct vcpu *vcpu)
 {
 	uint64_t cr3 = vmread(VMCS_GUEST_CR3);
-	uint64_t reserved = 0x1e6 | ~((1ull << guest_limits.physical_bits) - 1);
 	uint64_t entries[4] = {0};
+	uint64_t reserved;
+	uint32_t sizes[4];
 
+	cpuid(0x80000008, 0, sizes); /* AL: physical-address bits */
+	reserved = 0x1e6 | ~((1ull << (sizes[0] & 0xff)) - 1);
 	space_read(&vcpu->vm->stage2, cr3 & 0xffffffe0, entries, sizeof(entries));
 	for (unsigned i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, entries[i] & reserved ? 0 : entries[i]);
 }
 
-/* What the CPU itself does at MOV to CR0 and the like: EFER.LMA, PDPTEs, stale translations. */
-void vmx_mode_changed(struct vcpu *vcpu)
+static void vmx_mode_changed(struct vcpu *vcpu, bool is_long)
 {
-	struct arch_vcpu *arch = vcpu->arch;
-	uint64_t efer = vmread(VMCS_GUEST_EFER);
-	bool is_paged = vmread(VMCS_GUEST_CR0) & CR0_PG;
-	bool is_long = is_paged && efer & EFER_LME;
-	uint32_t entry =
-		is_long ? arch->controls_entry | ENTRY_IA32E : arch->controls_entry & ~ENTRY_IA32E;
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+	uint32_t entry = (vmx->controls_entry & ~ENTRY_IA32E) | (is_long ? ENTRY_IA32E : 0);
 
-	if (entry != arch->controls_entry) {
-		arch->controls_entry = entry;
+	if (entry != vmx->controls_entry) {
+		vmx->controls_entry = entry;
 		vmwrite(VMCS_ENTRY, entry);
-		if (is_long) /* a 16-bit TSS becomes one of the new mode; SDM asks for it at the
-				entry */
+		if (is_long) /* the entry asks for a TSS of the new mode */
 			vmwrite(VMCS_GUEST_RIGHTS + 2 * ABI_TR,
 				vmread(VMCS_GUEST_RIGHTS + 2 * ABI_TR) | 8);
 	}
-	vmwrite(VMCS_GUEST_EFER, is_long ? efer | EFER_LMA : efer & ~EFER_LMA);
-	if (is_paged && !is_long && vmread(VMCS_GUEST_CR4) & CR4_PAE)
+	if (!is_long && vmread(VMCS_GUEST_CR0) & CR0_PG && vmread(VMCS_GUEST_CR4) & CR4_PAE)
 		load_pdptes(vcpu);
-	if (arch->vpid)
-		invvpid(vmx_caps.invvpid_type, arch->vpid, 0);
+	invvpid(INV_ONE, (uint16_t)vmx->arch.tag, 0);
 }
 
-static void get_segment(unsigned i, struct abi_segment_state *s)
+static void vmx_get_segment(UNUSED struct vcpu *vcpu, unsigned i, struct abi_segment_state *s)
 {
-	uint32_t rights = (uint32_t)vmread(VMCS_GUEST_RIGHTS + 2 * i);
+	uint32_t rights = RIGHTS_UNUSABLE;
 
 	s->base = vmread(VMCS_GUEST_BASE + 2 * i);
 	s->limit = (uint32_t)vmread(VMCS_GUEST_LIMIT + 2 * i);
-	s->selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR + 2 * i);
+	s->selector = 0;
+	if (i < HV_GDTR) {
+		rights = (uint32_t)vmread(VMCS_GUEST_RIGHTS + 2 * i);
+		s->selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR + 2 * i);
+	}
 	s->attributes = (uint16_t)((rights & 0xff) | (rights >> 4 & 0xf00));
 	if (rights & RIGHTS_UNUSABLE)
-		s->attributes &= ~0x80u;
+		s->attributes &= ~RIGHTS_PRESENT;
 }
 
-static void set_segment(unsigned i, const struct abi_segment_state *s)
+static void vmx_set_segment(UNUSED struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s)
 {
 	uint32_t a = s->attributes;
 
 	vmwrite(VMCS_GUEST_BASE + 2 * i, s->base);
 	vmwrite(VMCS_GUEST_LIMIT + 2 * i, s->limit);
+	if (i >= HV_GDTR)
+		return;
 	vmwrite(VMCS_GUEST_SELECTOR + 2 * i, s->selector);
 	vmwrite(VMCS_GUEST_RIGHTS + 2 * i,
-		(a & 0xff) | (a & 0xf00) << 4 | (a & 0x80 ? 0 : RIGHTS_UNUSABLE));
+		(a & 0xff) | (a & 0xf00) << 4 | (a & RIGHTS_PRESENT ? 0 : RIGHTS_UNUSABLE));
 }
 
-void vmx_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
+/* ---- events ---- */
+
+static void vmx_end_instruction(UNUSED struct vcpu *vcpu)
 {
-	vmx_use(vcpu);
-	vmx_sync_rsp(vcpu);
-	cpu->rip = vmread(VMCS_GUEST_RIP);
-	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
-	cpu->cr0 = vmx_vcpu_cr(vcpu, 0);
-	cpu->cr2 = vcpu->arch->cr2;
-	cpu->cr3 = vmread(VMCS_GUEST_CR3);
-	cpu->cr4 = vmx_vcpu_cr(vcpu, 4);
-	cpu->efer = vmread(VMCS_GUEST_EFER);
-	for (unsigned i = 0; i < ABI_LDTR; i++)
-		get_segment(i, &cpu->segment[i]);
+	uint64_t shadow;
+
+	shadow = vmread(VMCS_GUEST_SHADOW);
+	if (shadow & (SHADOW_STI | SHADOW_MOV_SS))
+		vmwrite(VMCS_GUEST_SHADOW, shadow & ~(SHADOW_STI | SHADOW_MOV_SS));
+	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
+		vmwrite(VMCS_GUEST_PENDING_DEBUG,
+			vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
 }
 
-void vmx_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
+static void vmx_vcpu_settle(UNUSED struct vcpu *vcpu)
 {
-	vmx_vcpu_get_emulation(vcpu, cpu);
-	cpu->dr6 = vmx_vcpu_dr(vcpu, 6);
-	cpu->dr7 = vmread(VMCS_GUEST_DR7);
-	get_segment(ABI_LDTR, &cpu->segment[ABI_LDTR]);
-	get_segment(ABI_TR, &cpu->segment[ABI_TR]);
-	cpu->gdtr.base = vmread(VMCS_GUEST_GDTR_BASE);
-	cpu->gdtr.limit = (uint32_t)vmread(VMCS_GUEST_GDTR_LIMIT);
-	cpu->gdtr.reserved = 0;
-	cpu->idtr.base = vmread(VMCS_GUEST_IDTR_BASE);
-	cpu->idtr.limit = (uint32_t)vmread(VMCS_GUEST_IDTR_LIMIT);
-	cpu->idtr.reserved = 0;
-}
-
-int vmx_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
-{
-	if (!guest_state_is_valid(cpu, cpuid_cr4_allowed()))
-		return -ABI_EINVAL;
-	vmx_use(vcpu);
-	vcpu->arch->rsp = vcpu->page->gpr[ABI_RSP];
-	vmwrite(VMCS_GUEST_RSP, vcpu->arch->rsp);
-	vmwrite(VMCS_GUEST_RIP, cpu->rip);
-	vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags);
-	write_cr(vcpu, 0, cpu->cr0);
-	write_cr(vcpu, 2, cpu->cr2);
-	write_cr(vcpu, 3, cpu->cr3);
-	write_cr(vcpu, 4, cpu->cr4);
-	vmwrite(VMCS_GUEST_EFER, cpu->efer);
-	vmx_vcpu_set_dr(vcpu, 6, cpu->dr6);
-	vmx_vcpu_set_dr(vcpu, 7, cpu->dr7);
-	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
-		set_segment(i, &cpu->segment[i]);
-	vmwrite(VMCS_GUEST_GDTR_BASE, cpu->gdtr.base);
-	vmwrite(VMCS_GUEST_GDTR_LIMIT, cpu->gdtr.limit);
-	vmwrite(VMCS_GUEST_IDTR_BASE, cpu->idtr.base);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, cpu->idtr.limit);
 	vmwrite(VMCS_GUEST_SHADOW, 0);
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
-	vmx_mode_changed(vcpu);
-	return 0;
 }
 
-unsigned vmx_vcpu_cpl(struct vcpu *vcpu)
+static void vmx_vcpu_skip(struct vcpu *vcpu, unsigned length)
 {
-	vmx_use(vcpu);
-	return vmread(VMCS_GUEST_RIGHTS + 2 * ABI_SS) >> 5 & 3;
+	uint64_t rip, next;
+
+	rip = vmread(VMCS_GUEST_RIP);
+	next = rip + length;
+	if (__builtin_expect((rip ^ next) >> 32, 0)) { /* has RIP so many bits? */
+		arch_vcpu_set_rip(vcpu, next);
+		return;
+	}
+	vmwrite(VMCS_GUEST_RIP, next);
+	vmx_end_instruction(vcpu);
 }
 
-bool vmx_vcpu_is_long(struct vcpu *vcpu)
+/* SDM vol 3, "VM-Entry Controls for Event Injection". An exit takes VALID away. */
+static void vmx_inject(UNUSED struct vcpu *vcpu, const struct vm_event *event, uint32_t info)
 {
-	vmx_use(vcpu);
-	return vcpu->arch->controls_entry & ENTRY_IA32E &&
-	       vmread(VMCS_GUEST_RIGHTS + 2 * ABI_CS) >> 13 & 1;
+	vmwrite(VMCS_ENTRY_ERROR, event->error & 0xffff);
+	vmwrite(VMCS_ENTRY_LENGTH, event->length);
+	vmwrite(VMCS_ENTRY_EVENT, info);
+	if (event->type == VM_EVENT_NMI) /* one that goes in again blocks itself already */
+		vmwrite(VMCS_GUEST_SHADOW, vmread(VMCS_GUEST_SHADOW) & ~SHADOW_NMI);
 }
+
+static bool vmx_can_take(UNUSED struct vcpu *vcpu, bool is_nmi)
+{
+	return !(vmread(VMCS_ENTRY_EVENT) & EVENT_VALID) &&
+	       !(vmread(VMCS_GUEST_SHADOW) &
+		 (SHADOW_STI | SHADOW_MOV_SS | (is_nmi ? SHADOW_NMI : 0)));
+}
+
+void vmx_set_proc(struct vcpu *vcpu, uint32_t clear, uint32_t set)
+{
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+	uint32_t proc = (vmx->proc & ~clear) | set;
+
+	if (proc != vmx->proc)
+		vmx_write(vcpu, VMCS_PROC, proc);
+	vmx->proc = proc;
+}
+
+void vmx_set_tpr_threshold(struct vcpu *vcpu, unsigned class)
+{
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+
+	if (class != vmx->tpr_threshold)
+		vmx_write(vcpu, VMCS_TPR_THRESHOLD, class);
+	vmx->tpr_threshold = (uint8_t) class;
+}
+
+static void vmx_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
+{
+	if (class != 0 && vcpu->lapic.page[0x80] >> 4 >= class)
+		vmx_set_tpr_threshold(vcpu, class);
+	else
+		vmx_set_proc(vcpu, 0, PROC_INTERRUPT_WINDOW);
+}
+
+static void vmx_vcpu_want_nmi(struct vcpu *vcpu)
+{
+	vmx_set_proc(vcpu, 0, PROC_NMI_WINDOW);
+}
+
+const struct hv_ops vmx_ops = {
+	.name = "vmx",
+	.stage2 = &vmx_ept_format,
+	.msrs = msrs,
+	.where = {[HV_RIP] = VMCS_GUEST_RIP,
+		  [HV_RFLAGS] = VMCS_GUEST_RFLAGS,
+		  [HV_EFER] = VMCS_GUEST_EFER,
+		  [HV_DR7] = VMCS_GUEST_DR7,
+		  [HV_TSC_OFFSET] = VMCS_TSC_OFFSET},
+	.vcpu_size = sizeof(struct vmx_vcpu),
+	.missing = vmx_missing,
+	.cpu_start = vmx_cpu_start,
+	.cpu_stop = vmx_cpu_stop,
+	.msr_direct = vmx_msr_direct,
+	.vcpu_init = vmx_vcpu_init,
+	.vcpu_clear = vmx_vcpu_clear,
+	.vcpu_settle = vmx_vcpu_settle,
+	.vcpu_load = vmx_vcpu_load,
+	.read = vmx_read,
+	.write = vmx_write,
+	.get_segment = vmx_get_segment,
+	.set_segment = vmx_set_segment,
+	.set_cr = vmx_set_cr,
+	.mode_changed = vmx_mode_changed,
+	.end_instruction = vmx_end_instruction,
+	.can_take = vmx_can_take,
+	.inject = vmx_inject,
+	.vcpu_enter = vmx_vcpu_enter,
+	.vcpu_skip = vmx_vcpu_skip,
+	.vcpu_cr = vmx_vcpu_cr,
+	.vcpu_want_interrupt = vmx_vcpu_want_interrupt,
+	.vcpu_want_nmi = vmx_vcpu_want_nmi,
+	.vcpu_flush_tlb = vmx_vcpu_flush_tlb,
+};

@@ -2,122 +2,78 @@
 /* From the raw fields of a VM exit to the neutral record: pure, and no policy. */
 #include "arch/x86_64/vmx/exit.h"
 
-#include "arch/x86_64/vmx/fields.h"
-#include "kernel/pagetable.h"
+#include "arch/x86_64/hv.h"
 
-#define ENTRY_FAILED (1u << 31) /* of the exit reason */
-#define VECTOR_GP    13u
-
-/* How the record's union is filled. */
-enum form { PLAIN, EVENT, CR, PORT, EPT, GP, TEXT };
-
-#define L VMX_NEEDS_LENGTH
-#define Q VMX_NEEDS_QUALIFICATION
-#define R VMX_NEEDS_RSP
-#define V VMX_NEEDS_VECTORING
-
-#define INSTRUCTION(k)                                                                             \
-	{                                                                                          \
-		ABI_EXIT_##k, PLAIN, L, 0                                                          \
-	}
-#define UNDEFINED                                                                                  \
-	{                                                                                          \
-		ABI_EXIT_UNDEFINED, PLAIN, 0, 0                                                    \
-	}
-#define OTHER(k)                                                                                   \
-	{                                                                                          \
-		ABI_EXIT_##k, PLAIN, R, 0                                                          \
-	}
-#define STOPS(sentence)                                                                            \
-	{                                                                                          \
-		ABI_EXIT_ERROR, TEXT, R, sentence                                                  \
-	}
+#define VECTOR_GP 13u
 
 const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
-	[0] = {ABI_EXIT_EXCEPTION, EVENT, VMX_NEEDS_EVENT | L | Q | R | V, 0},
-	[1] = OTHER(INTERRUPT),
-	[2] = OTHER(TRIPLE_FAULT),
-	[3] = STOPS("the core got an INIT signal"),
-	[4] = STOPS("the core got a start-up message"),
-	[5 ... 6] = OTHER(INTERRUPT), /* SMI: it has been served */
-	[7 ... 8] = OTHER(WINDOW),    /* interrupt, NMI */
-	[9] = STOPS("the guest switches tasks by a task gate or TSS, which this version lacks"),
-	[10] = INSTRUCTION(CPUID),
-	[11] = UNDEFINED, /* GETSEC */
-	[12] = {ABI_EXIT_HLT, PLAIN, L | R, 0},
-	[13] = INSTRUCTION(INVALIDATE),        /* INVD */
-	[15] = {ABI_EXIT_EXCEPTION, GP, R, 0}, /* RDPMC: there are no counters */
-	[17] = UNDEFINED,                      /* RSM */
-	[18] = INSTRUCTION(HYPERCALL),
-	[19 ... 27] = UNDEFINED, /* VMCLEAR, VMLAUNCH, VMPTRLD, VMPTRST, VMREAD, VMRESUME, ... */
-	[28] = {ABI_EXIT_CR, CR, L | Q | R, 0},
-	[30] = {ABI_EXIT_PORT, PORT, L | Q | R, 0},
-	[31] = INSTRUCTION(RDMSR),
-	[32] = INSTRUCTION(WRMSR),
-	[33] = STOPS("VM entry failed: invalid guest state"),
-	[34] = STOPS("VM entry failed: loading of MSRs"),
-	[36] = UNDEFINED, /* MWAIT */
-	[39] = UNDEFINED, /* MONITOR */
-	[40] = {ABI_EXIT_PAUSE, PLAIN, L | R, 0},
-	[41] = STOPS("VM entry failed: machine check"),
-	[43] = OTHER(WINDOW), /* TPR below threshold */
-	[48] = {ABI_EXIT_STAGE2, EPT, VMX_NEEDS_GPA | Q | R | V, 0},
-	[49] = STOPS("the stage-2 tables are broken (EPT misconfiguration)"),
-	[50] = UNDEFINED,               /* INVEPT */
-	[53] = UNDEFINED,               /* INVVPID */
-	[54] = INSTRUCTION(INVALIDATE), /* WBINVD, WBNOINVD */
-	[55] = INSTRUCTION(XSETBV),
-	[59] = UNDEFINED,        /* VMFUNC */
-	[60] = UNDEFINED,        /* ENCLS */
-	[67 ... 68] = UNDEFINED, /* UMWAIT, TPAUSE */
-	[70] = UNDEFINED,        /* ENCLV */
+	[0] = {ABI_EXIT_EXCEPTION, VMX_EVENT},
+	[1] = {ABI_EXIT_INTERRUPT, VMX_PLAIN},
+	[2] = {ABI_EXIT_TRIPLE_FAULT, VMX_PLAIN},
+	[5 ... 6] = {ABI_EXIT_INTERRUPT, VMX_PLAIN}, /* SMI: it has been served */
+	[7 ... 8] = {ABI_EXIT_WINDOW, VMX_PLAIN},    /* interrupt, NMI */
+	[10] = {ABI_EXIT_CPUID, VMX_INSTRUCTION},
+	[11] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* GETSEC */
+	[12] = {ABI_EXIT_HLT, VMX_INSTRUCTION},
+	[13] = {ABI_EXIT_INVALIDATE, VMX_INSTRUCTION}, /* INVD */
+	[15] = {ABI_EXIT_EXCEPTION, VMX_GP},           /* RDPMC: there are no counters */
+	[17] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* RSM */
+	[18] = {ABI_EXIT_HYPERCALL, VMX_INSTRUCTION},
+	[19 ... 27] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* VMCLEAR, VMLAUNCH, VMPTRLD, ... */
+	[28] = {ABI_EXIT_CR, VMX_CR},
+	[30] = {ABI_EXIT_PORT, VMX_PORT},
+	[31] = {ABI_EXIT_RDMSR, VMX_INSTRUCTION},
+	[32] = {ABI_EXIT_WRMSR, VMX_INSTRUCTION},
+	[36] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* MWAIT */
+	[39] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* MONITOR */
+	[40] = {ABI_EXIT_PAUSE, VMX_INSTRUCTION},
+	[43] = {ABI_EXIT_WINDOW, VMX_PLAIN}, /* TPR below threshold */
+	[48] = {ABI_EXIT_STAGE2, VMX_EPT},
+	[50] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* INVEPT */
+	[53] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* INVVPID */
+	[54] = {ABI_EXIT_INVALIDATE, VMX_INSTRUCTION}, /* WBINVD, WBNOINVD */
+	[55] = {ABI_EXIT_XSETBV, VMX_INSTRUCTION},
+	[59 ... 60] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* VMFUNC, ENCLS */
+	[67 ... 68] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* UMWAIT, TPAUSE */
+	[70] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* ENCLV */
 };
 
-static const struct vmx_reason *reason_of(uint32_t reason)
+/* Of what ends the VM; a failed entry has bit 31 set beside the reason. */
+static const char *text_of(uint32_t reason)
 {
-	static const struct vmx_reason unknown =
-		STOPS("the CPU left the guest for a reason not known");
-	static const struct vmx_reason failed = STOPS("VM entry failed");
+	static const char *const texts[] = {
+		[3] = "the core got an INIT signal",
+		[4] = "the core got a start-up message",
+		[9] = "the guest switches tasks by a task gate or TSS, which this version lacks",
+		[33] = "VM entry failed: invalid guest state",
+		[34] = "VM entry failed: loading of MSRs",
+		[41] = "VM entry failed: machine check",
+		[49] = "the stage-2 tables are broken (EPT misconfiguration)",
+	};
 	uint32_t basic = reason & 0xffff;
 
-	if (basic >= VMX_REASON_COUNT || vmx_reasons[basic].kind == ABI_EXIT_NONE)
-		return reason & ENTRY_FAILED ? &failed : &unknown;
-	if (reason & ENTRY_FAILED && vmx_reasons[basic].form != TEXT)
-		return &failed;
-	return &vmx_reasons[basic];
-}
-
-unsigned vmx_exit_needs(uint32_t reason)
-{
-	return reason_of(reason)->needs;
+	return basic < ARRAY_COUNT(texts) && texts[basic]
+		       ? texts[basic]
+		       : "the CPU left the guest for a reason not known";
 }
 
 /* An event whose delivery the exit cut short goes in again. */
 static void decode_vectoring(const struct vmx_raw *raw, struct vm_exit *exit)
 {
-	uint32_t info = raw->vectoring;
-
-	if (!(info & EVENT_VALID))
+	if (!(raw->vectoring & EVENT_VALID))
 		return;
-	exit->reinject = (struct vm_event){
-		.is_valid = 1,
-		.type = EVENT_TYPE(info),
-		.vector = (uint8_t)info,
-		.has_error = !!(info & EVENT_ERROR),
-		.error = info & EVENT_ERROR ? raw->vectoring_error : 0,
-		.length = raw->length,
-	};
+	exit->reinject = hv_event(raw->vectoring, raw->vectoring_error);
+	exit->reinject.length = raw->length;
 }
 
 static void decode_event(const struct vmx_raw *raw, struct vm_exit *exit)
 {
-	exit->length = 0;
 	if (EVENT_TYPE(raw->event) == VM_EVENT_NMI) {
 		exit->kind = ABI_EXIT_NMI;
 		return;
 	}
 	exit->exception.vector = (uint8_t)raw->event;
-	exit->exception.error = raw->event_error;
+	exit->exception.error = raw->event & EVENT_ERROR ? raw->event_error : 0;
 }
 
 /* SDM vol 3, table "Exit Qualification for Control-Register Accesses". */
@@ -141,47 +97,45 @@ static void decode_port(uint64_t q, struct vm_exit *exit)
 	exit->port.is_string = q >> 4 & 1;
 }
 
-static void decode_ept(const struct vmx_raw *raw, struct vm_exit *exit)
-{
-	exit->stage2.gpa.value = raw->gpa;
-	exit->stage2.access = raw->qualification & 2   ? PT_WRITE
-			      : raw->qualification & 4 ? PT_EXEC
-						       : PT_READ;
-}
-
 void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit)
 {
-	const struct vmx_reason *reason = reason_of(raw->reason);
+	static const struct vmx_reason none = {ABI_EXIT_ERROR, VMX_ERROR};
+	const struct vmx_reason *reason =
+		raw->reason < VMX_REASON_COUNT ? &vmx_reasons[raw->reason] : &none;
+	uint64_t q = raw->qualification;
 
 	exit->kind = reason->kind;
-	exit->length = reason->needs & VMX_NEEDS_LENGTH ? raw->length : 0;
+	exit->length = 0;
 	exit->reinject.is_valid = 0;
-	if (__builtin_expect(reason->form == PLAIN, 1))
+	switch ((enum vmx_form)reason->form) {
+	case VMX_ERROR:
+		exit->kind = ABI_EXIT_ERROR;
+		exit->error.code = raw->reason;
+		exit->error.text = text_of(raw->reason);
 		return;
-	if (reason->needs & VMX_NEEDS_VECTORING)
-		decode_vectoring(raw, exit);
-	switch ((enum form)reason->form) {
-	case PLAIN:
-		break;
-	case EVENT:
-		decode_event(raw, exit);
-		break;
-	case CR:
-		decode_cr(raw->qualification, exit);
-		break;
-	case PORT:
-		decode_port(raw->qualification, exit);
-		break;
-	case EPT:
-		decode_ept(raw, exit);
-		break;
-	case GP:
+	case VMX_PLAIN:
+		return;
+	case VMX_GP:
 		exit->exception.vector = VECTOR_GP;
 		exit->exception.error = 0;
+		return;
+	case VMX_CR:
+		decode_cr(q, exit);
 		break;
-	case TEXT:
-		exit->error.code = raw->reason;
-		exit->error.text = reason->text;
+	case VMX_PORT:
+		decode_port(q, exit);
 		break;
+	case VMX_INSTRUCTION:
+		break;
+	case VMX_EVENT:
+		decode_event(raw, exit);
+		decode_vectoring(raw, exit);
+		return;
+	case VMX_EPT:
+		exit->stage2.gpa.value = raw->gpa;
+		exit->stage2.access = q & 2 ? PT_WRITE : q & 4 ? PT_EXEC : PT_READ;
+		decode_vectoring(raw, exit);
+		return;
 	}
+	exit->length = raw->length;
 }

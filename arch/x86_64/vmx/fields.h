@@ -55,9 +55,7 @@
 #define VMCS_VECTORING         0x4408u
 #define VMCS_VECTORING_ERROR   0x440au
 #define VMCS_LENGTH            0x440cu
-#define VMCS_GUEST_LIMIT       0x4800u /* by segment */
-#define VMCS_GUEST_GDTR_LIMIT  0x4810u
-#define VMCS_GUEST_IDTR_LIMIT  0x4812u
+#define VMCS_GUEST_LIMIT       0x4800u /* by segment, and GDTR and IDTR behind them */
 #define VMCS_GUEST_RIGHTS      0x4814u /* by segment */
 #define VMCS_GUEST_SHADOW      0x4824u /* interruptibility state */
 #define VMCS_GUEST_ACTIVITY    0x4826u
@@ -73,9 +71,7 @@
 #define VMCS_GUEST_CR0           0x6800u
 #define VMCS_GUEST_CR3           0x6802u
 #define VMCS_GUEST_CR4           0x6804u
-#define VMCS_GUEST_BASE          0x6806u /* by segment */
-#define VMCS_GUEST_GDTR_BASE     0x6816u
-#define VMCS_GUEST_IDTR_BASE     0x6818u
+#define VMCS_GUEST_BASE          0x6806u /* by segment, and GDTR and IDTR behind them */
 #define VMCS_GUEST_DR7           0x681au
 #define VMCS_GUEST_RSP           0x681cu
 #define VMCS_GUEST_RIP           0x681eu
@@ -110,7 +106,6 @@
 #define PROC_IO_BITMAPS       (1u << 25)
 #define PROC_MSR_BITMAPS      (1u << 28)
 #define PROC_MONITOR          (1u << 29)
-#define PROC_PAUSE            (1u << 30)
 #define PROC_SECONDARY        (1u << 31)
 
 #define PROC2_EPT          (1u << 1)
@@ -120,7 +115,6 @@
 #define PROC2_UNRESTRICTED (1u << 7)
 #define PROC2_PAUSE_LOOP   (1u << 10)
 #define PROC2_INVPCID      (1u << 12)
-#define PROC2_XSAVES       (1u << 20)
 
 #define EXIT_SAVE_DEBUG (1u << 2)
 #define EXIT_HOST_64    (1u << 9)
@@ -134,17 +128,17 @@
 #define ENTRY_LOAD_PAT   (1u << 14)
 #define ENTRY_LOAD_EFER  (1u << 15)
 
-/* "Event Injection", "Information for VM Exits Due to Vectored Events", "IDT-Vectoring ..." */
-#define EVENT_ERROR         (1u << 11)
-#define EVENT_NMI_UNBLOCKED (1u << 12)
-#define EVENT_VALID         (1u << 31)
-#define EVENT_TYPE(info)    ((info) >> 8 & 7u)
-#define EVENT_TYPE_ICEBP    5u /* privileged software exception; the others are VM_EVENT_* */
+#define EVENT_TYPE_ICEBP 5u /* privileged software exception; the others are VM_EVENT_* */
 
 /* "Guest Non-Register State" */
 #define SHADOW_STI                  (1u << 0)
 #define SHADOW_MOV_SS               (1u << 1)
 #define SHADOW_NMI                  (1u << 3)
 #define PENDING_DEBUG_STEP          (1ull << 14)
+#define RIGHTS_PRESENT              (1u << 7)
 #define RIGHTS_UNUSABLE             (1u << 16)
 #define QUALIFICATION_NMI_UNBLOCKED (1ull << 12) /* of an EPT violation */
+
+/* Types of INVEPT and INVVPID */
+#define INV_ONE 1u
+#define INV_ALL 2u

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest CPU's registers, MSRs and events, wherever VT-x or SVM keep them. */
+#include "arch/x86_64/hv.h"
+
+#include "arch/x86_64/insn.h"
+#include "arch/x86_64/regs.h"
+#include "kernel/cpuid.h"
+
+#define STATUS_FLAGS 0xcd5ull /* CF, PF, AF, ZF, SF, DF, OF */
+#define EFER_BITS    (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+#define DR6_WRITABLE 0xe00full /* B0 to B3, BD, BS, BT */
+#define ATTRIBUTE_L  (1u << 9)
+
+static uint64_t get(struct vcpu *vcpu, enum hv_reg reg)
+{
+	return hv->read(vcpu, hv->where[reg]);
+}
+
+static void set(struct vcpu *vcpu, enum hv_reg reg, uint64_t value)
+{
+	hv->write(vcpu, hv->where[reg], value);
+}
+
+static unsigned attributes(struct vcpu *vcpu, unsigned segment)
+{
+	struct abi_segment_state s;
+
+	hv->get_segment(vcpu, segment, &s);
+	return s.attributes;
+}
+
+unsigned arch_vcpu_cpl(struct vcpu *vcpu)
+{
+	return attributes(vcpu, ABI_SS) >> 5 & 3;
+}
+
+bool arch_vcpu_is_long(struct vcpu *vcpu)
+{
+	return get(vcpu, HV_EFER) & EFER_LMA && attributes(vcpu, ABI_CS) & ATTRIBUTE_L;
+}
+
+void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
+{
+	set(vcpu, HV_RIP, arch_vcpu_is_long(vcpu) ? rip : (uint32_t)rip);
+	hv->end_instruction(vcpu);
+}
+
+void arch_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags)
+{
+	set(vcpu, HV_RFLAGS, (get(vcpu, HV_RFLAGS) & ~STATUS_FLAGS) | (rflags & STATUS_FLAGS));
+}
+
+void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
+{
+	set(vcpu, HV_TSC_OFFSET, offset);
+}
+
+/* ---- all registers ---- */
+
+static void mode_changed(struct vcpu *vcpu)
+{
+	uint64_t efer = get(vcpu, HV_EFER);
+	bool is_long = efer & EFER_LME && hv->vcpu_cr(vcpu, 0) & CR0_PG;
+
+	set(vcpu, HV_EFER, is_long ? efer | EFER_LMA : efer & ~EFER_LMA);
+	hv->mode_changed(vcpu, is_long);
+}
+
+void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
+{
+	hv->set_cr(vcpu, nr, value);
+	if (nr != 2)
+		mode_changed(vcpu);
+}
+
+/* struct abi_cpu has GDTR and IDTR behind the segments, with the same layout. */
+static struct abi_segment_state *segment(const struct abi_cpu *cpu, unsigned i)
+{
+	_Static_assert(offsetof(struct abi_cpu, gdtr) == offsetof(struct abi_cpu, segment) +
+								 HV_GDTR * sizeof(cpu->segment[0]),
+		       "GDTR is the next segment");
+	return (struct abi_segment_state *)((char *)cpu + offsetof(struct abi_cpu, segment)) + i;
+}
+
+void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
+{
+	cpu->rip = get(vcpu, HV_RIP);
+	cpu->rflags = get(vcpu, HV_RFLAGS);
+	cpu->cr0 = hv->vcpu_cr(vcpu, 0);
+	cpu->cr2 = hv->vcpu_cr(vcpu, 2);
+	cpu->cr3 = hv->vcpu_cr(vcpu, 3);
+	cpu->cr4 = hv->vcpu_cr(vcpu, 4);
+	cpu->efer = get(vcpu, HV_EFER);
+	for (unsigned i = 0; i <= ABI_GS; i++)
+		hv->get_segment(vcpu, i, &cpu->segment[i]);
+}
+
+void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
+{
+	arch_vcpu_get_emulation(vcpu, cpu);
+	cpu->dr6 = hv->where[HV_DR6] ? get(vcpu, HV_DR6) : read_dr6();
+	cpu->dr7 = get(vcpu, HV_DR7);
+	for (unsigned i = ABI_LDTR; i < HV_SEGMENT_COUNT; i++)
+		hv->get_segment(vcpu, i, segment(cpu, i));
+}
+
+static bool efer_is_valid(uint64_t efer)
+{
+	uint32_t out[4];
+
+	cpuid(0x80000001, 0, out);
+	return !(efer & ~(EFER_BITS | (out[3] & CPUID_80000001_EDX_FFXSR ? EFER_FFXSR : 0)));
+}
+
+/* What else the CPU does not accept it finds at the entry: that ends this guest alone. */
+int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
+{
+	uint64_t dr6 = (cpu->dr6 & DR6_WRITABLE) | DR6_FIXED;
+
+	if (cpu->cr4 & ~cpuid_cr4_allowed() || !efer_is_valid(cpu->efer))
+		return -ABI_EINVAL;
+	set(vcpu, HV_RIP, cpu->rip);
+	set(vcpu, HV_RFLAGS, cpu->rflags);
+	hv->set_cr(vcpu, 0, cpu->cr0);
+	hv->set_cr(vcpu, 2, cpu->cr2);
+	hv->set_cr(vcpu, 3, cpu->cr3);
+	hv->set_cr(vcpu, 4, cpu->cr4);
+	set(vcpu, HV_EFER, cpu->efer);
+	if (hv->where[HV_DR6])
+		set(vcpu, HV_DR6, dr6);
+	else
+		write_dr6(dr6);
+	set(vcpu, HV_DR7, (uint32_t)cpu->dr7 | DR7_FIXED);
+	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++)
+		hv->set_segment(vcpu, i, segment(cpu, i));
+	hv->vcpu_settle(vcpu);
+	mode_changed(vcpu);
+	return 0;
+}
+
+/* ---- MSRs ---- */
+
+/* SDM vol 3, "IA32_PAT MSR". */
+static bool pat_is_valid(uint64_t pat)
+{
+	for (unsigned i = 0; i < 64; i += 8)
+		if (!(0xf3u >> (pat >> i & 7) & 1) || pat >> i & 0xf8)
+			return false;
+	return true;
+}
+
+/* Whether WRMSR takes the value: ring 0 may have to do just that. */
+static bool msr_is_valid(uint32_t index, uint64_t value)
+{
+	switch (index) {
+	case IA32_PAT:
+		return pat_is_valid(value);
+	case IA32_EFER:
+		return efer_is_valid(value);
+	case IA32_STAR:
+		return true;
+	case IA32_FMASK:
+	case IA32_TSC_AUX:
+	case IA32_SYSENTER_CS:
+		return value >> 32 == 0;
+	default: /* canonical */
+		return (uint64_t)((int64_t)(value << 16) >> 16) == value;
+	}
+}
+
+static const struct hv_msr *find_msr(uint32_t index)
+{
+	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
+		if (hv->msrs[i].index == index)
+			return &hv->msrs[i];
+	return NULL;
+}
+
+bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value)
+{
+	const struct hv_msr *msr = find_msr(index);
+
+	if (!msr)
+		return false;
+	*value = msr->where ? hv->read(vcpu, msr->where) : rdmsr(index);
+	return true;
+}
+
+bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	const struct hv_msr *msr = find_msr(index);
+
+	if (!msr || !msr_is_valid(index, value))
+		return false;
+	if (msr->where)
+		hv->write(vcpu, msr->where, value);
+	else
+		wrmsr(index, value);
+	if (index == IA32_EFER)
+		mode_changed(vcpu);
+	return true;
+}
+
+/* ---- events ---- */
+
+void arch_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
+{
+	uint32_t info = EVENT_VALID | (uint32_t)event->type << 8 | event->vector;
+
+	/* Real mode pushes no error code, and VT-x refuses one. */
+	if (event->has_error && hv->vcpu_cr(vcpu, 0) & CR0_PE)
+		info |= EVENT_ERROR;
+	hv->inject(vcpu, event, info);
+}
+
+bool arch_vcpu_can_interrupt(struct vcpu *vcpu)
+{
+	return get(vcpu, HV_RFLAGS) & RFLAGS_IF && hv->can_take(vcpu, false);
+}
+
+bool arch_vcpu_can_nmi(struct vcpu *vcpu)
+{
+	return hv->can_take(vcpu, true);
+}
+
+/* ---- one jump away ---- */
+
+void arch_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	hv->vcpu_enter(vcpu, exit);
+}
+
+void arch_vcpu_skip(struct vcpu *vcpu, unsigned length)
+{
+	hv->vcpu_skip(vcpu, length);
+}
+
+uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr)
+{
+	return hv->vcpu_cr(vcpu, nr);
+}
+
+void arch_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
+{
+	hv->vcpu_want_interrupt(vcpu, class);
+}
+
+void arch_vcpu_want_nmi(struct vcpu *vcpu)
+{
+	hv->vcpu_want_nmi(vcpu);
+}
+
+void arch_vcpu_flush_tlb(struct vcpu *vcpu)
+{
+	hv->vcpu_flush_tlb(vcpu);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest CPU's registers, MSRs and events, over a control block that is an array. */
+#include "arch/x86_64/hv.h"
+
+#include "arch/x86_64/regs.h"
+#include "kernel/cpuid.h"
+#include "tests/unit/unit.h"
+
+#define CR4_BITS (CR4_PAE | CR4_PGE)
+
+enum { RIP = 1, RFLAGS, EFER, DR6, DR7, TSC_OFFSET, MSR, PLACES = MSR + HV_MSR_COUNT };
+
+static uint64_t block[PLACES], cr[5];
+static struct abi_segment_state segments[HV_SEGMENT_COUNT];
+static struct arch_vcpu arch;
+static struct vm vm;
+static struct vcpu vcpu = {.vm = &vm, .arch = &arch};
+static bool is_long, can_take;
+static unsigned mode_changes, ends;
+static uint32_t injected;
+
+uint64_t cpuid_cr4_allowed(void)
+{
+	return CR4_BITS;
+}
+
+static uint64_t fake_read(struct vcpu *of, uint16_t where)
+{
+	CHECK(of == &vcpu && where && where < PLACES);
+	return block[where];
+}
+
+static void fake_write(struct vcpu *of, uint16_t where, uint64_t value)
+{
+	CHECK(of == &vcpu && where && where < PLACES);
+	block[where] = value;
+}
+
+static void fake_get_segment(struct vcpu *of, unsigned i, struct abi_segment_state *s)
+{
+	CHECK(of == &vcpu);
+	*s = segments[i];
+}
+
+static void fake_set_segment(struct vcpu *of, unsigned i, const struct abi_segment_state *s)
+{
+	CHECK(of == &vcpu);
+	segments[i] = *s;
+}
+
+static uint64_t fake_cr(struct vcpu *of, unsigned nr)
+{
+	CHECK(of == &vcpu);
+	return cr[nr];
+}
+
+static void fake_set_cr(struct vcpu *of, unsigned nr, uint64_t value)
+{
+	CHECK(of == &vcpu);
+	cr[nr] = value;
+}
+
+static void fake_mode_changed(struct vcpu *of, bool now_long)
+{
+	CHECK(of == &vcpu);
+	is_long = now_long;
+	mode_changes++;
+}
+
+static void fake_end(struct vcpu *of)
+{
+	CHECK(of == &vcpu);
+	ends++;
+}
+
+static bool fake_can_take(struct vcpu *of, bool is_nmi)
+{
+	(void)is_nmi;
+	CHECK(of == &vcpu);
+	return can_take;
+}
+
+static void fake_inject(struct vcpu *of, const struct vm_event *event, uint32_t info)
+{
+	CHECK(of == &vcpu && event->is_valid);
+	injected = info;
+}
+
+static const struct hv_msr msrs[HV_MSR_COUNT] = {
+	{IA32_PAT, MSR},
+	{IA32_EFER, EFER},
+	{IA32_LSTAR, MSR + 1},
+	{IA32_STAR, MSR + 2},
+	{IA32_FMASK, MSR + 3},
+	{IA32_TSC_AUX, MSR + 4},
+	{IA32_SYSENTER_CS, MSR + 5},
+};
+
+static const struct hv_ops ops = {
+	.msrs = msrs,
+	.where = {[HV_RIP] = RIP,
+		  [HV_RFLAGS] = RFLAGS,
+		  [HV_EFER] = EFER,
+		  [HV_DR6] = DR6,
+		  [HV_DR7] = DR7,
+		  [HV_TSC_OFFSET] = TSC_OFFSET},
+	.read = fake_read,
+	.write = fake_write,
+	.get_segment = fake_get_segment,
+	.set_segment = fake_set_segment,
+	.vcpu_cr = fake_cr,
+	.set_cr = fake_set_cr,
+	.mode_changed = fake_mode_changed,
+	.vcpu_settle = fake_end,
+	.end_instruction = fake_end,
+	.can_take = fake_can_take,
+	.inject = fake_inject,
+};
+const struct hv_ops *hv = &ops;
+
+static struct abi_cpu long_state(void)
+{
+	struct abi_cpu cpu = {.rip = 0xffffffff81000000,
+			      .rflags = 2,
+			      .cr0 = CR0_PE | CR0_PG | CR0_ET | CR0_NE,
+			      .cr2 = 7,
+			      .cr3 = 0x1000,
+			      .cr4 = CR4_PAE,
+			      .efer = EFER_LME | EFER_LMA,
+			      .dr6 = DR6_FIXED,
+			      .dr7 = DR7_FIXED,
+			      .gdtr = {.base = 0x5000, .limit = 0x7f},
+			      .idtr = {.base = 0x6000, .limit = 0xfff}};
+
+	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
+		cpu.segment[i] = (struct abi_segment_state){
+			.limit = 0xffffffff, .selector = (uint16_t)(8 * i), .attributes = 0xc93};
+	cpu.segment[ABI_CS].attributes = 0xa9b;
+	return cpu;
+}
+
+TEST(a_state_comes_back_as_it_was_set)
+{
+	struct abi_cpu cpu = long_state(), got;
+
+	memset(&got, 0xee, sizeof(got));
+	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), 0);
+	CHECK(is_long);
+	CHECK_EQ(mode_changes, 1);
+	arch_vcpu_get_cpu(&vcpu, &got);
+	CHECK(memcmp(&cpu, &got, sizeof(cpu)) == 0);
+	CHECK_EQ(segments[HV_GDTR].base, 0x5000);
+	CHECK_EQ(segments[HV_GDTR + 1].limit, 0xfff);
+	CHECK_EQ(arch_vcpu_cpl(&vcpu), 0);
+	CHECK(arch_vcpu_is_long(&vcpu));
+	segments[ABI_SS].attributes |= 0x60;
+	CHECK_EQ(arch_vcpu_cpl(&vcpu), 3);
+}
+
+TEST(bits_that_no_guest_may_set_are_refused)
+{
+	struct abi_cpu cpu = long_state();
+
+	block[RIP] = 42;
+	cpu.cr4 |= CR4_VMXE;
+	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), -ABI_EINVAL);
+	cpu = long_state();
+	cpu.cr4 |= CR4_LA57;
+	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), -ABI_EINVAL);
+	cpu = long_state();
+	cpu.efer |= EFER_SVME;
+	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), -ABI_EINVAL);
+	CHECK_EQ(block[RIP], 42);
+	CHECK_EQ(mode_changes, 0);
+}
+
+TEST(debug_registers_keep_their_fixed_bits)
+{
+	struct abi_cpu cpu = long_state();
+
+	cpu.dr6 = UINT64_MAX;
+	cpu.dr7 = UINT64_MAX;
+	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), 0);
+	CHECK_EQ(block[DR6], 0xffffeffful);
+	CHECK_EQ(block[DR7], UINT32_MAX);
+	cpu.dr6 = cpu.dr7 = 0;
+	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), 0);
+	CHECK_EQ(block[DR6], DR6_FIXED);
+	CHECK_EQ(block[DR7], DR7_FIXED);
+}
+
+TEST(long_mode_follows_paging)
+{
+	block[EFER] = EFER_LME;
+	arch_vcpu_set_cr(&vcpu, 0, CR0_PE | CR0_PG);
+	CHECK(is_long && block[EFER] == (EFER_LME | EFER_LMA));
+	arch_vcpu_set_cr(&vcpu, 0, CR0_PE);
+	CHECK(!is_long && block[EFER] == EFER_LME);
+	arch_vcpu_set_cr(&vcpu, 2, 5);
+	CHECK_EQ(mode_changes, 2);
+	cr[0] = CR0_PE | CR0_PG;
+	CHECK(arch_vcpu_msr_set(&vcpu, IA32_EFER, EFER_LME));
+	CHECK(is_long);
+}
+
+TEST(rip_has_the_width_of_the_mode)
+{
+	arch_vcpu_set_rip(&vcpu, 0x123456789);
+	CHECK_EQ(block[RIP], 0x23456789);
+	block[EFER] = EFER_LMA;
+	arch_vcpu_set_rip(&vcpu, 0x123456789); /* compatibility mode */
+	CHECK_EQ(block[RIP], 0x23456789);
+	segments[ABI_CS].attributes = 0xa9b;
+	arch_vcpu_set_rip(&vcpu, 0x123456789);
+	CHECK_EQ(block[RIP], 0x123456789);
+	CHECK_EQ(ends, 3);
+}
+
+TEST(only_status_flags_can_be_set)
+{
+	block[RFLAGS] = 2 | RFLAGS_IF | 1;
+	arch_vcpu_set_rflags(&vcpu, 0x3f7fd7 & ~1ull & ~RFLAGS_IF);
+	CHECK_EQ(block[RFLAGS], 2 | RFLAGS_IF | 0xcd4);
+}
+
+TEST(msr_values_that_the_cpu_refuses_are_refused)
+{
+	static const struct {
+		uint32_t index;
+		uint64_t value;
+		bool is_valid;
+	} rows[] = {
+		{IA32_PAT, 0x0007040600070406, true},   {IA32_PAT, 0x0007040600070402, false},
+		{IA32_PAT, 0x0807040600070406, false},  {IA32_LSTAR, 0xffffffff81000000, true},
+		{IA32_LSTAR, 0x800000000000, false},    {IA32_STAR, UINT64_MAX, true},
+		{IA32_FMASK, 1ull << 32, false},        {IA32_TSC_AUX, 1ull << 32, false},
+		{IA32_SYSENTER_CS, 1ull << 32, false},  {IA32_EFER, EFER_SVME, false},
+		{IA32_EFER, EFER_NXE | EFER_SCE, true}, {IA32_APIC_BASE, 0, false}, /* not here */
+	};
+	uint64_t value;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+		CHECK_EQ(arch_vcpu_msr_set(&vcpu, rows[i].index, rows[i].value), rows[i].is_valid);
+		if (!rows[i].is_valid)
+			continue;
+		CHECK(arch_vcpu_msr_get(&vcpu, rows[i].index, &value));
+		CHECK_EQ(value, rows[i].value);
+	}
+	CHECK(!arch_vcpu_msr_get(&vcpu, IA32_APIC_BASE, &value));
+}
+
+TEST(real_mode_pushes_no_error_code)
+{
+	struct vm_event event = {
+		.is_valid = 1, .type = VM_EVENT_EXCEPTION, .vector = 13, .has_error = 1};
+
+	arch_vcpu_inject(&vcpu, &event);
+	CHECK_EQ(injected, EVENT_VALID | 3 << 8 | 13);
+	cr[0] = CR0_PE;
+	arch_vcpu_inject(&vcpu, &event);
+	CHECK_EQ(injected, EVENT_VALID | 3 << 8 | EVENT_ERROR | 13);
+}
+
+TEST(an_interrupt_needs_the_flag_and_an_nmi_does_not)
+{
+	can_take = true;
+	CHECK(!arch_vcpu_can_interrupt(&vcpu));
+	CHECK(arch_vcpu_can_nmi(&vcpu));
+	block[RFLAGS] = RFLAGS_IF;
+	CHECK(arch_vcpu_can_interrupt(&vcpu));
+	can_take = false;
+	CHECK(!arch_vcpu_can_interrupt(&vcpu));
+	CHECK(!arch_vcpu_can_nmi(&vcpu));
+}
+
+int main(void)
+{
+	RUN(a_state_comes_back_as_it_was_set);
+	RUN(bits_that_no_guest_may_set_are_refused);
+	RUN(debug_registers_keep_their_fixed_bits);
+	RUN(long_mode_follows_paging);
+	RUN(rip_has_the_width_of_the_mode);
+	RUN(only_status_flags_can_be_set);
+	RUN(msr_values_that_the_cpu_refuses_are_refused);
+	RUN(real_mode_pushes_no_error_code);
+	RUN(an_interrupt_needs_the_flag_and_an_nmi_does_not);
+	return unit_end();
+}
