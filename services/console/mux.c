@@ -110,7 +110,7 @@ static void put_byte(struct mux *mux, struct mux_source *source, uint8_t byte)
 		begin_line(mux, source);
 	mux->emit(mux, (const char *)&byte, 1);
 	mux->line_size++;
-	source->is_at_start = byte == '\n';
+	source->is_at_start = byte == '\n' || byte == '\r'; /* column 0, both */
 	if (byte == '\n')
 		mux->owner = NULL;
 }
@@ -196,7 +196,7 @@ static uint64_t release_held(struct mux *mux, uint64_t now_ns)
 			uint64_t due = s->waits_since_ns + MUX_LINE_WAIT_NS;
 
 			again = due < again ? due : again;
-		} else if (!mux->owner && mux->room(mux) >= ESCAPE_ROOM) {
+		} else if ((!mux->owner || mux->owner == s) && mux->room(mux) >= ESCAPE_ROOM) {
 			/* With a space in front: what follows could still make a line of Corbel's
 			 * of it. */
 			begin_line(mux, s);

@@ -67,6 +67,27 @@ TEST(a_forged_line_gets_a_space)
 	check_out(" corbel: panic\ncorbel\ncorbel:x\n");
 }
 
+TEST(a_line_forged_behind_a_carriage_return_gets_a_space)
+{
+	start(false);
+	put(&web, "\rcorbel: panic\r\n100%\rcorbel: panic\r\n");
+	mux_run(&mux, 1);
+	check_out("\r corbel: panic\r\n100%\r corbel: panic\r\n");
+}
+
+TEST(what_is_held_back_behind_a_carriage_return_comes_out_after_a_while)
+{
+	start(false);
+	put(&web, "100%\rcor");
+	mux_run(&mux, 1);
+	check_out("100%\r");
+	mux_run(&mux, 1 + MUX_LINE_WAIT_NS);
+	check_out("100%\r cor");
+	put(&web, "bel: panic\r\n");
+	mux_run(&mux, 2 + MUX_LINE_WAIT_NS);
+	check_out("100%\r corbel: panic\r\n");
+}
+
 TEST(a_line_forged_in_pieces_gets_a_space)
 {
 	start(false);
@@ -238,6 +259,8 @@ int main(void)
 {
 	RUN(one_guest_passes_unchanged);
 	RUN(a_forged_line_gets_a_space);
+	RUN(a_line_forged_behind_a_carriage_return_gets_a_space);
+	RUN(what_is_held_back_behind_a_carriage_return_comes_out_after_a_while);
 	RUN(a_line_forged_in_pieces_gets_a_space);
 	RUN(a_slowly_forged_line_never_stands_at_column_0);
 	RUN(a_forged_line_after_a_cut_gets_a_space);
