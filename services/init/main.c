@@ -127,13 +127,14 @@ int main(int system)
 	set = (handle_t)waitset_create();
 	start_console(system);
 	waitset_add(set, console.channel, KEY_CONSOLE);
+	vms_init((handle_t)system, console.channel, set);
 	log_greeting(system);
 	is_watching = read_config(&config);
 	if (is_watching) {
 		uint32_t guests = (uint32_t)config.vm_count;
 
 		tell_console(CONSOLE_GUESTS, &guests, sizeof(guests), -1);
-		vms_start(&config, system, console.channel, set);
+		vms_start(&config);
 	}
 	vms_log_frames();
 	for (;;) {

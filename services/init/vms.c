@@ -218,11 +218,15 @@ static const char *start_vmm(struct vm *vm, size_t index)
 	return NULL;
 }
 
-void vms_start(const struct config *config, handle_t system, handle_t console, handle_t wait_set)
+void vms_init(handle_t system, handle_t console, handle_t wait_set)
 {
 	system_handle = system;
 	console_channel = console;
 	set = wait_set;
+}
+
+void vms_start(const struct config *config)
+{
 	vm_count = config->vm_count;
 	vms = calloc(vm_count ? vm_count : 1, sizeof(*vms));
 	if (!vms) {

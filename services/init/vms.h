@@ -7,10 +7,10 @@
 #include "kernel/abi.h"
 #include "services/init/config.h"
 
-struct vms;
-
+/* First of all: the system object, the console service's channel, and where keys are added. */
+void vms_init(handle_t system, handle_t console, handle_t wait_set);
 /* Starts every VM of the configuration that is to start; prints a line each. */
-void vms_start(const struct config *config, handle_t system, handle_t console, handle_t wait_set);
+void vms_start(const struct config *config);
 /* A key of the wait set that is not init's own. */
 void vms_serve(uint64_t key);
 bool vms_all_ended(void);
