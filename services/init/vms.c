@@ -158,8 +158,10 @@ static int64_t make_console(const char *name)
 	if (result < 0)
 		return result;
 	memcpy(message.bytes, name, message.size);
-	result = channel_send(console_channel, &message, CONSOLE_HEADER_SIZE + message.size,
-			      &ends[0], 1);
+	/* With many VMs to start, the console falls behind. */
+	while ((result = channel_send(console_channel, &message, CONSOLE_HEADER_SIZE + message.size,
+				      &ends[0], 1)) == -ABI_EAGAIN)
+		thread_yield();
 	if (result < 0) {
 		handle_close(ends[0]);
 		handle_close(ends[1]);
