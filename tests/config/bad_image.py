@@ -23,8 +23,8 @@ GOOD = b'{"name": "good", "kernel": "kernel", "memory": "16M"}'
 NAME = re.compile(rb'"name": "([a-z][a-z0-9-]{0,25})"')
 
 
-def judge(text):
-    return config.parse(text, lambda path: path in FILES)
+def judge(text, files=FILES):
+    return config.parse(text, lambda path: path in files)
 
 
 def vms_of(text, number):
@@ -37,11 +37,33 @@ def vms_of(text, number):
     return vms
 
 
-def merged():
+def merged(more=()):
+    """One configuration: the bad VMs, those of `more` (JSON each), and the VM "good"."""
     texts = [path.read_bytes() for path in sorted((HERE / "bad").iterdir())]
     usable = [text for text in texts if not judge(text).error]
     vms = [vms_of(text, number) for number, text in enumerate(usable)]
-    return b'{"version": 1, "vms": [' + b",\n".join([*vms, GOOD]) + b"]}\n"
+    return b'{"version": 1, "vms": [' + b",\n".join([*vms, *more, GOOD]) + b"]}\n"
+
+
+def refusals(judged):
+    """What COM1 has to show of the VMs."""
+    return [f"corbel: vm {vm.name}: refused: {vm.error}" for vm in judged.vms if vm.error]
+
+
+def write(image, efi, text, files):
+    """Makes the image as corbel-image does, whatever the configuration says; without text it has none."""
+    root = fat.Folder()
+    root.add("EFI/BOOT/BOOTX64.EFI", tool.disk_file(efi))
+    if text is not None:
+        root.add("corbel/corbel.json", memory_file(text))
+    for path, content in files.items():
+        root.add("corbel/" + path, memory_file(content))
+    tool.replace_image(image, root, [])
+
+
+def files_of(kernel):
+    """What the configurations here name, with this kernel."""
+    return {path: kernel.read_bytes() if path == "kernel" else path.encode() for path in FILES}
 
 
 def memory_file(content):
@@ -57,18 +79,10 @@ def main():
     arguments = parser.parse_args()
     text = arguments.bad.read_bytes() if arguments.bad else merged()
     judged = judge(text)
-    root = fat.Folder()
-    root.add("EFI/BOOT/BOOTX64.EFI", tool.disk_file(arguments.efi))
-    root.add("corbel/corbel.json", memory_file(text))
-    for path in FILES:
-        kernel = tool.disk_file(arguments.kernel)
-        root.add("corbel/" + path, kernel if path == "kernel" else memory_file(path.encode()))
-    tool.replace_image(arguments.image, root, [])
+    write(arguments.image, arguments.efi, text, files_of(arguments.kernel))
     if judged.error:
         print(judged.error)
-    for vm in judged.vms:
-        if vm.error:
-            print(f"corbel: vm {vm.name}: refused: {vm.error}")
+    print("".join(line + "\n" for line in refusals(judged)), end="")
 
 
 if __name__ == "__main__":

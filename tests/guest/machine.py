@@ -6,9 +6,10 @@ import contextlib
 import json
 import os
 import re
-import shutil
+import select
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -59,6 +60,16 @@ class Log:
                 return line[len(f"vm {name}: ended: "):]
         return None
 
+    def refused(self, name):
+        """Why the VM was refused, each time."""
+        head = f"vm {name}: refused: "
+        return [line[len(head):] for line in self.corbel if line.startswith(head)]
+
+    def frames_used(self):
+        """How many frames were in use at each line that tells it."""
+        lines = [re.match(r"frames: (\d+) usable, (\d+) free$", line) for line in self.corbel]
+        return [int(match[1]) - int(match[2]) for match in lines if match]
+
     def has(self, pattern):
         return any(re.search(pattern, line) for line in self.corbel)
 
@@ -68,19 +79,21 @@ class Log:
 
 
 def image(path, vms, files, efi=BUILD / "corbel.efi", **settings):
-    """Makes an image of build/guests' files (or of Paths) and this configuration."""
+    """Makes an image of these files (a Path or the bytes of each) and this configuration."""
     with tempfile.TemporaryDirectory() as folder:
         for name, source in files.items():
-            shutil.copyfile(source, Path(folder) / name)
+            data = source if isinstance(source, bytes) else Path(source).read_bytes()
+            (Path(folder) / name).write_bytes(data)
         config = Path(folder) / "corbel.json"
         config.write_text(json.dumps({"version": 1, "vms": vms, **settings}))
         subprocess.run([TOP / "tools/corbel-image", "--efi", efi, "-o", path, config], check=True)
 
 
-def run(rig, disk, names, *options, timeout=300, expect=None, steps=()):
+def run(rig, disk, names, *options, timeout=300, expect=None, steps=(), linger=None):
     """One run of the rig; returns its Log, and leaves what COM1 said in build/tests/logs.
 
     steps: (regular expression, bytes), each sent to COM1 once the expression was found behind the one before.
+    linger: (regular expression, seconds), ends the run so long after the expression was found.
     """
     command = [TOP / "tests/rig/run", "--rig", rig, "--timeout", str(timeout), *options]
     if expect:
@@ -89,21 +102,29 @@ def run(rig, disk, names, *options, timeout=300, expect=None, steps=()):
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile() as errors, open(folder / f"{rig}-{Path(disk).stem}.log", "w") as file, \
             subprocess.Popen([*command, disk], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as rig_run:
-        text = talk(rig_run, steps, file)
+        text = talk(rig_run, steps, file, linger)
         rig_run.wait(timeout=120)
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip().splitlines()
     return Log(text, said[-1] if said else "rig: said nothing", names)
 
 
-def talk(rig_run, steps, file):
+def talk(rig_run, steps, file, linger=None):
     """Reads until the end of the output, and types each step once it was waited for; the runner has the deadline."""
-    text, seen, written, waiting = "", 0, 0, list(steps)
+    text, seen, written, waiting, until = "", 0, 0, list(steps), None
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    while chunk := rig_run.stdout.read1(65536):
+    while True:
+        if until and not select.select([rig_run.stdout], [], [], max(0, until - time.monotonic()))[0]:
+            rig_run.terminate()
+            until = None
+        chunk = rig_run.stdout.read1(65536)
+        if not chunk:
+            break
         text += decoder.decode(chunk)
         print(text[written:], end="", file=file, flush=True)
         written = len(text)
+        if linger and re.search(linger[0], text, re.M):
+            until, linger = time.monotonic() + linger[1], None
         while waiting and (match := re.compile(waiting[0][0], re.M).search(text, seen)):
             seen = match.end()
             with contextlib.suppress(BrokenPipeError):
@@ -112,10 +133,10 @@ def talk(rig_run, steps, file):
     return text
 
 
-def boot(rig, vms, *options, **settings):
-    """Boots these VMs, whose kernels are files of build/guests, and returns the Log."""
+def boot(rig, vms, *options, files=None, **settings):
+    """Boots these VMs, whose kernels are files of build/guests, and returns the Log; files: more of them."""
     keep = {key: settings.pop(key) for key in ("timeout", "expect") if key in settings}
-    files = {f"{v['kernel']}.guest": BUILD / "guests" / v["kernel"] for v in vms}
+    files = {**(files or {}), **{f"{v['kernel']}.guest": BUILD / "guests" / v["kernel"] for v in vms}}
     vms = [{**v, "kernel": f"{v['kernel']}.guest"} for v in vms]
     with tempfile.TemporaryDirectory() as folder:
         disk = f"{folder}/{vms[0]['name']}.img"
