@@ -71,7 +71,7 @@ vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS)
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic rtc pmtimer kvmclock pci \
 	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reset spin vmmcrash hostile-msr hostile-port hostile-memory \
-	hostile-mmio hostile-jump hostile-cpu
+	hostile-mmio hostile-jump hostile-cpu forge
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o mode.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13
@@ -203,7 +203,7 @@ $(BUILD)/%.efi: $(BUILD)/%.so
 
 GUEST_LD = $(CC) -nostdlib -static -Wl,-n -Wl,--build-id=none -Wl,-z,noexecstack -T guests/lib/guest.lds
 GUEST_LIB := $(BUILD)/guests/lib/libguest.a
-guests: $(GUESTS:%=$(BUILD)/guests/%) $(BUILD)/guests/hello.pvh $(BUILD)/guests/hello.kludge
+guests: $(GUESTS:%=$(BUILD)/guests/%) $(addprefix $(BUILD)/guests/,hello.pvh hello.kludge multiboot.pvh)
 
 $(GUEST_LIB): $(GUEST_OBJS:%=$(BUILD)/%)
 $(BUILD)/guests/%.elf: $(BUILD)/guests/tiny/%.o $(GUEST_LIB) guests/lib/guest.lds

@@ -156,6 +156,8 @@ uint64_t boot_ram_above_1m(void)
 
 void guest_begin(uint64_t magic, uint64_t info)
 {
+	char value[2];
+
 	out8(0x21, 0xff); /* whoever was here before may have left the 8259s open */
 	out8(0xa1, 0xff);
 	uart_init();
@@ -163,6 +165,10 @@ void guest_begin(uint64_t magic, uint64_t info)
 	if (!boot_parse((uint32_t)magic, info)) {
 		print("# unknown boot magic 0x%lx\n", magic);
 		guest_exit(1);
+	}
+	while (boot_option("again", value, sizeof(value))) {
+		tap_silence();
+		guest_main();
 	}
 	guest_main();
 	tap_end();

@@ -13,7 +13,10 @@
 #define PORT_TEST_CRASH 0xf8 /* write of 1, 2, 3: misfortunes of the VM's vmm */
 #define PORT_DOORBELL   0xfc /* an event that nobody waits for */
 
-/* Each guest is this function; its return ends the VM as tap_end() says. */
+/*
+ * Each guest is this function; its return ends the VM as tap_end() says. With `again` on the
+ * command line it is called for ever, and prints only what fails.
+ */
 void guest_main(void);
 
 /* Ends the VM: test device, then ACPI power-off, then the CPU halts for good. */
@@ -50,6 +53,8 @@ bool tap_strict(bool ok, const char *sentence);
 bool tap_strict_cpu(bool ok, const char *sentence);
 void tap_skip(const char *sentence, const char *why);
 unsigned int tap_failed(void);
+/* From now on only results that are not ok are printed, counted from 1 anew. */
+void tap_silence(void);
 /* Ends the VM with value 0 if all results of the plan came and were good, else 1. */
 _Noreturn void tap_end(void);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Runs off: how=nowhere (code behind RAM; the default), device, apic, high, tail (an instruction
- * whose end is behind RAM), zeros, triple, stack (a stack that is not there), loop.
- * The VM ends with a fault or an error, or the guest catches an exception.
+ * whose end is behind RAM), zeros, triple, stack (a stack that is not there), loop, cli (a loop
+ * with interrupts off). The VM ends with a fault or an error, or the guest catches an exception.
  */
 #include "guests/lib/guest.h"
 
@@ -67,6 +67,8 @@ static void run(void *argument)
 	else if (!strcmp(how, "stack"))
 		run_triple(false);
 	else if (!strcmp(how, "loop"))
+		__asm__ volatile("sti; 1: jmp 1b");
+	else if (!strcmp(how, "cli"))
 		__asm__ volatile("cli; 1: jmp 1b");
 	else
 		to(0x7000000000);

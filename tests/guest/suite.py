@@ -4,8 +4,11 @@
 import re
 
 import machine
+import test_hostile
 from machine import vm
+from test_bad import bad_input, unusable
 from test_boot import boot
+from test_hostile import share
 from test_linux import cloud_12, cloud_13, generic_12
 
 # Guests whose TAP lines are the test; two boots run them all.
@@ -50,12 +53,21 @@ def ring3(rig):
     return machine.tap(rig, log, "ring3")
 
 
+def hostile(rig):
+    """Hostile guests in one boot; what a machine without VMs has in use, their frames are measured by."""
+    results, idle_frames = unusable(rig)
+    return results + test_hostile.hostile(rig, idle_frames)
+
+
 # Each with how the names of its tests begin; the slow ones last.
 GROUPS = {
     ends: ["reset."],
     clocks: [f"{name}." for name in CLOCKS],
     ring3: ["ring3."],
     runner: ["rig."],
+    bad_input: ["config.", "bad-kernel."],
+    share: ["share"],
+    hostile: ["config.", "hostile", "victim.", "vmm-"],
     cloud_12: ["linux."],
     cloud_13: ["linux-cloud-13."],
     generic_12: ["linux-generic-12."],
