@@ -140,6 +140,16 @@ static void cut_line(struct mux *mux)
 	mux->owner = NULL;
 }
 
+/* Whether the owner leaves others waiting: what only waits for room in the chip goes on when there
+ * is. */
+static bool is_held_up(const struct mux *mux)
+{
+	const struct mux_source *owner = mux->owner;
+
+	return owner &&
+	       (!owner->pending_size || (!owner->is_log && mux->line_size >= MUX_LINE_MAX));
+}
+
 /* When the unfinished line of a source that waits comes out. */
 static uint64_t partial_due(const struct mux *mux, const struct mux_source *source)
 {
@@ -230,7 +240,8 @@ uint64_t mux_run(struct mux *mux, uint64_t now_ns)
 		if (mux->room(mux) < ESCAPE_ROOM)
 			return UINT64_MAX;
 		waiter = longest_waiter(mux, now_ns);
-		if (mux->owner && waiter && now_ns - waiter->waits_since_ns >= MUX_LINE_WAIT_NS) {
+		if (waiter && is_held_up(mux) &&
+		    now_ns - waiter->waits_since_ns >= MUX_LINE_WAIT_NS) {
 			cut_line(mux);
 			next = waiter;
 		}

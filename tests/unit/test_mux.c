@@ -202,6 +202,23 @@ TEST(a_line_that_is_on_its_way_out_is_not_torn)
 	CHECK(strstr(out, "x\ndb| uno\n"));
 }
 
+TEST(a_line_that_waits_for_room_is_not_torn)
+{
+	start(true);
+	put(&web, "one\n");
+	put_log("two");
+	put(&db, "three\n");
+	for (uint64_t turn = 1; out_size < 40 && turn < 100; turn++) {
+		out_room = out_size + 64 + turn % 3; /* a byte or two a turn */
+		mux_run(&mux, turn * MUX_LINE_WAIT_NS);
+	}
+	out_room = sizeof(out) - 1;
+	mux_run(&mux, 101 * MUX_LINE_WAIT_NS);
+	out[out_size] = 0;
+	CHECK(strstr(out, "web| one\n") && strstr(out, "corbel: two\r\n") &&
+	      strstr(out, "db| three\n"));
+}
+
 TEST(a_line_without_end_is_cut)
 {
 	char piece[101];
@@ -269,6 +286,7 @@ int main(void)
 	RUN(two_guests_get_their_names_and_whole_lines);
 	RUN(an_unfinished_line_of_one_of_two_guests_comes_out_after_a_while_and_is_cut);
 	RUN(a_line_that_is_on_its_way_out_is_not_torn);
+	RUN(a_line_that_waits_for_room_is_not_torn);
 	RUN(a_line_without_end_is_cut);
 	RUN(control_characters_cannot_forge_a_log_line);
 	RUN(a_full_line_takes_nothing_and_loses_nothing);
