@@ -4,10 +4,13 @@
 import re
 
 import machine
+import test_console
 import test_hostile
+import test_start
 from machine import vm
 from test_bad import bad_input, unusable
 from test_boot import boot
+from test_console import console
 from test_hostile import share
 from test_linux import cloud_12, cloud_13, generic_12
 
@@ -24,11 +27,12 @@ ENDS = {"i8042": "reboot", "cf9": "reboot", "port92": "reboot", "triple": "tripl
 
 
 def tiny(rig):
-    results = []
-    for names in (TINY[::2], TINY[1::2]):
-        log = machine.boot(rig, [vm(name, name) for name in names])
-        results += [result for name in names for result in machine.tap(rig, log, name)]
-    return results
+    """All of them in two boots; with the first what starts in other ways, with the second one that forges lines."""
+    names = TINY[::2], [*TINY[1::2], "forge"]
+    logs = [machine.boot(rig, [vm(name, name) for name in names[0]] + test_start.VMS, files=test_start.FILES),
+            machine.boot(rig, [vm(name, name) for name in names[1]])]
+    results = [result for i in (0, 1) for name in names[i] for result in machine.tap(rig, logs[i], name)]
+    return results + test_start.judge(rig, logs[0]) + test_console.beside(rig, logs[1], names[1])
 
 
 def clocks(rig):
@@ -62,6 +66,7 @@ def hostile(rig):
 # Each with how the names of its tests begin; the slow ones last.
 GROUPS = {
     ends: ["reset."],
+    console: ["console.", "forge."],
     clocks: [f"{name}." for name in CLOCKS],
     ring3: ["ring3."],
     runner: ["rig."],
@@ -72,7 +77,7 @@ GROUPS = {
     cloud_13: ["linux-cloud-13."],
     generic_12: ["linux-generic-12."],
     boot: ["boot."],
-    tiny: [f"{name}." for name in TINY],
+    tiny: [*(f"{name}." for name in TINY), "console.", "forge.", "start-"],
 }
 
 
