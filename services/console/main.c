@@ -11,19 +11,27 @@
 #define COM1            0x3f8u
 #define TX_SIZE         4096u
 #define CLIENTS_MAX     4200u
-#define MESSAGES_A_TURN 8u         /* of one client, so that none starves another */
-#define INTERRUPT_TURNS 16u        /* of serving the chip in one go */
-#define RETRY_NS        1000000ull /* while bytes wait for the chip: 12 characters at 115200 */
+#define MESSAGES_A_TURN 8u                      /* of one client, so that none starves another */
+#define GUEST_BYTE_NS   (1000000000ull / 11520) /* of output: as a line of 115200 baud has it */
+#define GUEST_BURST_NS  (65536 * GUEST_BYTE_NS)
+#define INTERRUPT_TURNS 16u         /* of serving the chip in one go */
+#define RETRY_NS        20000000ull /* while bytes wait for the chip: its interrupt may be lost */
 #define KEY_INIT        0u
 #define KEY_IRQ         1u
 #define KEY_CLIENT      2u /* and above: address of the client */
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 struct client {
 	handle_t channel;
 	bool is_guest;
 	bool is_closed;  /* goes when its bytes are out */
 	bool is_waiting; /* in the wait set */
+	bool has_message;
 	bool wants_drain;
+	uint64_t paid_ns; /* until when its output is paid for: a guest's flood is not ours to carry
+			   */
 	struct client *next;
 	struct mux_source source;
 };
@@ -95,7 +103,7 @@ static void attach(handle_t channel, const char *name, size_t size)
 }
 
 /* One message; false: none waits, or there is no room for it now. */
-static bool serve_client(struct client *client)
+static bool serve_client(struct client *client, uint64_t now)
 {
 	static struct console_message message;
 	bool is_log;
@@ -113,6 +121,8 @@ static bool serve_client(struct client *client)
 		return false;
 	}
 	is_log = message.type == CONSOLE_LOG;
+	if (client->is_guest)
+		client->paid_ns = MAX(client->paid_ns, now) + message.size * GUEST_BYTE_NS;
 	if (message.type == CONSOLE_DRAIN) {
 		client->wants_drain = true;
 	} else if (is_log == client->source.is_log) {
@@ -154,20 +164,31 @@ static void drop_closed(void)
 	}
 }
 
-/* False if no client had a message. */
-static bool serve_clients(void)
+static bool is_over_budget(const struct client *client, uint64_t now)
+{
+	return client->paid_ns > now + GUEST_BURST_NS;
+}
+
+/* False if no client had a message. *deadline: when one that spent its budget has some again. */
+static bool serve_clients(uint64_t now, uint64_t *deadline)
 {
 	bool any = false;
 
+	*deadline = UINT64_MAX;
 	for (struct client *client = clients; client; client = client->next) {
+		for (unsigned i = 0; client->has_message && i < MESSAGES_A_TURN &&
+				     !is_over_budget(client, now) && serve_client(client, now);
+		     i++)
+			any = true;
+		client->has_message = false; /* if there is one more, the wait says so again */
 		if (client->is_closed)
 			continue;
-		for (unsigned i = 0; i < MESSAGES_A_TURN && serve_client(client); i++)
-			any = true;
 		/* A client whose queue is full waits in its channel until bytes have gone out. */
-		if (!client->is_closed)
-			set_waiting(client, MUX_PENDING_MAX - client->source.pending_size >=
+		set_waiting(client, !is_over_budget(client, now) &&
+					    MUX_PENDING_MAX - client->source.pending_size >=
 						    CONSOLE_BYTES_MAX + 16);
+		if (is_over_budget(client, now))
+			*deadline = MIN(*deadline, client->paid_ns - GUEST_BURST_NS);
 	}
 	return any;
 }
@@ -249,9 +270,29 @@ static void answer_drain(void)
 
 int main(int bootstrap);
 
-int main(int bootstrap)
+/* Waits until there is something to do, and takes in what init and the chip have. */
+static void wait(uint64_t deadline)
 {
 	uint64_t keys[64];
+	bool has_init = false, has_irq = false;
+	int64_t count = waitset_wait(set, keys, 64, deadline);
+
+	if (count < 0)
+		process_exit(2);
+	for (int64_t i = 0; i < count; i++) {
+		if (keys[i] >= KEY_CLIENT)
+			((struct client *)keys[i])->has_message = true;
+		has_init |= keys[i] == KEY_INIT;
+		has_irq |= keys[i] == KEY_IRQ;
+	}
+	if (has_init)
+		serve_init();
+	if (has_irq && event_take(irq_event) > 0)
+		serve_interrupt();
+}
+
+int main(int bootstrap)
+{
 
 	irq_event = (handle_t)event_create();
 	set = (handle_t)waitset_create();
@@ -260,10 +301,10 @@ int main(int bootstrap)
 	mux.emit = emit;
 	mux.room = room;
 	for (;;) {
-		bool had_messages = serve_clients();
-		uint64_t deadline;
+		uint64_t now = clock_ns(), budget, deadline;
+		bool had_messages = serve_clients(now, &budget);
 
-		deadline = mux_run(&mux, clock_ns());
+		deadline = MIN(mux_run(&mux, now), budget);
 		transmit();
 		answer_clients();
 		drop_closed();
@@ -271,11 +312,7 @@ int main(int bootstrap)
 			answer_drain();
 		/* Not by the interrupt alone: there are UARTs that lose one. */
 		if (wants_drain || tx_size || (!mux_is_empty(&mux) && deadline == UINT64_MAX))
-			deadline = clock_ns() + RETRY_NS;
-		if (waitset_wait(set, keys, 64, deadline) < 0)
-			process_exit(2);
-		serve_init();
-		if (event_take(irq_event) > 0)
-			serve_interrupt();
+			deadline = MIN(deadline, clock_ns() + RETRY_NS);
+		wait(deadline);
 	}
 }

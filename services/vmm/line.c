@@ -5,7 +5,7 @@
 #include "services/lib/syscall.h"
 
 #define GATHER_NS 2000000ull /* how long a part of a line waits for more */
-#define RETRY_NS  1000000ull /* a channel does not tell when it has room again */
+#define RETRY_NS  4000000ull /* a channel does not tell when it has room again */
 
 void line_init(struct line *line, handle_t channel)
 {
