@@ -21,22 +21,14 @@ static void set(struct vcpu *vcpu, enum hv_reg reg, uint64_t value)
 	hv->write(vcpu, hv->where[reg], value);
 }
 
-static unsigned attributes(struct vcpu *vcpu, unsigned segment)
-{
-	struct abi_segment_state s;
-
-	hv->get_segment(vcpu, segment, &s);
-	return s.attributes;
-}
-
 unsigned arch_vcpu_cpl(struct vcpu *vcpu)
 {
-	return attributes(vcpu, ABI_SS) >> 5 & 3;
+	return hv->attributes(vcpu, ABI_SS) >> 5 & 3;
 }
 
 bool arch_vcpu_is_long(struct vcpu *vcpu)
 {
-	return get(vcpu, HV_EFER) & EFER_LMA && attributes(vcpu, ABI_CS) & ATTRIBUTE_L;
+	return get(vcpu, HV_EFER) & EFER_LMA && hv->attributes(vcpu, ABI_CS) & ATTRIBUTE_L;
 }
 
 void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
@@ -73,35 +65,16 @@ void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 		mode_changed(vcpu);
 }
 
-/* struct abi_cpu has GDTR and IDTR behind the segments, with the same layout. */
-static struct abi_segment_state *segment(const struct abi_cpu *cpu, unsigned i)
-{
-	_Static_assert(offsetof(struct abi_cpu, gdtr) == offsetof(struct abi_cpu, segment) +
-								 HV_GDTR * sizeof(cpu->segment[0]),
-		       "GDTR is the next segment");
-	return (struct abi_segment_state *)((char *)cpu + offsetof(struct abi_cpu, segment)) + i;
-}
-
 void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
 {
-	cpu->rip = get(vcpu, HV_RIP);
-	cpu->rflags = get(vcpu, HV_RFLAGS);
-	cpu->cr0 = hv->vcpu_cr(vcpu, 0);
-	cpu->cr2 = hv->vcpu_cr(vcpu, 2);
-	cpu->cr3 = hv->vcpu_cr(vcpu, 3);
-	cpu->cr4 = hv->vcpu_cr(vcpu, 4);
-	cpu->efer = get(vcpu, HV_EFER);
-	for (unsigned i = 0; i <= ABI_GS; i++)
-		hv->get_segment(vcpu, i, &cpu->segment[i]);
+	hv->get(vcpu, cpu, ABI_GS + 1);
 }
 
 void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
 {
-	arch_vcpu_get_emulation(vcpu, cpu);
+	hv->get(vcpu, cpu, HV_SEGMENT_COUNT);
 	cpu->dr6 = hv->where[HV_DR6] ? get(vcpu, HV_DR6) : read_dr6();
 	cpu->dr7 = get(vcpu, HV_DR7);
-	for (unsigned i = ABI_LDTR; i < HV_SEGMENT_COUNT; i++)
-		hv->get_segment(vcpu, i, segment(cpu, i));
 }
 
 static bool efer_is_valid(uint64_t efer)
@@ -132,7 +105,7 @@ int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
 		write_dr6(dr6);
 	set(vcpu, HV_DR7, (uint32_t)cpu->dr7 | DR7_FIXED);
 	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++)
-		hv->set_segment(vcpu, i, segment(cpu, i));
+		hv->set_segment(vcpu, i, hv_segment(cpu, i));
 	hv->vcpu_settle(vcpu);
 	mode_changed(vcpu);
 	return 0;

@@ -61,7 +61,9 @@ struct hv_ops {
 	void (*vcpu_settle)(struct vcpu *vcpu); /* between two instructions, nothing pending */
 	uint64_t (*read)(struct vcpu *vcpu, uint16_t where);
 	void (*write)(struct vcpu *vcpu, uint16_t where, uint64_t value);
-	void (*get_segment)(struct vcpu *vcpu, unsigned i, struct abi_segment_state *s);
+	/* All but debug registers, up to the first `segments` of the segments. */
+	void (*get)(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments);
+	unsigned (*attributes)(struct vcpu *vcpu, unsigned segment); /* as in abi_segment_state */
 	void (*set_segment)(struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s);
 	void (*set_cr)(struct vcpu *vcpu, unsigned nr, uint64_t value);
 	/* After writes of CR0, CR3, CR4, EFER: does what the CPU itself does then. */
@@ -90,6 +92,15 @@ void hv_init(void);
 void hv_exit(void); /* this core can be reset then */
 /* The core's registers are nobody's then. */
 void hv_unload(void);
+
+/* struct abi_cpu has GDTR and IDTR behind the segments, with the same layout. */
+static inline struct abi_segment_state *hv_segment(const struct abi_cpu *cpu, unsigned i)
+{
+	_Static_assert(offsetof(struct abi_cpu, gdtr) == offsetof(struct abi_cpu, segment) +
+								 HV_GDTR * sizeof(cpu->segment[0]),
+		       "GDTR is the next segment");
+	return (struct abi_segment_state *)((char *)cpu + offsetof(struct abi_cpu, segment)) + i;
+}
 
 /* Of an exit that cut an event's delivery short. */
 static inline struct vm_event hv_event(uint32_t info, uint32_t error)

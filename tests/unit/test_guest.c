@@ -36,10 +36,24 @@ static void fake_write(struct vcpu *of, uint16_t where, uint64_t value)
 	block[where] = value;
 }
 
-static void fake_get_segment(struct vcpu *of, unsigned i, struct abi_segment_state *s)
+static void fake_get(struct vcpu *of, struct abi_cpu *cpu, unsigned count)
 {
 	CHECK(of == &vcpu);
-	*s = segments[i];
+	cpu->rip = block[RIP];
+	cpu->rflags = block[RFLAGS];
+	cpu->cr0 = cr[0];
+	cpu->cr2 = cr[2];
+	cpu->cr3 = cr[3];
+	cpu->cr4 = cr[4];
+	cpu->efer = block[EFER];
+	for (unsigned i = 0; i < count; i++)
+		*hv_segment(cpu, i) = segments[i];
+}
+
+static unsigned fake_attributes(struct vcpu *of, unsigned segment)
+{
+	CHECK(of == &vcpu);
+	return segments[segment].attributes;
 }
 
 static void fake_set_segment(struct vcpu *of, unsigned i, const struct abi_segment_state *s)
@@ -106,7 +120,8 @@ static const struct hv_ops ops = {
 		  [HV_TSC_OFFSET] = TSC_OFFSET},
 	.read = fake_read,
 	.write = fake_write,
-	.get_segment = fake_get_segment,
+	.get = fake_get,
+	.attributes = fake_attributes,
 	.set_segment = fake_set_segment,
 	.vcpu_cr = fake_cr,
 	.set_cr = fake_set_cr,

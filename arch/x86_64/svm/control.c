@@ -125,24 +125,42 @@ static void svm_mode_changed(struct vcpu *vcpu, bool is_long)
 
 static struct vmcb_segment *segment(struct vmcb *vmcb, unsigned i)
 {
-	struct vmcb_segment *system[] = {&vmcb->ldtr, &vmcb->tr, &vmcb->gdtr, &vmcb->idtr};
+	static const uint16_t system[] = {AT(ldtr), AT(tr), AT(gdtr), AT(idtr)};
 
-	return i <= ABI_GS ? &vmcb->segment[i] : system[i - ABI_LDTR];
+	return i <= ABI_GS ? &vmcb->segment[i]
+			   : (struct vmcb_segment *)((char *)vmcb + system[i - ABI_LDTR]);
 }
 
 /* VT-x keeps CPL in SS.DPL, and so does the neutral state; here the two may differ. */
-static void svm_get_segment(struct vcpu *vcpu, unsigned i, struct abi_segment_state *s)
+static unsigned svm_attributes(struct vcpu *vcpu, unsigned i)
 {
 	struct vmcb *vmcb = svm_vmcb(vcpu);
-	const struct vmcb_segment *from = segment(vmcb, i);
+	unsigned attributes = segment(vmcb, i)->attributes & 0xfff;
 
-	*s = (struct abi_segment_state){.base = from->base, .limit = from->limit};
-	if (i >= HV_GDTR)
-		return;
-	s->selector = from->selector;
-	s->attributes = from->attributes & 0xfff;
-	if (i == ABI_SS)
-		s->attributes = (uint16_t)((s->attributes & ~0x60u) | (unsigned)vmcb->cpl << 5);
+	return i == ABI_SS ? (attributes & ~0x60u) | (unsigned)vmcb->cpl << 5 : attributes;
+}
+
+static void svm_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
+{
+	struct vmcb *vmcb = svm_vmcb(vcpu);
+
+	cpu->rip = vmcb->rip;
+	cpu->rflags = vmcb->rflags;
+	cpu->cr0 = vmcb->cr0;
+	cpu->cr2 = vmcb->cr2;
+	cpu->cr3 = vmcb->cr3;
+	cpu->cr4 = vmcb->cr4;
+	cpu->efer = vmcb->efer & ~EFER_SVME;
+	for (unsigned i = 0; i < segments; i++) {
+		const struct vmcb_segment *from = segment(vmcb, i);
+		struct abi_segment_state *s = hv_segment(cpu, i);
+
+		s->base = from->base;
+		s->limit = from->limit;
+		s->selector = i < HV_GDTR ? from->selector : 0;
+		s->attributes = i < HV_GDTR ? from->attributes & 0xfff : 0;
+	}
+	cpu->segment[ABI_SS].attributes = (uint16_t)svm_attributes(vcpu, ABI_SS);
 }
 
 static void svm_set_segment(struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s)
@@ -336,7 +354,8 @@ const struct hv_ops svm_ops = {
 	.vcpu_load = svm_vcpu_load,
 	.read = svm_read,
 	.write = svm_write,
-	.get_segment = svm_get_segment,
+	.get = svm_get,
+	.attributes = svm_attributes,
 	.set_segment = svm_set_segment,
 	.set_cr = svm_set_cr,
 	.mode_changed = svm_mode_changed,

@@ -241,20 +241,35 @@ static void vmx_mode_changed(struct vcpu *vcpu, bool is_long)
 	invvpid(INV_ONE, (uint16_t)vmx->arch.tag, 0);
 }
 
-static void vmx_get_segment(UNUSED struct vcpu *vcpu, unsigned i, struct abi_segment_state *s)
+static unsigned vmx_attributes(UNUSED struct vcpu *vcpu, unsigned segment)
 {
-	uint32_t rights = RIGHTS_UNUSABLE;
+	uint32_t rights = (uint32_t)vmread(VMCS_GUEST_RIGHTS + 2 * segment);
 
-	s->base = vmread(VMCS_GUEST_BASE + 2 * i);
-	s->limit = (uint32_t)vmread(VMCS_GUEST_LIMIT + 2 * i);
-	s->selector = 0;
-	if (i < HV_GDTR) {
-		rights = (uint32_t)vmread(VMCS_GUEST_RIGHTS + 2 * i);
+	return ((rights & 0xff) | (rights >> 4 & 0xf00)) &
+	       (rights & RIGHTS_UNUSABLE ? ~RIGHTS_PRESENT : ~0u);
+}
+
+static void vmx_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
+{
+	cpu->rip = vmread(VMCS_GUEST_RIP);
+	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
+	cpu->cr0 = vmx_vcpu_cr(vcpu, 0);
+	cpu->cr2 = vmx_vcpu_cr(vcpu, 2);
+	cpu->cr3 = vmx_vcpu_cr(vcpu, 3);
+	cpu->cr4 = vmx_vcpu_cr(vcpu, 4);
+	cpu->efer = vmread(VMCS_GUEST_EFER);
+	for (unsigned i = 0; i < segments; i++) {
+		struct abi_segment_state *s = hv_segment(cpu, i);
+
+		s->base = vmread(VMCS_GUEST_BASE + 2 * i);
+		s->limit = (uint32_t)vmread(VMCS_GUEST_LIMIT + 2 * i);
+		s->selector = 0;
+		s->attributes = 0;
+		if (i >= HV_GDTR)
+			continue;
 		s->selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR + 2 * i);
+		s->attributes = (uint16_t)vmx_attributes(vcpu, i);
 	}
-	s->attributes = (uint16_t)((rights & 0xff) | (rights >> 4 & 0xf00));
-	if (rights & RIGHTS_UNUSABLE)
-		s->attributes &= ~RIGHTS_PRESENT;
 }
 
 static void vmx_set_segment(UNUSED struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s)
@@ -373,7 +388,8 @@ const struct hv_ops vmx_ops = {
 	.vcpu_load = vmx_vcpu_load,
 	.read = vmx_read,
 	.write = vmx_write,
-	.get_segment = vmx_get_segment,
+	.get = vmx_get,
+	.attributes = vmx_attributes,
 	.set_segment = vmx_set_segment,
 	.set_cr = vmx_set_cr,
 	.mode_changed = vmx_mode_changed,
