@@ -141,10 +141,8 @@ void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu);
  * refuses (SDM vol 3, "Checks on the Guest State Area") ends the VM at the next entry. */
 int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu);
 unsigned arch_vcpu_cpl(struct vcpu *vcpu);
-bool arch_vcpu_is_long(struct vcpu *vcpu); /* runs 64-bit code now: CS.L in long mode */
-/* Control registers as the guest sees them; the caller has checked the value. nr 0, 2, 3, 4. */
-uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr);
-void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value);
+bool arch_vcpu_has_xsave_on(struct vcpu *vcpu); /* CR4.OSXSAVE */
+void arch_vcpu_set_cr2(struct vcpu *vcpu, uint64_t value);
 /* MSRs that the control block or the CPU holds for the guest, which reaches them without an exit,
    but EFER. false = not one of these; or the CPU would refuse the value. */
 bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value);

@@ -8,7 +8,6 @@ enum reg { EAX, EBX, ECX, EDX };
 #define LEAF_OPS      0x40000100u /* the counting build only: counter ECX in EDX:EAX */
 #define OPS_SIGNATURE 0x2173706fu /* "ops!", in EBX */
 #define ECX1_OSXSAVE  (1u << 27)
-#define CR4_OSXSAVE   (1ull << 18)
 
 /* vmm may write the table at any time: its own guest reads what is there. */
 static const uint32_t *find(const struct abi_cpuid *table, uint32_t leaf, uint32_t subleaf)
@@ -50,7 +49,7 @@ void cpuid_answer(struct vcpu *vcpu)
 		answer_ops(gpr, subleaf);
 	/* What its own control registers enable, and the part that any subleaf of a topology has.
 	 */
-	if (leaf == 1 && arch_vcpu_cr(vcpu, 4) & CR4_OSXSAVE) {
+	if (leaf == 1 && arch_vcpu_has_xsave_on(vcpu)) {
 		gpr[ABI_RCX] |= ECX1_OSXSAVE;
 	} else if (leaf == 0xd && subleaf == 0) {
 		gpr[ABI_RBX] = arch_fpu_size(arch_vcpu_xcr0(vcpu));
@@ -78,62 +77,6 @@ uint64_t cpuid_cr4_allowed(void)
 			bits |= 1ull << rows[i].cr4_bit;
 	}
 	return bits;
-}
-
-#define CR0_PE    (1ull << 0)
-#define CR0_NW    (1ull << 29)
-#define CR0_CD    (1ull << 30)
-#define CR0_PG    (1ull << 31)
-#define CR4_PAE   (1ull << 5)
-#define CR4_PCIDE (1ull << 17)
-#define EFER      0xc0000080u
-#define EFER_LME  (1ull << 8)
-#define EFER_LMA  (1ull << 10)
-
-static bool cr0_is_valid(struct vcpu *vcpu, uint64_t value)
-{
-	uint64_t cr4 = arch_vcpu_cr(vcpu, 4);
-	uint64_t efer = 0;
-
-	if (value >> 32 || (value & CR0_PG && !(value & CR0_PE)) ||
-	    (value & CR0_NW && !(value & CR0_CD)))
-		return false;
-	if ((arch_vcpu_cr(vcpu, 0) ^ value) & CR0_PG) {
-		arch_vcpu_msr_get(vcpu, EFER, &efer);
-		if (value & CR0_PG)
-			return !(efer & EFER_LME) || (cr4 & CR4_PAE);
-		return !arch_vcpu_is_long(vcpu) && !(cr4 & CR4_PCIDE);
-	}
-	return true;
-}
-
-static bool cr4_is_valid(struct vcpu *vcpu, uint64_t value)
-{
-	uint64_t old = arch_vcpu_cr(vcpu, 4);
-	uint64_t efer = 0;
-
-	if (value & ~cpuid_cr4_allowed())
-		return false;
-	arch_vcpu_msr_get(vcpu, EFER, &efer);
-	if (efer & EFER_LMA && !(value & CR4_PAE))
-		return false;
-	if (value & CR4_PCIDE && !(old & CR4_PCIDE))
-		return efer & EFER_LMA && !(arch_vcpu_cr(vcpu, 3) & 0xfff);
-	return true;
-}
-
-bool cpuid_cr_is_valid(struct vcpu *vcpu, unsigned nr, uint64_t value)
-{
-	switch (nr) {
-	case 0:
-		return cr0_is_valid(vcpu, value);
-	case 4:
-		return cr4_is_valid(vcpu, value);
-	case 8:
-		return value <= 15;
-	default:
-		return true;
-	}
 }
 
 uint64_t cpuid_xcr0_allowed(void)

@@ -5,8 +5,6 @@
 
 /* Answers CPUID for RAX and RCX in the vCPU's page. */
 void cpuid_answer(struct vcpu *vcpu);
-/* SDM vol 3, "Control Registers": false = the write gets #GP. nr: 0, 3, 4, 8. */
-bool cpuid_cr_is_valid(struct vcpu *vcpu, unsigned nr, uint64_t value);
 /* Components of the state that guests may have, and which of their combinations are valid. */
 uint64_t cpuid_xcr0_allowed(void);
 bool cpuid_xcr0_is_valid(uint64_t value);

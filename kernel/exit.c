@@ -87,29 +87,10 @@ static enum exit_action on_wrmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 		       : EXIT_TO_VMM;
 }
 
-static enum exit_action on_cr(struct vcpu *vcpu, struct vm_exit *exit)
+/* What the guest's instruction needs has been done for it: it runs again. */
+static enum exit_action on_cr(UNUSED struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	uint64_t *gpr = &vcpu->page->gpr[exit->cr.gpr & 15];
-	uint64_t value;
-
-	if (!exit->cr.is_write) {
-		*gpr = exit->cr.nr == 8 ? *vlapic_reg(vcpu, VLAPIC_TPR) >> 4
-					: arch_vcpu_cr(vcpu, exit->cr.nr);
-		return EXIT_NEXT_INSN;
-	}
-	if (exit->cr.is_clts)
-		value = arch_vcpu_cr(vcpu, 0) & ~8ull;
-	else if (exit->cr.is_lmsw) /* SDM vol 2, LMSW: sets PE to TS, cannot clear PE */
-		value = (arch_vcpu_cr(vcpu, 0) & ~0xeull) | (exit->cr.source & 0xfu);
-	else
-		value = arch_vcpu_is_long(vcpu) ? *gpr : (uint32_t)*gpr;
-	if (!cpuid_cr_is_valid(vcpu, exit->cr.nr, value))
-		return inject(vcpu, VECTOR_GP, 0);
-	if (exit->cr.nr == 8)
-		vlapic_write(vcpu, VLAPIC_TPR, value << 4);
-	else
-		arch_vcpu_set_cr(vcpu, exit->cr.nr, value);
-	return EXIT_NEXT_INSN;
+	return EXIT_SAME_INSN;
 }
 
 static enum exit_action on_xsetbv(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
@@ -290,7 +271,7 @@ void exit_take_page(struct vcpu *vcpu)
 
 		inject(vcpu, vector, page->exception_error);
 		if (vector == VECTOR_PF)
-			arch_vcpu_set_cr(vcpu, 2, page->exception_address);
+			arch_vcpu_set_cr2(vcpu, page->exception_address);
 	} else if (page->inject_vector) {
 		vcpu->event = (struct vm_event){
 			.is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = page->inject_vector};

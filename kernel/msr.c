@@ -8,21 +8,6 @@
 #define TSC_DEADLINE 0x6e0u
 #define X2APIC       0x800u
 #define X2APIC_COUNT 0x40u
-#define EFER         0xc0000080u
-
-#define EFER_LME (1ull << 8)
-#define EFER_LMA (1ull << 10)
-
-/* SDM vol 3, "Initializing IA-32e Mode": LME cannot change while paging is on; LMA is the CPU's. */
-static bool write_efer(struct vcpu *vcpu, uint64_t value)
-{
-	uint64_t old = 0;
-
-	arch_vcpu_msr_get(vcpu, EFER, &old);
-	if ((value ^ old) & EFER_LME && arch_vcpu_cr(vcpu, 0) >> 31 & 1)
-		return false;
-	return arch_vcpu_msr_set(vcpu, EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
-}
 
 bool msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 {
@@ -48,8 +33,6 @@ bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 		return vlapic_set_base(vcpu, value);
 	case TSC_DEADLINE:
 		return vlapic_set_tsc_deadline(vcpu, value);
-	case EFER:
-		return write_efer(vcpu, value);
 	default:
 		return arch_vcpu_msr_set(vcpu, index, value);
 	}

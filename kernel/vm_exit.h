@@ -17,11 +17,6 @@ struct vm_exit {
 			uint8_t access; /* PT_READ, PT_WRITE or PT_EXEC */
 		} stage2;
 		struct {
-			uint8_t nr, is_write, gpr; /* CR0, CR3, CR4, CR8; gpr: enum abi_gpr */
-			uint8_t is_clts, is_lmsw;  /* then `source` is LMSW's operand */
-			uint16_t source;
-		} cr;
-		struct {
 			uint8_t vector;
 			uint32_t error; /* of a vector that has one */
 		} exception;

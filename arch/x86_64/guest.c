@@ -26,14 +26,14 @@ unsigned arch_vcpu_cpl(struct vcpu *vcpu)
 	return hv->attributes(vcpu, ABI_SS) >> 5 & 3;
 }
 
-bool arch_vcpu_is_long(struct vcpu *vcpu)
+bool hv_is_long(struct vcpu *vcpu)
 {
 	return get(vcpu, HV_EFER) & EFER_LMA && hv->attributes(vcpu, ABI_CS) & ATTRIBUTE_L;
 }
 
 void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
 {
-	set(vcpu, HV_RIP, arch_vcpu_is_long(vcpu) ? rip : (uint32_t)rip);
+	set(vcpu, HV_RIP, hv_is_long(vcpu) ? rip : (uint32_t)rip);
 	hv->end_instruction(vcpu);
 }
 
@@ -52,17 +52,15 @@ void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 static void mode_changed(struct vcpu *vcpu)
 {
 	uint64_t efer = get(vcpu, HV_EFER);
-	bool is_long = efer & EFER_LME && hv->vcpu_cr(vcpu, 0) & CR0_PG;
+	bool is_long = efer & EFER_LME && hv->cr(vcpu, 0) & CR0_PG;
 
 	set(vcpu, HV_EFER, is_long ? efer | EFER_LMA : efer & ~EFER_LMA);
 	hv->mode_changed(vcpu, is_long);
 }
 
-void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
+void arch_vcpu_set_cr2(struct vcpu *vcpu, uint64_t value)
 {
-	hv->set_cr(vcpu, nr, value);
-	if (nr != 2)
-		mode_changed(vcpu);
+	hv->set_cr(vcpu, 2, value);
 }
 
 void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
@@ -123,13 +121,14 @@ static bool pat_is_valid(uint64_t pat)
 }
 
 /* Whether WRMSR takes the value: ring 0 may have to do just that. */
-static bool msr_is_valid(uint32_t index, uint64_t value)
+static bool msr_is_valid(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	switch (index) {
 	case IA32_PAT:
 		return pat_is_valid(value);
-	case IA32_EFER:
-		return efer_is_valid(value);
+	case IA32_EFER: /* LME cannot change while paging is on; LMA is the CPU's */
+		return efer_is_valid(value) &&
+		       !((value ^ get(vcpu, HV_EFER)) & EFER_LME && hv->cr(vcpu, 0) & CR0_PG);
 	case IA32_STAR:
 		return true;
 	case IA32_FMASK:
@@ -163,7 +162,7 @@ bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
 	const struct hv_msr *msr = find_msr(index);
 
-	if (!msr || !msr_is_valid(index, value))
+	if (!msr || !msr_is_valid(vcpu, index, value))
 		return false;
 	if (msr->where)
 		hv->write(vcpu, msr->where, value);
@@ -181,7 +180,7 @@ void arch_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
 	uint32_t info = EVENT_VALID | (uint32_t)event->type << 8 | event->vector;
 
 	/* Real mode pushes no error code, and VT-x refuses one. */
-	if (event->has_error && hv->vcpu_cr(vcpu, 0) & CR0_PE)
+	if (event->has_error && hv->cr(vcpu, 0) & CR0_PE)
 		info |= EVENT_ERROR;
 	hv->inject(vcpu, event, info);
 }
@@ -208,9 +207,9 @@ void arch_vcpu_skip(struct vcpu *vcpu, unsigned length)
 	hv->vcpu_skip(vcpu, length);
 }
 
-uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr)
+bool arch_vcpu_has_xsave_on(struct vcpu *vcpu)
 {
-	return hv->vcpu_cr(vcpu, nr);
+	return get(vcpu, HV_CR4) & CR4_OSXSAVE;
 }
 
 void arch_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)

@@ -14,7 +14,7 @@
 #define EVENT_TYPE(info) ((info) >> 8 & 7u)
 
 /* Registers that are one field of the control block. */
-enum hv_reg { HV_RIP, HV_RFLAGS, HV_EFER, HV_DR6, HV_DR7, HV_TSC_OFFSET, HV_REG_COUNT };
+enum hv_reg { HV_RIP, HV_RFLAGS, HV_CR4, HV_EFER, HV_DR6, HV_DR7, HV_TSC_OFFSET, HV_REG_COUNT };
 
 /* Behind enum abi_segment: base and limit alone. */
 #define HV_GDTR          ABI_SEGMENT_COUNT
@@ -65,6 +65,7 @@ struct hv_ops {
 	void (*get)(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments);
 	unsigned (*attributes)(struct vcpu *vcpu, unsigned segment); /* as in abi_segment_state */
 	void (*set_segment)(struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s);
+	uint64_t (*cr)(struct vcpu *vcpu, unsigned nr);
 	void (*set_cr)(struct vcpu *vcpu, unsigned nr, uint64_t value);
 	/* After writes of CR0, CR3, CR4, EFER: does what the CPU itself does then. */
 	void (*mode_changed)(struct vcpu *vcpu, bool is_long);
@@ -76,7 +77,6 @@ struct hv_ops {
 	/* As kernel/arch.h has them with "arch_" before the name. */
 	void (*vcpu_enter)(struct vcpu *vcpu, struct vm_exit *exit);
 	void (*vcpu_skip)(struct vcpu *vcpu, unsigned length);
-	uint64_t (*vcpu_cr)(struct vcpu *vcpu, unsigned nr);
 	void (*vcpu_want_interrupt)(struct vcpu *vcpu, unsigned class);
 	void (*vcpu_want_nmi)(struct vcpu *vcpu);
 	void (*vcpu_flush_tlb)(struct vcpu *vcpu);
@@ -92,6 +92,7 @@ void hv_init(void);
 void hv_exit(void); /* this core can be reset then */
 /* The core's registers are nobody's then. */
 void hv_unload(void);
+bool hv_is_long(struct vcpu *vcpu); /* runs 64-bit code now: CS.L in long mode */
 
 /* struct abi_cpu has GDTR and IDTR behind the segments, with the same layout. */
 static inline struct abi_segment_state *hv_segment(const struct abi_cpu *cpu, unsigned i)

@@ -157,37 +157,14 @@ unsigned arch_vcpu_cpl(struct vcpu *vcpu)
 	return vcpu->arch->cpl;
 }
 
-bool arch_vcpu_is_long(struct vcpu *vcpu)
+bool arch_vcpu_has_xsave_on(struct vcpu *vcpu)
 {
-	return vcpu->arch->is_long;
+	return vcpu->arch->cpu.cr4 >> 18 & 1;
 }
 
-static uint64_t *cr(struct vcpu *vcpu, unsigned nr)
+void arch_vcpu_set_cr2(struct vcpu *vcpu, uint64_t value)
 {
-	struct abi_cpu *cpu = &vcpu->arch->cpu;
-
-	switch (nr) {
-	case 0:
-		return &cpu->cr0;
-	case 2:
-		return &cpu->cr2;
-	case 3:
-		return &cpu->cr3;
-	case 4:
-		return &cpu->cr4;
-	default:
-		abort();
-	}
-}
-
-uint64_t arch_vcpu_cr(struct vcpu *vcpu, unsigned nr)
-{
-	return *cr(vcpu, nr);
-}
-
-void arch_vcpu_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
-{
-	*cr(vcpu, nr) = value;
+	vcpu->arch->cpu.cr2 = value;
 }
 
 static uint64_t *msr(struct vcpu *vcpu, uint32_t index)

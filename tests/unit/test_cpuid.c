@@ -9,12 +9,7 @@
 enum reg { EAX, EBX, ECX, EDX };
 
 #define BIT(n)   (1u << (n))
-#define CR0_PE   (1ull << 0)
-#define CR0_PG   (1ull << 31)
-#define PAE      (1ull << 5)
 #define PCIDE    (1ull << 17)
-#define LME      (1ull << 8)
-#define LMA      (1ull << 10)
 #define ALL_XCR0 0xe7ull
 
 static struct vcpu *vcpu;
@@ -304,94 +299,14 @@ TEST(without_avx_state_there_are_no_avx_features)
 
 /* ---- control registers ---- */
 
-static bool cr(unsigned nr, uint64_t value)
-{
-	return cpuid_cr_is_valid(vcpu, nr, value);
-}
-
-static void set_mode(uint64_t cr0, uint64_t cr4, uint64_t efer)
-{
-	vcpu->arch->cpu.cr0 = cr0;
-	vcpu->arch->cpu.cr4 = cr4;
-	vcpu->arch->msrs[0] = efer;
-}
-
-TEST(cr0_needs_pe_for_pg_and_cd_for_nw)
-{
-	start(fake_cpuid_haswell);
-	CHECK(cr(0, 0x60000010) && cr(0, 0x11) && cr(0, CR0_PG | CR0_PE) && cr(0, 0x40000010));
-	CHECK(!cr(0, CR0_PG));
-	CHECK(!cr(0, 0x20000000));
-	for (unsigned bit = 32; bit < 64; bit++)
-		CHECK(!cr(0, 1ull << bit | 0x11));
-}
-
-TEST(long_mode_starts_with_pae_alone)
-{
-	start(fake_cpuid_haswell);
-	set_mode(CR0_PE, 0, LME);
-	CHECK(!cr(0, CR0_PG | CR0_PE));
-	set_mode(CR0_PE, PAE, LME);
-	CHECK(cr(0, CR0_PG | CR0_PE));
-}
-
-TEST(paging_cannot_end_in_64_bit_mode_or_with_pcids)
-{
-	start(fake_cpuid_haswell);
-	set_mode(CR0_PE | CR0_PG, PAE, LME | LMA);
-	vcpu->arch->is_long = true;
-	CHECK(!cr(0, CR0_PE));
-	vcpu->arch->is_long = false;
-	CHECK(cr(0, CR0_PE));
-	set_mode(CR0_PE | CR0_PG, PAE | PCIDE, LME | LMA);
-	CHECK(!cr(0, CR0_PE));
-	CHECK(cr(0, CR0_PE | CR0_PG | 0x10000));
-}
-
 TEST(cr4_has_the_bits_of_the_features)
 {
-	uint64_t allowed = 0;
-
 	start(fake_cpuid_haswell);
-	for (unsigned bit = 0; bit < 64; bit++)
-		if (bit != 17 && cr(4, 1ull << bit)) /* PCIDE has its own conditions */
-			allowed |= 1ull << bit;
-	/* VME to OSXMMEXCPT, FSGSBASE, OSXSAVE, SMEP; not UMIP, SMAP (Haswell has none), LA57,
-	 * VMXE, SMXE, PKE, CET. */
-	CHECK_EQ(allowed, 0x7ff | 1 << 16 | 1 << 18 | 1 << 20);
-	CHECK_EQ(cpuid_cr4_allowed(), allowed | PCIDE);
+	/* VME to OSXMMEXCPT, FSGSBASE, PCIDE, OSXSAVE, SMEP; not UMIP, SMAP (Haswell has none),
+	 * LA57, VMXE, SMXE, PKE, CET. */
+	CHECK_EQ(cpuid_cr4_allowed(), 0x7ff | 7 << 16 | 1 << 20);
 	start(everything);
 	CHECK_EQ(cpuid_cr4_allowed(), 0x7ff | 1 << 11 | 7 << 16 | 3 << 20);
-}
-
-TEST(pae_stays_in_long_mode)
-{
-	start(fake_cpuid_haswell);
-	set_mode(CR0_PE | CR0_PG, PAE, LME | LMA);
-	CHECK(!cr(4, 0));
-	CHECK(cr(4, PAE | 0x80));
-	set_mode(CR0_PE, PAE, LME);
-	CHECK(cr(4, 0));
-}
-
-TEST(pcids_start_in_long_mode_with_pcid_0)
-{
-	start(fake_cpuid_haswell);
-	set_mode(CR0_PE | CR0_PG, PAE, 0);
-	CHECK(!cr(4, PAE | PCIDE));
-	set_mode(CR0_PE | CR0_PG, PAE, LME | LMA);
-	CHECK(cr(4, PAE | PCIDE));
-	vcpu->arch->cpu.cr3 = 0x1005;
-	CHECK(!cr(4, PAE | PCIDE));
-	set_mode(CR0_PE | CR0_PG, PAE | PCIDE, LME | LMA);
-	CHECK(cr(4, PAE | PCIDE | 0x80)); /* they were on already */
-	CHECK(cr(4, PAE));
-}
-
-TEST(cr8_has_four_bits)
-{
-	start(fake_cpuid_haswell);
-	CHECK(cr(8, 15) && !cr(8, 16) && !cr(8, 1ull << 63));
 }
 
 TEST(xcr0_has_the_combinations_of_the_sdm)
@@ -427,13 +342,7 @@ int main(void)
 	RUN(xsave_sizes_follow_xcr0);
 	RUN(components_that_the_guest_cannot_have_are_not_told);
 	RUN(without_avx_state_there_are_no_avx_features);
-	RUN(cr0_needs_pe_for_pg_and_cd_for_nw);
-	RUN(long_mode_starts_with_pae_alone);
-	RUN(paging_cannot_end_in_64_bit_mode_or_with_pcids);
 	RUN(cr4_has_the_bits_of_the_features);
-	RUN(pae_stays_in_long_mode);
-	RUN(pcids_start_in_long_mode_with_pcid_0);
-	RUN(cr8_has_four_bits);
 	RUN(xcr0_has_the_combinations_of_the_sdm);
 	return unit_end();
 }

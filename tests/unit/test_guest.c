@@ -8,7 +8,7 @@
 
 #define CR4_BITS (CR4_PAE | CR4_PGE)
 
-enum { RIP = 1, RFLAGS, EFER, DR6, DR7, TSC_OFFSET, MSR, PLACES = MSR + HV_MSR_COUNT };
+enum { RIP = 1, RFLAGS, CR4, EFER, DR6, DR7, TSC_OFFSET, MSR, PLACES = MSR + HV_MSR_COUNT };
 
 static uint64_t block[PLACES], cr[5];
 static struct abi_segment_state segments[HV_SEGMENT_COUNT];
@@ -114,6 +114,7 @@ static const struct hv_ops ops = {
 	.msrs = msrs,
 	.where = {[HV_RIP] = RIP,
 		  [HV_RFLAGS] = RFLAGS,
+		  [HV_CR4] = CR4,
 		  [HV_EFER] = EFER,
 		  [HV_DR6] = DR6,
 		  [HV_DR7] = DR7,
@@ -123,7 +124,7 @@ static const struct hv_ops ops = {
 	.get = fake_get,
 	.attributes = fake_attributes,
 	.set_segment = fake_set_segment,
-	.vcpu_cr = fake_cr,
+	.cr = fake_cr,
 	.set_cr = fake_set_cr,
 	.mode_changed = fake_mode_changed,
 	.vcpu_settle = fake_end,
@@ -167,7 +168,7 @@ TEST(a_state_comes_back_as_it_was_set)
 	CHECK_EQ(segments[HV_GDTR].base, 0x5000);
 	CHECK_EQ(segments[HV_GDTR + 1].limit, 0xfff);
 	CHECK_EQ(arch_vcpu_cpl(&vcpu), 0);
-	CHECK(arch_vcpu_is_long(&vcpu));
+	CHECK(hv_is_long(&vcpu));
 	segments[ABI_SS].attributes |= 0x60;
 	CHECK_EQ(arch_vcpu_cpl(&vcpu), 3);
 }
@@ -206,16 +207,33 @@ TEST(debug_registers_keep_their_fixed_bits)
 
 TEST(long_mode_follows_paging)
 {
-	block[EFER] = EFER_LME;
-	arch_vcpu_set_cr(&vcpu, 0, CR0_PE | CR0_PG);
+	struct abi_cpu cpu = long_state();
+
+	cpu.efer = EFER_LME;
+	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), 0);
 	CHECK(is_long && block[EFER] == (EFER_LME | EFER_LMA));
-	arch_vcpu_set_cr(&vcpu, 0, CR0_PE);
+	cpu.cr0 = CR0_PE;
+	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), 0);
 	CHECK(!is_long && block[EFER] == EFER_LME);
-	arch_vcpu_set_cr(&vcpu, 2, 5);
-	CHECK_EQ(mode_changes, 2);
-	cr[0] = CR0_PE | CR0_PG;
+	CHECK(arch_vcpu_msr_set(&vcpu, IA32_EFER, 0));
+	CHECK(arch_vcpu_msr_set(&vcpu, IA32_EFER, EFER_LME | EFER_LMA));
+	CHECK(!is_long && block[EFER] == EFER_LME);
+}
+
+TEST(lme_stays_while_paging_is_on)
+{
+	struct abi_cpu cpu = long_state();
+
+	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), 0);
+	CHECK(!arch_vcpu_msr_set(&vcpu, IA32_EFER, 0));
+	CHECK(!arch_vcpu_msr_set(&vcpu, IA32_EFER, EFER_LMA));
 	CHECK(arch_vcpu_msr_set(&vcpu, IA32_EFER, EFER_LME));
+	CHECK_EQ(block[EFER], EFER_LME | EFER_LMA);
 	CHECK(is_long);
+	cr[0] = CR0_PE | CR0_PG;
+	block[EFER] = EFER_NXE;
+	CHECK(!arch_vcpu_msr_set(&vcpu, IA32_EFER, EFER_LME));
+	CHECK(arch_vcpu_msr_set(&vcpu, IA32_EFER, 0));
 }
 
 TEST(rip_has_the_width_of_the_mode)
@@ -294,6 +312,7 @@ int main(void)
 	RUN(bits_that_no_guest_may_set_are_refused);
 	RUN(debug_registers_keep_their_fixed_bits);
 	RUN(long_mode_follows_paging);
+	RUN(lme_stays_while_paging_is_on);
 	RUN(rip_has_the_width_of_the_mode);
 	RUN(only_status_flags_can_be_set);
 	RUN(msr_values_that_the_cpu_refuses_are_refused);

@@ -7,10 +7,6 @@
 #include "kernel/vlapic.h"
 #include "unit.h"
 
-#define EFER 0xc0000080u
-#define LME  (1ull << 8)
-#define LMA  (1ull << 10)
-
 static struct vcpu *vcpu;
 
 static void start(void)
@@ -164,31 +160,6 @@ TEST(x2apic_msrs_are_there_in_x2apic_mode)
 		CHECK(!can_read(index) && !set(index, 0));
 }
 
-/* ---- EFER ---- */
-
-TEST(efer_has_the_bits_of_the_cpu)
-{
-	start();
-	for (unsigned bit = 0; bit < 64; bit++)
-		CHECK_EQ(set(EFER, 1ull << bit), FAKE_EFER_BITS >> bit & 1);
-	CHECK_EQ(get(EFER), 1ull << 11);
-}
-
-TEST(lme_stays_while_paging_is_on)
-{
-	start();
-	CHECK(set(EFER, LME));
-	vcpu->arch->cpu.cr0 |= 1ull << 31;
-	vcpu->arch->msrs[0] |= LMA;
-	CHECK(!set(EFER, 0));
-	CHECK(set(EFER, LME | 1));
-	CHECK_EQ(get(EFER), LME | LMA | 1); /* LMA is the CPU's: it does not go, */
-	vcpu->arch->cpu.cr0 = 0x10;
-	vcpu->arch->msrs[0] = 0;
-	CHECK(set(EFER, LMA | LME));
-	CHECK_EQ(get(EFER), LME); /* and does not come */
-}
-
 /* ---- as vmm sees them ---- */
 
 TEST(vmm_gets_and_sets_lists)
@@ -219,8 +190,6 @@ int main(void)
 	RUN(the_tsc_starts_at_0_and_moves_as_vmm_says);
 	RUN(the_apic_base_msr_is_the_local_apics);
 	RUN(x2apic_msrs_are_there_in_x2apic_mode);
-	RUN(efer_has_the_bits_of_the_cpu);
-	RUN(lme_stays_while_paging_is_on);
 	RUN(vmm_gets_and_sets_lists);
 	return unit_end();
 }

@@ -74,7 +74,7 @@ TEST(a_failed_entry_is_never_taken_for_an_exit)
 
 TEST(only_an_instruction_has_a_length)
 {
-	static const uint8_t instructions[] = {10, 12, 13, 18, 28, 30, 31, 32, 40, 54, 55};
+	static const uint8_t instructions[] = {10, 12, 13, 18, 30, 31, 32, 40, 54, 55};
 
 	for (uint32_t reason = 0; reason < 80; reason++) {
 		bool is_instruction = memchr(instructions, (int)reason, sizeof(instructions));
@@ -113,26 +113,6 @@ TEST(ports_are_taken_apart)
 	CHECK_EQ(exit.port.is_write, 1);
 	CHECK_EQ(exit.port.is_string, 1);
 	CHECK_EQ(decode(30, 1).port.size, 2);
-}
-
-TEST(control_registers_are_taken_apart)
-{
-	struct vm_exit exit = decode(28, 0 | 11 << 8);
-
-	CHECK_EQ(exit.cr.nr, 0);
-	CHECK_EQ(exit.cr.is_write, 1);
-	CHECK_EQ(exit.cr.gpr, ABI_R11);
-	CHECK_EQ(exit.cr.is_clts | exit.cr.is_lmsw, 0);
-	exit = decode(28, 8 | 1 << 4 | 3 << 8);
-	CHECK_EQ(exit.cr.nr, 8);
-	CHECK_EQ(exit.cr.is_write, 0);
-	CHECK_EQ(exit.cr.gpr, ABI_RBX);
-	exit = decode(28, 4 | 2 << 4);
-	CHECK_EQ(exit.cr.nr, 0);
-	CHECK_EQ(exit.cr.is_clts, 1);
-	exit = decode(28, 3 << 4 | 0xfff1ull << 16);
-	CHECK_EQ(exit.cr.is_lmsw, 1);
-	CHECK_EQ(exit.cr.source, 0xfff1);
 }
 
 TEST(stage_2_tells_read_write_and_fetch)
@@ -202,7 +182,6 @@ int main(void)
 	RUN(only_an_instruction_has_a_length);
 	RUN(the_short_way_agrees_with_the_long_one);
 	RUN(ports_are_taken_apart);
-	RUN(control_registers_are_taken_apart);
 	RUN(stage_2_tells_read_write_and_fetch);
 	RUN(exceptions_and_nmis_are_told_apart);
 	RUN(an_interrupted_delivery_goes_in_again);

@@ -102,7 +102,7 @@ static void svm_write(struct vcpu *vcpu, uint16_t where, uint64_t value)
 
 static const uint16_t cr_at[] = {AT(cr0), 0, AT(cr2), AT(cr3), AT(cr4)};
 
-static uint64_t svm_vcpu_cr(struct vcpu *vcpu, unsigned nr)
+static uint64_t svm_cr(struct vcpu *vcpu, unsigned nr)
 {
 	return *field(vcpu, cr_at[nr]);
 }
@@ -340,6 +340,7 @@ const struct hv_ops svm_ops = {
 	.msrs = msrs,
 	.where = {[HV_RIP] = offsetof(struct vmcb, rip),
 		  [HV_RFLAGS] = offsetof(struct vmcb, rflags),
+		  [HV_CR4] = offsetof(struct vmcb, cr4),
 		  [HV_EFER] = offsetof(struct vmcb, efer),
 		  [HV_DR6] = offsetof(struct vmcb, dr6),
 		  [HV_DR7] = offsetof(struct vmcb, dr7),
@@ -364,7 +365,7 @@ const struct hv_ops svm_ops = {
 	.inject = svm_inject,
 	.vcpu_enter = svm_vcpu_enter,
 	.vcpu_skip = svm_vcpu_skip,
-	.vcpu_cr = svm_vcpu_cr,
+	.cr = svm_cr,
 	.vcpu_want_interrupt = svm_vcpu_want_interrupt,
 	.vcpu_want_nmi = svm_vcpu_want_nmi,
 	.vcpu_flush_tlb = svm_vcpu_flush_tlb,

@@ -9,39 +9,30 @@
 #define EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
 
 /* Bits of CR0 that exit when they would change; the others are the guest's own. */
-#define CR0_MASK (CR0_PE | CR0_ET | CR0_NE | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_MASK (CR0_NE | CR0_NW | CR0_CD)
+
+/* Of CR4 these too, and those that no guest may have. A machine check that hits the guest is the
+ * host's. */
+#define CR4_HOST (CR4_VMXE | CR4_MCE)
 
 #define UNUSED __attribute__((unused))
+
+#define EPTP_BITS (6 | 3u << 3) /* write-back, 4 levels */
 
 #define PAT_RESET        0x0007040600070406ull
 #define PAUSE_LOOP_GAP   128u  /* ticks between two PAUSEs of one loop */
 #define PAUSE_LOOP_LIMIT 4096u /* ticks of such a loop before it exits */
 
-/* A VMCS starts with nothing known in it. */
-static const uint16_t zero_fields[] = {
-	VMCS_PAGE_FAULT_MASK,
-	VMCS_PAGE_FAULT_MATCH,
-	VMCS_CR3_TARGET_COUNT,
-	VMCS_EXIT_STORE_COUNT,
-	VMCS_EXIT_LOAD_COUNT,
-	VMCS_ENTRY_LOAD_COUNT,
-	VMCS_ENTRY_EVENT,
-	VMCS_TPR_THRESHOLD,
-	VMCS_GUEST_RSP,
-	VMCS_GUEST_DEBUGCTL,
-	VMCS_GUEST_ACTIVITY,
-	VMCS_GUEST_SYSENTER_CS,
-	VMCS_GUEST_SYSENTER_ESP,
-	VMCS_GUEST_SYSENTER_EIP,
-	VMCS_HOST_ES,
-	VMCS_HOST_DS,
-	VMCS_HOST_FS,
-	VMCS_HOST_GS,
-	VMCS_HOST_FS_BASE,
-	VMCS_HOST_GS_BASE,
-	VMCS_HOST_SYSENTER_CS,
-	VMCS_HOST_SYSENTER_ESP,
-	VMCS_HOST_SYSENTER_EIP,
+/* A VMCS starts with nothing known in it: its fields, from one to another. */
+static const uint16_t zero_fields[][2] = {
+	{VMCS_GUEST_SELECTOR, VMCS_GUEST_SELECTOR + 2 * ABI_TR},
+	{VMCS_HOST_ES, VMCS_HOST_TR},
+	{VMCS_GUEST_DEBUGCTL, VMCS_GUEST_PDPTE0 + 6},
+	{VMCS_PIN, VMCS_PROC2},
+	{VMCS_GUEST_LIMIT, VMCS_GUEST_SYSENTER_CS},
+	{VMCS_HOST_SYSENTER_CS, VMCS_HOST_SYSENTER_CS},
+	{VMCS_GUEST_CR0, VMCS_GUEST_SYSENTER_EIP},
+	{VMCS_HOST_CR0, VMCS_HOST_RIP},
 };
 
 /* What an exit loads, but for HOST_RSP and HOST_CR3, which every entry checks. */
@@ -87,12 +78,9 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
 
 	vmx->entry.gpr = vcpu->page->gpr;
-	vmx->eptp = vcpu->vm->stage2.table.root.value | 6 | 3u << 3; /* write-back, 4 levels */
-	vmx->cr4_mask = ~cpuid_cr4_allowed() | CR4_VMXE | CR4_MCE;
-	vmx->proc = vmx_controls[PROC];
-	vmx->controls_entry = vmx_controls[ENTRY];
 	for (unsigned i = 0; i < ARRAY_COUNT(zero_fields); i++)
-		vmwrite(zero_fields[i], 0);
+		for (unsigned field = zero_fields[i][0]; field <= zero_fields[i][1]; field += 2)
+			vmwrite(field, 0);
 	vmwrite(VMCS_PIN, vmx_controls[PIN]);
 	vmwrite(VMCS_PROC, vmx_controls[PROC]);
 	vmwrite(VMCS_PROC2, vmx_controls[PROC2]);
@@ -103,10 +91,10 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 	vmwrite(VMCS_IO_BITMAP_B, hv_io_map.value);
 	vmwrite(VMCS_MSR_BITMAP, hv_msr_map.value);
 	vmwrite(VMCS_VIRTUAL_APIC, kpage_hpa(vcpu->lapic.page).value);
-	vmwrite(VMCS_EPTP, vmx->eptp);
+	vmwrite(VMCS_EPTP, vcpu->vm->stage2.table.root.value | EPTP_BITS);
 	vmwrite(VMCS_LINK, UINT64_MAX);
 	vmwrite(VMCS_CR0_MASK, CR0_MASK);
-	vmwrite(VMCS_CR4_MASK, vmx->cr4_mask);
+	vmwrite(VMCS_CR4_MASK, ~cpuid_cr4_allowed() | CR4_HOST);
 	vmwrite(VMCS_GUEST_PAT, PAT_RESET);
 	vmwrite(VMCS_PLE_GAP, PAUSE_LOOP_GAP); /* a CPU without PAUSE-loop exiting ignores them */
 	vmwrite(VMCS_PLE_WINDOW, PAUSE_LOOP_LIMIT);
@@ -115,10 +103,8 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 
 static void vmx_vcpu_flush_tlb(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
-
-	invept(INV_ONE, vmx->eptp);
-	invvpid(INV_ONE, (uint16_t)vmx->arch.tag, 0);
+	invept(INV_ONE, vmread(VMCS_EPTP));
+	invvpid(INV_ONE, (uint16_t)vcpu->arch->tag, 0);
 }
 
 static void vmx_vcpu_load(struct vcpu *vcpu)
@@ -173,36 +159,29 @@ static void vmx_write(UNUSED struct vcpu *vcpu, uint16_t where, uint64_t value)
 	vmwrite(where, value);
 }
 
-/* CPUID asks for CR4. */
-static uint64_t vmx_vcpu_cr(struct vcpu *vcpu, unsigned nr)
+static uint64_t vmx_cr(struct vcpu *vcpu, unsigned nr)
 {
-	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
-
 	if (nr == 4)
-		return (vmread(VMCS_GUEST_CR4) & ~vmx->cr4_mask) | vmx->cr4_shadow;
+		return (vmread(VMCS_GUEST_CR4) & ~CR4_HOST) | (vmread(VMCS_CR4_SHADOW) & CR4_HOST);
 	if (nr == 0)
-		return (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | vmx->cr0_shadow;
-	return nr == 3 ? vmread(VMCS_GUEST_CR3) : vmx->cr2;
+		return (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | (vmread(VMCS_CR0_SHADOW) & CR0_MASK);
+	return nr == 3 ? vmread(VMCS_GUEST_CR3) : vmx_vcpu(vcpu)->cr2;
 }
 
 static void vmx_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 {
-	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
-
 	switch (nr) {
 	case 0:
-		vmx->cr0_shadow = value & CR0_MASK;
 		vmwrite(VMCS_CR0_SHADOW, value);
 		vmwrite(VMCS_GUEST_CR0, (value & ~(CR0_NW | CR0_CD)) | CR0_ET | CR0_NE);
 		break;
 	case 2:
-		vmx->cr2 = value;
+		vmx_vcpu(vcpu)->cr2 = value;
 		break;
 	case 3:
 		vmwrite(VMCS_GUEST_CR3, value);
 		break;
-	default: /* MCE: a machine check that hits the guest is the host's */
-		vmx->cr4_shadow = value & vmx->cr4_mask;
+	default:
 		vmwrite(VMCS_CR4_SHADOW, value);
 		vmwrite(VMCS_GUEST_CR4, value | CR4_MCE | rdmsr(IA32_VMX_CR4_FIXED0));
 	}
@@ -224,13 +203,29 @@ static void load_pdptes(struct vcpu *vcpu)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, entries[i] & reserved ? 0 : entries[i]);
 }
 
+/*
+ * MOV to CR0 or CR4 would change a bit that the guest does not own: from now on it reads there what
+ * it writes, and runs the instruction again. No such bit differs then, and the CPU does the rest
+ * with all its checks. false = it may not have the value.
+ */
+bool vmx_write_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
+{
+	if (!hv_is_long(vcpu))
+		value = (uint32_t)value;
+	if (nr == 4 ? value & ~cpuid_cr4_allowed()
+		    : value >> 32 || (value & CR0_NW && !(value & CR0_CD)))
+		return false;
+	vmwrite(nr == 4 ? VMCS_CR4_SHADOW : VMCS_CR0_SHADOW, value);
+	return true;
+}
+
 static void vmx_mode_changed(struct vcpu *vcpu, bool is_long)
 {
 	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
-	uint32_t entry = (vmx->controls_entry & ~ENTRY_IA32E) | (is_long ? ENTRY_IA32E : 0);
+	uint32_t old = (uint32_t)vmread(VMCS_ENTRY);
+	uint32_t entry = (old & ~ENTRY_IA32E) | (is_long ? ENTRY_IA32E : 0);
 
-	if (entry != vmx->controls_entry) {
-		vmx->controls_entry = entry;
+	if (entry != old) {
 		vmwrite(VMCS_ENTRY, entry);
 		if (is_long) /* the entry asks for a TSS of the new mode */
 			vmwrite(VMCS_GUEST_RIGHTS + 2 * ABI_TR,
@@ -253,10 +248,10 @@ static void vmx_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 {
 	cpu->rip = vmread(VMCS_GUEST_RIP);
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
-	cpu->cr0 = vmx_vcpu_cr(vcpu, 0);
-	cpu->cr2 = vmx_vcpu_cr(vcpu, 2);
-	cpu->cr3 = vmx_vcpu_cr(vcpu, 3);
-	cpu->cr4 = vmx_vcpu_cr(vcpu, 4);
+	cpu->cr0 = vmx_cr(vcpu, 0);
+	cpu->cr2 = vmx_cr(vcpu, 2);
+	cpu->cr3 = vmx_cr(vcpu, 3);
+	cpu->cr4 = vmx_cr(vcpu, 4);
 	cpu->efer = vmread(VMCS_GUEST_EFER);
 	for (unsigned i = 0; i < segments; i++) {
 		struct abi_segment_state *s = hv_segment(cpu, i);
@@ -336,14 +331,9 @@ static bool vmx_can_take(UNUSED struct vcpu *vcpu, bool is_nmi)
 		 (SHADOW_STI | SHADOW_MOV_SS | (is_nmi ? SHADOW_NMI : 0)));
 }
 
-void vmx_set_proc(struct vcpu *vcpu, uint32_t clear, uint32_t set)
+void vmx_set_proc(uint32_t clear, uint32_t set)
 {
-	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
-	uint32_t proc = (vmx->proc & ~clear) | set;
-
-	if (proc != vmx->proc)
-		vmx_write(vcpu, VMCS_PROC, proc);
-	vmx->proc = proc;
+	vmwrite(VMCS_PROC, (vmread(VMCS_PROC) & ~clear) | set);
 }
 
 void vmx_set_tpr_threshold(struct vcpu *vcpu, unsigned class)
@@ -360,12 +350,12 @@ static void vmx_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
 	if (class != 0 && vcpu->lapic.page[0x80] >> 4 >= class)
 		vmx_set_tpr_threshold(vcpu, class);
 	else
-		vmx_set_proc(vcpu, 0, PROC_INTERRUPT_WINDOW);
+		vmx_set_proc(0, PROC_INTERRUPT_WINDOW);
 }
 
-static void vmx_vcpu_want_nmi(struct vcpu *vcpu)
+static void vmx_vcpu_want_nmi(UNUSED struct vcpu *vcpu)
 {
-	vmx_set_proc(vcpu, 0, PROC_NMI_WINDOW);
+	vmx_set_proc(0, PROC_NMI_WINDOW);
 }
 
 const struct hv_ops vmx_ops = {
@@ -374,6 +364,7 @@ const struct hv_ops vmx_ops = {
 	.msrs = msrs,
 	.where = {[HV_RIP] = VMCS_GUEST_RIP,
 		  [HV_RFLAGS] = VMCS_GUEST_RFLAGS,
+		  [HV_CR4] = VMCS_GUEST_CR4,
 		  [HV_EFER] = VMCS_GUEST_EFER,
 		  [HV_DR7] = VMCS_GUEST_DR7,
 		  [HV_TSC_OFFSET] = VMCS_TSC_OFFSET},
@@ -398,7 +389,7 @@ const struct hv_ops vmx_ops = {
 	.inject = vmx_inject,
 	.vcpu_enter = vmx_vcpu_enter,
 	.vcpu_skip = vmx_vcpu_skip,
-	.vcpu_cr = vmx_vcpu_cr,
+	.cr = vmx_cr,
 	.vcpu_want_interrupt = vmx_vcpu_want_interrupt,
 	.vcpu_want_nmi = vmx_vcpu_want_nmi,
 	.vcpu_flush_tlb = vmx_vcpu_flush_tlb,

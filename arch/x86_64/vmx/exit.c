@@ -20,7 +20,7 @@ const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
 	[17] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* RSM */
 	[18] = {ABI_EXIT_HYPERCALL, VMX_INSTRUCTION},
 	[19 ... 27] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* VMCLEAR, VMLAUNCH, VMPTRLD, ... */
-	[28] = {ABI_EXIT_CR, VMX_CR},
+	[28] = {ABI_EXIT_CR, VMX_PLAIN},
 	[30] = {ABI_EXIT_PORT, VMX_PORT},
 	[31] = {ABI_EXIT_RDMSR, VMX_INSTRUCTION},
 	[32] = {ABI_EXIT_WRMSR, VMX_INSTRUCTION},
@@ -76,19 +76,6 @@ static void decode_event(const struct vmx_raw *raw, struct vm_exit *exit)
 	exit->exception.error = raw->event & EVENT_ERROR ? raw->event_error : 0;
 }
 
-/* SDM vol 3, table "Exit Qualification for Control-Register Accesses". */
-static void decode_cr(uint64_t q, struct vm_exit *exit)
-{
-	unsigned type = q >> 4 & 3; /* 0 = MOV to, 1 = MOV from, 2 = CLTS, 3 = LMSW */
-
-	exit->cr.nr = type < 2 ? q & 15 : 0;
-	exit->cr.is_write = type != 1;
-	exit->cr.gpr = q >> 8 & 15;
-	exit->cr.is_clts = type == 2;
-	exit->cr.is_lmsw = type == 3;
-	exit->cr.source = (uint16_t)(q >> 16);
-}
-
 static void decode_port(uint64_t q, struct vm_exit *exit)
 {
 	exit->port.port = (uint16_t)(q >> 16);
@@ -119,9 +106,6 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit)
 		exit->exception.vector = VECTOR_GP;
 		exit->exception.error = 0;
 		return;
-	case VMX_CR:
-		decode_cr(q, exit);
-		break;
 	case VMX_PORT:
 		decode_port(q, exit);
 		break;

@@ -4,16 +4,7 @@
 #include "kernel/vm_exit.h"
 
 /* How the record's union is filled. INSTRUCTION: not at all, and the exit has a length. */
-enum vmx_form {
-	VMX_ERROR,
-	VMX_PLAIN,
-	VMX_INSTRUCTION,
-	VMX_EVENT,
-	VMX_GP,
-	VMX_CR,
-	VMX_PORT,
-	VMX_EPT
-};
+enum vmx_form { VMX_ERROR, VMX_PLAIN, VMX_INSTRUCTION, VMX_EVENT, VMX_GP, VMX_PORT, VMX_EPT };
 
 /* One row an exit reason. */
 struct vmx_reason {

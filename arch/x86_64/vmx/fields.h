@@ -8,9 +8,6 @@
 #define VMCS_HOST_ES        0x0c00u
 #define VMCS_HOST_CS        0x0c02u
 #define VMCS_HOST_SS        0x0c04u
-#define VMCS_HOST_DS        0x0c06u
-#define VMCS_HOST_FS        0x0c08u
-#define VMCS_HOST_GS        0x0c0au
 #define VMCS_HOST_TR        0x0c0cu
 
 /* 64 bits */
@@ -33,14 +30,8 @@
 #define VMCS_PIN               0x4000u
 #define VMCS_PROC              0x4002u
 #define VMCS_EXCEPTIONS        0x4004u
-#define VMCS_PAGE_FAULT_MASK   0x4006u
-#define VMCS_PAGE_FAULT_MATCH  0x4008u
-#define VMCS_CR3_TARGET_COUNT  0x400au
 #define VMCS_EXIT              0x400cu
-#define VMCS_EXIT_STORE_COUNT  0x400eu
-#define VMCS_EXIT_LOAD_COUNT   0x4010u
 #define VMCS_ENTRY             0x4012u
-#define VMCS_ENTRY_LOAD_COUNT  0x4014u
 #define VMCS_ENTRY_EVENT       0x4016u
 #define VMCS_ENTRY_ERROR       0x4018u
 #define VMCS_ENTRY_LENGTH      0x401au
@@ -58,7 +49,6 @@
 #define VMCS_GUEST_LIMIT       0x4800u /* by segment, and GDTR and IDTR behind them */
 #define VMCS_GUEST_RIGHTS      0x4814u /* by segment */
 #define VMCS_GUEST_SHADOW      0x4824u /* interruptibility state */
-#define VMCS_GUEST_ACTIVITY    0x4826u
 #define VMCS_GUEST_SYSENTER_CS 0x482au
 #define VMCS_HOST_SYSENTER_CS  0x4c00u
 
@@ -82,13 +72,9 @@
 #define VMCS_HOST_CR0            0x6c00u
 #define VMCS_HOST_CR3            0x6c02u
 #define VMCS_HOST_CR4            0x6c04u
-#define VMCS_HOST_FS_BASE        0x6c06u
-#define VMCS_HOST_GS_BASE        0x6c08u
 #define VMCS_HOST_TR_BASE        0x6c0au
 #define VMCS_HOST_GDTR_BASE      0x6c0cu
 #define VMCS_HOST_IDTR_BASE      0x6c0eu
-#define VMCS_HOST_SYSENTER_ESP   0x6c10u
-#define VMCS_HOST_SYSENTER_EIP   0x6c12u
 #define VMCS_HOST_RSP            0x6c14u /* asm_offsets.c gives it to enter.S */
 #define VMCS_HOST_RIP            0x6c16u
 

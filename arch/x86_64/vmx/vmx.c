@@ -3,6 +3,7 @@
 #include "arch/x86_64/vmx/vmx.h"
 
 #define VECTOR_DB            1u
+#define VECTOR_GP            13u
 #define VECTOR_MC            18u
 #define DR6_OF_QUALIFICATION 0x600full /* B0 to B3, BD, BS */
 #define DR6_BD               (1ull << 13)
@@ -54,11 +55,11 @@ static void settle_debug(const struct vmx_raw *raw)
 }
 
 /* Brings up to date what the exit left half-done, so that the record is all there is to know. */
-static void settle(struct vcpu *vcpu, const struct vmx_raw *raw, const struct vm_exit *exit)
+static void settle(struct vcpu *vcpu, const struct vmx_raw *raw, struct vm_exit *exit)
 {
 	switch (exit->kind) {
 	case ABI_EXIT_WINDOW:
-		vmx_set_proc(vcpu, PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW, 0);
+		vmx_set_proc(PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW, 0);
 		vmx_set_tpr_threshold(vcpu, 0);
 		break;
 	case ABI_EXIT_EXCEPTION:
@@ -68,6 +69,14 @@ static void settle(struct vcpu *vcpu, const struct vmx_raw *raw, const struct vm
 			__asm__ volatile("int %0"
 					 :
 					 : "i"(VECTOR_MC)); /* the host's: does not return */
+		break;
+	case ABI_EXIT_CR: /* SDM vol 3, "Exit Qualification for Control-Register Accesses" */
+		if (vmx_write_cr(vcpu, raw->qualification & 15,
+				 vcpu->page->gpr[raw->qualification >> 8 & 15]))
+			break;
+		exit->kind = ABI_EXIT_EXCEPTION;
+		exit->exception.vector = VECTOR_GP;
+		exit->exception.error = 0;
 		break;
 	case ABI_EXIT_STAGE2: /* SDM vol 3, "Resuming Guest Software after Handling an Exception" */
 		if (raw->qualification & QUALIFICATION_NMI_UNBLOCKED && !exit->reinject.is_valid)

@@ -14,12 +14,7 @@ struct vmx_vcpu {
 	uint64_t cr2;      /* the guest's; VT-x keeps none */
 	uint64_t host_cr3; /* what HOST_CR3 holds */
 	uint64_t rsp;      /* GUEST_RSP and the page agreed on this last */
-	uint32_t proc;     /* what the VMCS's controls hold */
-	uint32_t controls_entry;
 	uint8_t tpr_threshold;
-	uint64_t eptp;
-	uint64_t cr4_mask; /* bits of CR4 that exit when they would change (set once), and */
-	uint64_t cr0_shadow, cr4_shadow; /* what the guest reads of such bits */
 };
 
 /* The controls that every VMCS starts with. */
@@ -48,5 +43,6 @@ void vmx_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit);
 
 /* control.c */
 void vmx_vcpu_clear(struct vcpu *vcpu);
-void vmx_set_proc(struct vcpu *vcpu, uint32_t clear, uint32_t set);
+bool vmx_write_cr(struct vcpu *vcpu, unsigned nr, uint64_t value);
+void vmx_set_proc(uint32_t clear, uint32_t set);
 void vmx_set_tpr_threshold(struct vcpu *vcpu, unsigned class); /* exit below; 0 = never */
