@@ -269,6 +269,10 @@ static void send_ipi(struct vcpu *vcpu, uint32_t icr_low, uint32_t destination)
 		note_error(vcpu, ESR_SEND_ILLEGAL);
 		return;
 	}
+	if (shorthand == 1 && !(icr_low >> 8 & 7)) { /* what guests do most: not by way of all */
+		receive(vcpu, icr_low & 0xff, false);
+		return;
+	}
 	if (shorthand)
 		destination = shorthand == 1 ? vcpu->index : BROADCAST;
 	send(vcpu->vm, destination, !shorthand && icr_low & ICR_LOGICAL, icr_low & ~LEVEL_TRIGGERED,

@@ -23,7 +23,7 @@ const struct svm_code svm_codes[SVM_CODE_COUNT] = {
 	[0x78] = {ABI_EXIT_HLT, SVM_INSTRUCTION, 1, false},
 	[0x7a] = {ABI_EXIT_UNDEFINED, SVM_PLAIN, 0, false}, /* INVLPGA */
 	[0x7b] = {ABI_EXIT_PORT, SVM_PORT, 0, false},
-	[0x7c] = {ABI_EXIT_RDMSR, SVM_MSR, 2, false},
+	[SVM_MSR] = {ABI_EXIT_RDMSR, SVM_INSTRUCTION, 2, false}, /* or WRMSR */
 	[0x7f] = {ABI_EXIT_TRIPLE_FAULT, SVM_PLAIN, 0, false},
 	[0x80] = {ABI_EXIT_UNDEFINED, SVM_PLAIN, 0, false}, /* VMRUN */
 	[0x81] = {ABI_EXIT_HYPERCALL, SVM_INSTRUCTION, 3, false},
@@ -97,7 +97,9 @@ void svm_exit_decode(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit 
 		exit->error.text = text_of(vmcb->exit_code);
 		break;
 	case SVM_PLAIN:
+		break;
 	case SVM_INSTRUCTION:
+		exit->kind = svm_exit_kind(vmcb);
 		break;
 	case SVM_EVENT:
 		exit->exception.vector = (uint8_t)(vmcb->exit_code - SVM_EXCEPTION);
@@ -106,9 +108,6 @@ void svm_exit_decode(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit 
 	case SVM_GP:
 		exit->exception.vector = VECTOR_GP;
 		exit->exception.error = 0;
-		break;
-	case SVM_MSR:
-		exit->kind = vmcb->exit_info1 & 1 ? ABI_EXIT_WRMSR : ABI_EXIT_RDMSR;
 		break;
 	case SVM_PORT:
 		decode_port(vmcb, exit);

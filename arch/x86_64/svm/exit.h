@@ -5,7 +5,7 @@
 #include "arch/x86_64/svm/vmcb.h"
 
 /* How the record's union is filled. INSTRUCTION: not at all, and the exit has a length. */
-enum svm_form { SVM_ERROR, SVM_PLAIN, SVM_INSTRUCTION, SVM_EVENT, SVM_GP, SVM_MSR, SVM_PORT };
+enum svm_form { SVM_ERROR, SVM_PLAIN, SVM_INSTRUCTION, SVM_EVENT, SVM_GP, SVM_PORT };
 
 /* One row an exit code; nested page faults are apart. */
 struct svm_code {
@@ -16,6 +16,12 @@ struct svm_code {
 };
 #define SVM_CODE_COUNT 0x8fu
 extern const struct svm_code svm_codes[SVM_CODE_COUNT];
+
+static inline uint8_t svm_exit_kind(const struct vmcb *vmcb)
+{
+	return vmcb->exit_code == SVM_MSR && vmcb->exit_info1 & 1 ? ABI_EXIT_WRMSR
+								  : svm_codes[vmcb->exit_code].kind;
+}
 
 /* has_next_rip: the CPU fills vmcb->next_rip, which is believed if it makes sense. */
 static inline uint32_t svm_exit_length(const struct vmcb *vmcb, uint32_t plain, bool has_next_rip)
@@ -34,7 +40,7 @@ static inline bool svm_exit_plain(const struct vmcb *vmcb, bool has_next_rip, st
 	if (code >= SVM_CODE_COUNT || svm_codes[code].form != SVM_INSTRUCTION ||
 	    vmcb->exit_event & EVENT_VALID)
 		return false;
-	exit->kind = svm_codes[code].kind;
+	exit->kind = svm_exit_kind(vmcb);
 	exit->length = svm_exit_length(vmcb, svm_codes[code].length, has_next_rip);
 	exit->reinject.is_valid = 0;
 	return true;

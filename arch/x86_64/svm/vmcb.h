@@ -74,6 +74,7 @@ _Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "VMCB layout");
 #define SVM_VINTR     0x64u
 #define SVM_IRET      0x74u
 #define SVM_PAUSE     0x77u
+#define SVM_MSR       0x7cu
 #define SVM_NPF       0x400u
 
 #define INTERCEPT_CR8_WRITE (1u << 24) /* of intercept_cr */
