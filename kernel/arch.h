@@ -149,10 +149,8 @@ bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value);
 bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value);
 void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset);
 void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0); /* checked by the caller */
-uint64_t
-arch_vcpu_xcr0(struct vcpu *vcpu);   /* as it is now; only while an exit of this vCPU is handled */
-size_t arch_fpu_size(uint64_t xcr0); /* bytes of a standard XSAVE area */
-uint64_t arch_xcr0_host(void);       /* components that the host can switch */
+size_t arch_fpu_size(void);    /* of what the vCPU's XCR0 enables, while an exit of it is handled */
+uint64_t arch_xcr0_host(void); /* components that the host can switch */
 int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size);
 int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size);
 

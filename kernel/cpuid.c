@@ -52,7 +52,7 @@ void cpuid_answer(struct vcpu *vcpu)
 	if (leaf == 1 && arch_vcpu_has_xsave_on(vcpu)) {
 		gpr[ABI_RCX] |= ECX1_OSXSAVE;
 	} else if (leaf == 0xd && subleaf == 0) {
-		gpr[ABI_RBX] = arch_fpu_size(arch_vcpu_xcr0(vcpu));
+		gpr[ABI_RBX] = arch_fpu_size();
 	} else if (leaf == 0xb) {
 		gpr[ABI_RDX] = vcpu->index;
 		gpr[ABI_RCX] |= subleaf & 0xff;

@@ -87,12 +87,6 @@ static enum exit_action on_wrmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 		       : EXIT_TO_VMM;
 }
 
-/* What the guest's instruction needs has been done for it: it runs again. */
-static enum exit_action on_cr(UNUSED struct vcpu *vcpu, UNUSED struct vm_exit *exit)
-{
-	return EXIT_SAME_INSN;
-}
-
 static enum exit_action on_xsetbv(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	const uint64_t *gpr = vcpu->page->gpr;
@@ -151,7 +145,8 @@ static enum exit_action on_nmi(UNUSED struct vcpu *vcpu, UNUSED struct vm_exit *
 	return EXIT_SAME_INSN;
 }
 
-static enum exit_action on_window(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
+/* What can be taken now, or how a control register is written, has been seen to. */
+static enum exit_action on_again(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	vcpu->needs_look = true;
 	return EXIT_SAME_INSN;
@@ -217,7 +212,7 @@ static enum exit_action (*const table[ABI_EXIT_COUNT])(struct vcpu *, struct vm_
 	[ABI_EXIT_HYPERCALL] = on_hypercall,
 	[ABI_EXIT_RDMSR] = on_rdmsr,
 	[ABI_EXIT_WRMSR] = on_wrmsr,
-	[ABI_EXIT_CR] = on_cr,
+	[ABI_EXIT_CR] = on_again,
 	[ABI_EXIT_XSETBV] = on_xsetbv,
 	[ABI_EXIT_HLT] = on_hlt,
 	[ABI_EXIT_PAUSE] = on_pause,
@@ -226,7 +221,7 @@ static enum exit_action (*const table[ABI_EXIT_COUNT])(struct vcpu *, struct vm_
 	[ABI_EXIT_EXCEPTION] = on_exception,
 	[ABI_EXIT_INTERRUPT] = on_interrupt,
 	[ABI_EXIT_NMI] = on_nmi,
-	[ABI_EXIT_WINDOW] = on_window,
+	[ABI_EXIT_WINDOW] = on_again,
 	[ABI_EXIT_STAGE2] = on_stage2,
 	[ABI_EXIT_PORT] = on_port,
 	[ABI_EXIT_TRIPLE_FAULT] = on_triple_fault,

@@ -16,23 +16,20 @@
 
 static uint64_t xcr0_host;   /* (set once) */
 static uint32_t mxcsr_valid; /* (set once) */
+static size_t fpu_size;      /* of an area with all of xcr0_host (set once) */
 
 uint64_t arch_xcr0_host(void)
 {
 	return xcr0_host;
 }
 
-/* SDM vol 2, "CPUID", leaf 0xd: each component's size and offset. */
-size_t arch_fpu_size(uint64_t xcr0)
+/* SDM vol 2, "CPUID", leaf 0xd: of what XCR0 enables now. */
+size_t arch_fpu_size(void)
 {
-	size_t size = FPU_LEGACY;
 	uint32_t out[4];
 
-	for (uint64_t left = xcr0 & ~(XCR0_X87 | XCR0_SSE); left; left &= left - 1) {
-		cpuid(0xd, (uint32_t)__builtin_ctzll(left), out);
-		size = MAX(size, (size_t)out[0] + out[1]);
-	}
-	return size;
+	cpuid(0xd, 0, out);
+	return out[1];
 }
 
 void fpu_cpu_start(void)
@@ -42,10 +39,12 @@ void fpu_cpu_start(void)
 
 	cpuid(0xd, 0, out);
 	xcr0_host = out[0] & FPU_KNOWN;
-	if (arch_fpu_size(xcr0_host) > sizeof(struct fpu_image))
-		xcr0_host &= XCR0_X87 | XCR0_SSE | XCR0_AVX;
-	clts();
 	xsetbv(0, xcr0_host);
+	if (arch_fpu_size() > sizeof(struct fpu_image))
+		xcr0_host &= XCR0_X87 | XCR0_SSE | XCR0_AVX;
+	xsetbv(0, xcr0_host);
+	fpu_size = arch_fpu_size();
+	clts();
 	xsave64(image, XCR0_X87 | XCR0_SSE); /* any will do to learn which bits MXCSR has */
 	memcpy(&mxcsr_valid, image + offsetof(struct fpu_image, mxcsr_mask), sizeof(mxcsr_valid));
 	write_cr0(read_cr0() | CR0_TS);
@@ -112,18 +111,11 @@ void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
 		xsetbv(0, xcr0);
 }
 
-/* The guest's state stays loaded while ring 0 handles its exit. */
-uint64_t arch_vcpu_xcr0(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	return xgetbv(0);
-}
-
 int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size)
 {
 	struct fpu_area *area = vcpu->arch->fpu;
 
-	if (size < arch_fpu_size(xcr0_host))
+	if (size < fpu_size)
 		return -ABI_EINVAL;
 	if (core_this()->fpu_owner == area)
 		fpu_load(NULL);

@@ -13,6 +13,7 @@
 void (*fake_guest)(struct vcpu *vcpu, struct vm_exit *exit);
 void (*fake_cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]) = fake_cpuid_haswell;
 uint64_t fake_xcr0_host = 7;
+static uint64_t xcr0; /* of the vCPU that ran last */
 unsigned fake_nmi_count, fake_vcpu_init_fails;
 
 static const uint32_t msrs[16] = {0xc0000080, 0x174,      0x175,      0x176,      0x277,
@@ -47,7 +48,7 @@ uint64_t arch_xcr0_host(void)
 	return fake_xcr0_host;
 }
 
-size_t arch_fpu_size(uint64_t xcr0)
+size_t arch_fpu_size(void)
 {
 	return xcr0 & 0x80   ? 2688
 	       : xcr0 & 0x40 ? 1664
@@ -81,7 +82,7 @@ int arch_vcpu_init(struct vcpu *vcpu)
 	vcpu->arch = kpage_alloc_charged(vcpu->object.quota);
 	if (!vcpu->arch)
 		return -ABI_ENOMEM;
-	vcpu->arch->xcr0 = 1;
+	vcpu->arch->xcr0 = xcr0 = 1;
 	return 0;
 }
 
@@ -199,14 +200,9 @@ void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 	vcpu->arch->tsc_offset = offset;
 }
 
-void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
+void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t value)
 {
-	vcpu->arch->xcr0 = xcr0;
-}
-
-uint64_t arch_vcpu_xcr0(struct vcpu *vcpu)
-{
-	return vcpu->arch->xcr0;
+	vcpu->arch->xcr0 = xcr0 = value;
 }
 
 int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size)
