@@ -85,14 +85,12 @@ int arch_copy_to_user(uint64_t to, const void *from, size_t size);
 
 struct arch_thread {
 	uint64_t rsp;       /* saved kernel stack pointer while not running */
-	uint64_t stack_top; /* of the guarded kernel stack (set once) */
+	uint64_t stack_top; /* of the guarded kernel stack; 0 = the boot stack (set once) */
 	void *fpu; /* XSAVE area of the thread's own ring-3 state, a kernel page; NULL until used */
 };
 
-/* Gives the thread a kernel stack that ends in ring 3 at entry (user) or calls fn (kernel).
- * -ABI_ENOMEM. */
-int arch_thread_init_user(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg);
-int arch_thread_init_kernel(struct thread *thread, void (*fn)(void));
+/* Gives the thread a kernel stack that ends in ring 3 at entry. -ABI_ENOMEM. */
+int arch_thread_init(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg);
 void arch_thread_exit(struct thread *thread);
 /* Saves `from`, continues `to`; sets the stack for entries from ring 3; address spaces are the
  * caller's. */

@@ -4,6 +4,7 @@
 #include "kernel/list.h"
 #include "kernel/timer.h"
 
+struct share;
 struct space;
 struct thread;
 
@@ -13,7 +14,7 @@ struct cpu {
 	uint32_t index;         /* 0 = the boot core (set once) */
 	bool should_yield;      /* the turn is over, or a thread of more right is ready */
 	struct thread *current; /* that runs */
-	struct thread *idle;    /* runs when no other can (set once) */
+	struct share *share;    /* whose turn it is; NULL = no thread can run */
 	struct list woken;      /* struct share: those that could run, first those that */
 	struct list ready;      /* woke inside their turn, then those that wait for one */
 	struct timer slice;     /* ends the current turn; armed only if another thread waits */

@@ -55,11 +55,10 @@ void kernel_main(const struct boot_info *info)
 	arch_early_init(); /* COM1 and traps: from here on a panic is seen */
 	frames_init(info); /* our own page tables, and who uses which RAM */
 	window_init();     /* addresses for frames that are not ring 0's */
-	sched_init();      /* this stack counts as a thread */
+	sched_init();      /* what runs here is a thread */
 	system_init(info); /* what is kept of the loader's memory: modules, figures */
 	arch_init(info);   /* APIC, clock, VT-x or SVM; the loader's memory is gone after it */
 	frames_reclaim_loader(); /* and free */
-	reaper_init();           /* the thread that takes dead objects to pieces */
 	init_start(&init);       /* the first process, not running yet */
-	sched_start();           /* from the boot stack to the threads */
+	reaper_run();            /* here dead objects are taken to pieces; threads run meanwhile */
 }

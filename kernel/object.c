@@ -75,18 +75,13 @@ bool reaper_step(void)
 	return true;
 }
 
-static void reaper_main(void)
+void reaper_run(void)
 {
+	reaper = thread_current();
 	for (;;) {
 		if (reaper_step())
 			sched_preempt_point();
 		else
 			thread_block(UINT64_MAX);
 	}
-}
-
-void reaper_init(void)
-{
-	reaper = thread_create_kernel(reaper_main);
-	sched_ready(reaper);
 }

@@ -65,7 +65,7 @@ static inline void kpage_free_charged(struct quota *quota, void *page)
 void reaper_push(struct object *object); /* also for a process or thread that ends: it is not freed
 					    by that */
 bool reaper_step(void);                  /* one call; false = nothing to do */
-void reaper_init(void);                  /* starts the reaper's thread */
+_Noreturn void reaper_run(void);         /* the current thread does nothing else from here on */
 
 bool vm_destroy(struct object *object);
 bool vcpu_destroy(struct object *object);

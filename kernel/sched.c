@@ -8,7 +8,6 @@
  */
 #include "kernel/sched.h"
 
-#include "kernel/panic.h"
 #include "kernel/process.h"
 
 static void slice_over(struct timer *timer)
@@ -16,18 +15,18 @@ static void slice_over(struct timer *timer)
 	CONTAINER_OF(timer, struct cpu, slice)->should_yield = true;
 }
 
-static bool somebody_waits(const struct cpu *cpu)
+static bool is_share_ready(const struct cpu *cpu)
 {
-	return list_first(&cpu->woken) || list_first(&cpu->ready) ||
-	       list_first(&cpu->current->share->threads);
+	return list_first(&cpu->woken) || list_first(&cpu->ready);
 }
 
 /* Ends the current turn in time, if somebody waits for that. */
 static void arm_slice(struct cpu *cpu)
 {
-	if (cpu->idle && cpu->slice.deadline_ns == UINT64_MAX && somebody_waits(cpu))
+	if (cpu->share && cpu->slice.deadline_ns == UINT64_MAX &&
+	    (is_share_ready(cpu) || list_first(&cpu->share->threads)))
 		timer_set(&cpu->slice,
-			  cpu->switched_ns + (uint64_t)MAX(cpu->current->share->slice_left_ns, 0));
+			  cpu->switched_ns + (uint64_t)MAX(cpu->share->slice_left_ns, 0));
 }
 
 static void new_turn(struct cpu *cpu, struct share *share)
@@ -42,7 +41,7 @@ void sched_ready(struct thread *thread)
 	struct share *share = thread->share;
 
 	list_insert(&share->threads, &thread->ready_link);
-	if (share == cpu->current->share) {
+	if (share == cpu->share) {
 		cpu->should_yield = true; /* one of its own may go first */
 	} else if (!list_is_linked(&share->link) && share->slice_left_ns > 0) {
 		list_insert(&cpu->woken, &share->link);
@@ -50,10 +49,7 @@ void sched_ready(struct thread *thread)
 	} else {
 		if (!list_is_linked(&share->link))
 			new_turn(cpu, share);
-		if (cpu->current == cpu->idle)
-			cpu->should_yield = true;
-		else
-			arm_slice(cpu);
+		arm_slice(cpu);
 	}
 }
 
@@ -62,23 +58,25 @@ static void charge(struct cpu *cpu)
 {
 	uint64_t now_ns = arch_now_ns(), ran_ns = now_ns - cpu->switched_ns;
 
-	cpu->current->share->run_ns += ran_ns;
-	cpu->current->share->slice_left_ns -= (int64_t)ran_ns;
+	cpu->share->run_ns += ran_ns;
+	cpu->share->slice_left_ns -= (int64_t)ran_ns;
 	cpu->switched_ns = now_ns;
 }
 
+/* Sleeps while no thread can run, on the stack of the one that ran last. */
 static struct thread *next_thread(struct cpu *cpu)
 {
-	struct list *link = list_first(&cpu->woken);
-	struct share *share;
+	struct list *link;
 
-	if (!link)
-		link = list_first(&cpu->ready);
-	if (!link)
-		return cpu->idle;
+	cpu->share = NULL;
+	while (!is_share_ready(cpu)) {
+		arch_idle();
+		cpu->switched_ns = arch_now_ns();
+	}
+	link = list_first(list_first(&cpu->woken) ? &cpu->woken : &cpu->ready);
 	list_remove(link);
-	share = CONTAINER_OF(link, struct share, link);
-	link = list_first(&share->threads);
+	cpu->share = CONTAINER_OF(link, struct share, link);
+	link = list_first(&cpu->share->threads);
 	list_remove(link);
 	return CONTAINER_OF(link, struct thread, ready_link);
 }
@@ -98,7 +96,7 @@ static void space_load(struct cpu *cpu, struct thread *next)
 static void switch_to_next(struct cpu *cpu, bool goes_on)
 {
 	struct thread *from = cpu->current, *to;
-	struct share *share = from->share;
+	struct share *share = cpu->share;
 
 	charge(cpu);
 	if (list_first(&share->threads)) {
@@ -107,12 +105,11 @@ static void switch_to_next(struct cpu *cpu, bool goes_on)
 		else
 			new_turn(cpu, share);
 	}
+	timer_cancel(&cpu->slice);
 	to = next_thread(cpu);
 	cpu->should_yield = false;
-	timer_cancel(&cpu->slice);
 	cpu->current = to;
-	if (to != cpu->idle)
-		arm_slice(cpu);
+	arm_slice(cpu);
 	if (to == from)
 		return;
 	space_load(cpu, to);
@@ -132,13 +129,12 @@ bool sched_should_yield(void)
 void sched_yield(void)
 {
 	struct cpu *cpu = arch_this_cpu();
-	struct list *own = &cpu->current->share->threads;
+	struct list *own = &cpu->share->threads;
 	bool goes_on;
 
 	arch_irq_window();
 	goes_on = list_first(&cpu->woken) || list_first(own); /* to somebody who is quick */
-	if (cpu->current != cpu->idle)
-		list_insert(own, &cpu->current->ready_link);
+	list_insert(own, &cpu->current->ready_link);
 	switch_to_next(cpu, goes_on);
 }
 
@@ -152,39 +148,20 @@ void sched_preempt_point(void)
 uint64_t sched_run_ns(const struct share *share)
 {
 	const struct cpu *cpu = arch_this_cpu();
-	bool runs = cpu->current->share == share;
+	bool runs = cpu->share == share;
 
 	return share->run_ns + (runs ? arch_now_ns() - cpu->switched_ns : 0);
 }
 
-static void idle_main(void)
-{
-	for (;;) {
-		if (somebody_waits(arch_this_cpu()))
-			sched_yield();
-		else
-			arch_idle();
-	}
-}
-
 void sched_init(void)
 {
-	/* What runs on the boot stack; sched_start leaves it for good. */
+	/* What runs on the boot stack, and goes on as the reaper. */
 	static struct share boot_share;
-	static struct thread boot_thread = {.share = &boot_share};
+	static struct thread boot_thread = {.share = &boot_share, .timer.deadline_ns = UINT64_MAX};
 	struct cpu *cpu = arch_this_cpu();
 
 	timer_init(&cpu->slice, slice_over);
 	cpu->deadline_ns = UINT64_MAX;
 	cpu->current = &boot_thread;
-}
-
-void sched_start(void)
-{
-	struct cpu *cpu = arch_this_cpu();
-
-	cpu->idle = thread_create_kernel(idle_main);
-	cpu->switched_ns = arch_now_ns();
-	sched_switch();
-	panic("the boot thread was continued");
+	cpu->share = &boot_share;
 }

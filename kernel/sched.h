@@ -5,7 +5,7 @@
 
 #define SCHED_SLICE_NS 5000000ull
 
-/* What takes turns on a core: a process with all its threads, or a thread of ring 0. */
+/* What takes turns on a core: a process with all its threads, or the reaper. */
 struct share {
 	struct list link;      /* of the core's queue, while none of its threads runs */
 	struct list threads;   /* those that are ready */
@@ -13,10 +13,8 @@ struct share {
 	uint64_t run_ns;       /* CPU time had */
 };
 
-/* Before anything that looks for the current thread; the boot stack counts as one. */
+/* Before anything that looks for the current thread: what runs at boot is one. */
 void sched_init(void);
-/* Leaves the boot stack for the threads that are ready. */
-_Noreturn void sched_start(void);
 /* The thread can run. */
 void sched_ready(struct thread *thread);
 /* The current thread, which is not ready any more, gives the core to the next one. */

@@ -18,18 +18,6 @@ static void wake_at_deadline(struct timer *timer)
 	thread_wake(CONTAINER_OF(timer, struct thread, timer));
 }
 
-struct thread *thread_create_kernel(void (*fn)(void))
-{
-	struct thread *thread = object_alloc(OBJECT_THREAD, sizeof(*thread), NULL);
-	struct share *share = kalloc(NULL, sizeof(*share));
-
-	if (!thread || !share || arch_thread_init_kernel(thread, fn) != 0)
-		panic("no memory for a thread of ring 0");
-	thread->share = share;
-	timer_init(&thread->timer, wake_at_deadline);
-	return thread;
-}
-
 int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t arg)
 {
 	struct thread *thread;
@@ -39,7 +27,7 @@ int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint6
 	thread = object_alloc(OBJECT_THREAD, sizeof(*thread), process->quota);
 	if (!thread)
 		return -ABI_ENOMEM;
-	if (arch_thread_init_user(thread, entry, stack, arg) != 0) {
+	if (arch_thread_init(thread, entry, stack, arg) != 0) {
 		object_unref(&thread->object);
 		return -ABI_ENOMEM;
 	}

@@ -12,7 +12,7 @@ struct vcpu;
 
 struct thread {
 	struct object object;    /* no handle: one reference, its life */
-	struct process *process; /* NULL = a thread of ring 0 (idle, reaper) (set once) */
+	struct process *process; /* NULL = the reaper (set once) */
 	struct list of_process;  /* link of the process's threads */
 	struct share *share;     /* with whom it takes turns (set once) */
 	struct list ready_link;  /* of the share's threads that are ready */
@@ -29,8 +29,6 @@ static inline struct thread *thread_current(void)
 	return arch_this_cpu()->current;
 }
 
-/* A thread of ring 0; sched_ready starts it. No memory: panic. */
-struct thread *thread_create_kernel(void (*fn)(void));
 /* -ABI_ENOMEM; -ABI_EPIPE: the process is about to end. Runs as soon as the scheduler lets it. */
 int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t arg);
 /* Ends the current thread of a process. */

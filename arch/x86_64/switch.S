@@ -25,19 +25,11 @@ thread_switch_stacks:
 	.size thread_switch_stacks, . - thread_switch_stacks
 
 /* RSP stands at the thread's struct arch_frame. */
-	.globl thread_start_user
-	.type thread_start_user, @function
-thread_start_user:
+	.globl thread_start
+	.type thread_start, @function
+thread_start:
 	call	thread_return_to_user
 	jmp	trap_return
-	.size thread_start_user, . - thread_start_user
-
-/* RSP stands at the address of the thread's function, which does not return. */
-	.globl thread_start_kernel
-	.type thread_start_kernel, @function
-thread_start_kernel:
-	call	*(%rsp)
-	ud2
-	.size thread_start_kernel, . - thread_start_kernel
+	.size thread_start, . - thread_start
 
 	.section .note.GNU-stack, "", @progbits

@@ -19,7 +19,7 @@ static uint64_t taken[SLOT_COUNT / 64];
 static unsigned hint; /* no free slot in the words below */
 
 void thread_switch_stacks(uint64_t *save, uint64_t next); /* switch.S */
-extern const char thread_start_user[], thread_start_kernel[];
+extern const char thread_start[];
 
 /* What switch.S pops. */
 struct switch_frame {
@@ -88,24 +88,17 @@ fail:
 	return -ABI_ENOMEM;
 }
 
-/* Puts `size` bytes at the top of the thread's stack, and below it where the first switch goes. */
-static void *thread_prepare(struct thread *thread, size_t size, const void *start)
+int arch_thread_init(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg)
 {
-	uint64_t top = thread->arch.stack_top - STACK_TOP_RESERVE - size;
-	struct switch_frame *frame = (struct switch_frame *)top - 1;
-
-	frame->rip = (uint64_t)start;
-	thread->arch.rsp = (uint64_t)frame;
-	return (void *)top;
-}
-
-int arch_thread_init_user(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg)
-{
+	struct switch_frame *first;
 	struct arch_frame *frame;
 
 	if (stack_alloc(thread->object.quota, &thread->arch.stack_top) != 0)
 		return -ABI_ENOMEM;
-	frame = thread_prepare(thread, sizeof(*frame), thread_start_user);
+	frame = (struct arch_frame *)(thread->arch.stack_top - STACK_TOP_RESERVE) - 1;
+	first = (struct switch_frame *)frame - 1;
+	first->rip = (uint64_t)thread_start;
+	thread->arch.rsp = (uint64_t)first;
 	frame->args[0] = arg;
 	frame->rip = entry < ABI_USER_END ? entry
 					  : 0; /* IRETQ itself must not fault: 0 faults in ring 3 */
@@ -113,17 +106,6 @@ int arch_thread_init_user(struct thread *thread, uint64_t entry, uint64_t stack,
 	frame->rflags = RFLAGS_IF | RFLAGS_FIXED;
 	frame->rsp = stack - 8;
 	frame->ss = SELECTOR_USER_DATA;
-	return 0;
-}
-
-int arch_thread_init_kernel(struct thread *thread, void (*fn)(void))
-{
-	uint64_t *word;
-
-	if (stack_alloc(thread->object.quota, &thread->arch.stack_top) != 0)
-		return -ABI_ENOMEM;
-	word = thread_prepare(thread, 16, thread_start_kernel);
-	word[0] = (uint64_t)fn;
 	return 0;
 }
 

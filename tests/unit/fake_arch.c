@@ -250,7 +250,6 @@ void panic_at(const char *file, int line, const char *sentence)
 struct fake_thread {
 	pthread_t host;
 	pthread_cond_t turn;
-	void (*kernel)(void);
 	void (*user)(uint64_t);
 	uint64_t arg;
 	struct thread *thread;
@@ -272,8 +271,6 @@ static void *fake_main(void *argument)
 	pthread_mutex_lock(&baton);
 	while (running != fake->thread)
 		pthread_cond_wait(&fake->turn, &baton);
-	if (fake->kernel)
-		fake->kernel();
 	thread_return_to_user();
 	fake->user(fake->arg);
 	thread_exit();
@@ -296,12 +293,7 @@ static int fake_create(struct thread *thread, const struct fake_thread *start)
 	return 0;
 }
 
-int arch_thread_init_kernel(struct thread *thread, void (*fn)(void))
-{
-	return fake_create(thread, &(struct fake_thread){.kernel = fn});
-}
-
-int arch_thread_init_user(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg)
+int arch_thread_init(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg)
 {
 	(void)stack;
 	return fake_create(thread,
@@ -358,9 +350,13 @@ static void wake_test(struct timer *timer)
 
 static void *boot(void *unused)
 {
+	static struct fake_thread fake;
+
 	(void)unused;
 	pthread_mutex_lock(&baton);
-	sched_start();
+	pthread_cond_init(&fake.turn, NULL);
+	thread_current()->arch.rsp = (uint64_t)&fake;
+	reaper_run();
 }
 
 void fake_start(void)
@@ -374,7 +370,6 @@ void fake_start(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	fake_frames_start(&range, 1);
 	sched_init();
-	reaper_init();
 	if (process_create(NULL, frames_free_count() * PAGE_SIZE - (8 << 20), &process) != 0)
 		abort();
 	pthread_mutex_lock(&baton);
@@ -396,8 +391,7 @@ void fake_start(void)
 
 static bool somebody_waits(void)
 {
-	return list_first(&cpu.woken) || list_first(&cpu.ready) ||
-	       list_first(&cpu.current->share->threads);
+	return list_first(&cpu.woken) || list_first(&cpu.ready) || list_first(&cpu.share->threads);
 }
 
 void fake_settle(void)
