@@ -135,7 +135,7 @@ $(BUILD)/include/asm_offsets.h: arch/x86_64/asm_offsets.c
 	$(Q)$(CC) $(kernel_FLAGS) -MT $@ -S -o $(@:.h=.s) $<
 	$(Q)sed -n 's/^[ \t]*\.ascii[ \t]*"->\([A-Za-z0-9_]*\) \([0-9]*\)".*/.set \1, \2/p' $(@:.h=.s) > $@
 
-$(addprefix $(BUILD)/arch/x86_64/,vmx/enter.o svm/enter.o): $(BUILD)/include/asm_offsets.h
+$(addprefix $(BUILD)/arch/x86_64/,start.o vmx/enter.o svm/enter.o): $(BUILD)/include/asm_offsets.h
 
 $(BUILD)/include/dsdt.hex: services/vmm/dsdt.asl
 	$(call say,ASL,$<)

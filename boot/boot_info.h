@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC   0x464e494c45425243ull /* "CRBELINF" */
-#define BOOT_INFO_VERSION 3u
+#define BOOT_INFO_VERSION 4u
 #define BOOT_PATH_SIZE    256u                      /* of a module's path, with its NUL */
 #define BOOT_MODULE_MAX   4096u                     /* files below \corbel\ plus services */
 #define BOOT_RANGE_MAX    (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
@@ -137,6 +137,7 @@ struct boot_info {
 	uint64_t tsc_entry;     /* TSC at entry of corbel.efi */
 	uint64_t tsc_files;     /* ticks that the firmware's file reading took in between */
 	uint64_t tsc_exit;      /* TSC right after ExitBootServices */
+	uint64_t random;        /* nobody can tell beforehand: ring 0's stack canary */
 	char command_line[256]; /* of the UEFI load options, ASCII, may be empty */
 };
 

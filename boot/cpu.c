@@ -6,6 +6,7 @@
 
 #define LEAF_1_ECX_VMX        (1u << 5)
 #define LEAF_1_ECX_XSAVE      (1u << 26)
+#define LEAF_1_ECX_RDRAND     (1u << 30)
 #define LEAF_80000001_ECX_SVM (1u << 2)
 #define LEAF_80000001_EDX_NX  (1u << 20)
 #define LEAF_80000001_EDX_1G  (1u << 26)
@@ -131,4 +132,16 @@ const char *cpu_vendor(const struct cpu_facts *facts)
 int cpu_has_1g_pages(const struct cpu_facts *facts)
 {
 	return (facts->leaf_80000001_edx & LEAF_80000001_EDX_1G) != 0;
+}
+
+uint64_t cpu_random(void)
+{
+	uint64_t seed = cpu_tsc(), drawn = 0;
+	uint8_t is_good = !(cpu_leaf(1).ecx & LEAF_1_ECX_RDRAND);
+
+	for (unsigned i = 0; i < 10 && !is_good; i++)
+		__asm__ volatile("rdrand %0; setc %1" : "=r"(drawn), "=qm"(is_good) : : "cc");
+	seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9ull; /* splitmix64 */
+	seed = (seed ^ seed >> 27) * 0x94d049bb133111ebull;
+	return (seed ^ seed >> 31) ^ drawn;
 }

@@ -30,6 +30,9 @@ const char *cpu_vendor(const struct cpu_facts *facts);
 
 int cpu_has_1g_pages(const struct cpu_facts *facts);
 
+/* What nobody can tell beforehand: by RDRAND where there is one, by the TSC in any case. */
+uint64_t cpu_random(void);
+
 struct cpu_leaf {
 	uint32_t eax, ebx, ecx, edx;
 };

@@ -32,6 +32,7 @@ static struct boot_info *new_info(uint64_t tsc_entry)
 	info->version = BOOT_INFO_VERSION;
 	info->size = sizeof(*info);
 	info->tsc_entry = tsc_entry;
+	info->random = cpu_random();
 	return info;
 }
 

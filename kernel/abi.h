@@ -95,7 +95,7 @@ enum abi_syscall {
 				 contiguous memory objects only until there is an IOMMU */
 	SYS_DEVICE_DMA_UNMAP, /* (device, I/O address) */
 	/* virtual machines */
-	SYS_VM_CREATE,   /* (const struct abi_vm_config *) -> handle */
+	SYS_VM_CREATE,   /* (number of vCPUs: 1 .. 254; this version: 1) -> handle */
 	SYS_VM_MAP,      /* (vm, gpa, memory, offset, size, prot); needs MAP; -EEXIST */
 	SYS_VM_UNMAP,    /* (vm, gpa, size): whole mappings only */
 	SYS_VM_DOORBELL, /* (vm, const struct abi_doorbell *, event): a matching guest write signals
@@ -206,14 +206,6 @@ struct abi_module_info {
 #define ABI_POWER_REBOOT 2u
 
 /* ---- virtual machines ---- */
-
-struct abi_vm_config {
-	uint32_t version;    /* ABI_VERSION */
-	uint32_t vcpu_count; /* 1 .. 254; this version: 1 */
-	uint32_t flags;      /* 0 */
-	uint32_t reserved;   /* 0 */
-	char name[32];       /* for panics and traces */
-};
 
 /* A guest write that ring 0 turns into an event without leaving the exit path. */
 struct abi_doorbell {

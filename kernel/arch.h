@@ -26,17 +26,13 @@ void arch_nmi_serve(void);
 /* Clock: ns since boot, from the TSC. */
 uint64_t arch_now_ns(void);
 uint64_t arch_tsc(void);
-uint64_t arch_tsc_khz(void);
 /* TSC ticks <-> clock ns: the clock value at which the host TSC will read `tsc`; saturates. */
 uint64_t arch_tsc_to_ns(uint64_t tsc);
 /* tsc to ns as kvmclock wants it: ns = ((tsc << shift or >> -shift) * mul) >> 32. */
 void arch_tsc_scale(uint32_t *mul, int8_t *shift);
 /* One hardware deadline, in clock ns; UINT64_MAX = none. In the past: fires at once. */
 void arch_deadline_set(uint64_t deadline_ns);
-/* Unix time in ns at clock 0, as the firmware tells it; 0 = it does not. */
-uint64_t arch_boot_wall_ns(void);
 void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-uint64_t arch_random_seed(void); /* for stack protector and the like */
 
 /* ---- the machine ---- */
 

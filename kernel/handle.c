@@ -23,7 +23,7 @@ int64_t handle_install(struct process *process, struct object *object, uint32_t 
 		struct handle_entry **page = &table->pages[handle / HANDLE_PAGE_ENTRIES];
 
 		if (handle < HANDLE_MAX && !*page)
-			*page = kpage_alloc_charged(process->quota);
+			*page = kalloc(process->quota, PAGE_SIZE);
 		if (handle == HANDLE_MAX || !*page) {
 			object_unref(object);
 			return -ABI_ENOMEM;
@@ -77,7 +77,7 @@ void handle_exit(struct process *process)
 			table->count--;
 		}
 		if (table->end % HANDLE_PAGE_ENTRIES == 0)
-			kpage_free_charged(process->quota,
-					   table->pages[table->end / HANDLE_PAGE_ENTRIES]);
+			kfree(process->quota, table->pages[table->end / HANDLE_PAGE_ENTRIES],
+			      PAGE_SIZE);
 	}
 }

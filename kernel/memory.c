@@ -201,13 +201,6 @@ int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct p
 	return pagetable_map(&memory->tree, offset, leaf->frame, 1, leaf->prot);
 }
 
-void memory_info(const struct memory *memory, struct abi_memory_info *info)
-{
-	*info = (struct abi_memory_info){.size = memory->size,
-					 .owned_bytes = memory->owned_pages * PAGE_SIZE,
-					 .borrowed_bytes = memory->borrowed_pages * PAGE_SIZE};
-}
-
 /* ---- end ---- */
 
 /* Frees some frames, and the tables that they stood in; true when none is left. */

@@ -57,10 +57,4 @@ struct pt_leaf memory_page(const struct memory *memory, uint64_t offset);
  * level 0: a large frame is being zeroed, come again. -ABI_ENOMEM; -ABI_EPERM: a write to a module.
  */
 int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct pt_leaf *leaf);
-void memory_info(const struct memory *memory, struct abi_memory_info *info);
 bool memory_destroy(struct object *object);
-
-static inline struct object *memory_object(struct memory *memory)
-{
-	return &memory->object;
-}

@@ -45,16 +45,6 @@ void object_unref(struct object *object);
 void *kalloc(struct quota *quota, size_t size);
 void kfree(struct quota *quota, void *p, size_t size);
 size_t kalloc_size(size_t size);
-/* A whole kernel page, charged. */
-static inline void *kpage_alloc_charged(struct quota *quota)
-{
-	return kalloc(quota, PAGE_SIZE);
-}
-
-static inline void kpage_free_charged(struct quota *quota, void *page)
-{
-	kfree(quota, page, PAGE_SIZE);
-}
 
 /*
  * The reaper. object.c has a table of destroy functions, one for each type that has something to

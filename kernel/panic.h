@@ -6,6 +6,11 @@
  */
 _Noreturn void panic_at(const char *file, int line, const char *sentence);
 
+/* COM1 for ring 0's last words: 115200 8N1, interrupts off, as the console service may have set it
+ * otherwise; then a text, which knows %s, and of uint64_t %u (decimal) and %x (16 digits). */
+void console_init(void);
+void console_print(const char *format, ...);
+
 #define panic(sentence) panic_at(__FILE__, __LINE__, sentence)
 #define ASSERT(condition)                                                                          \
 	do {                                                                                       \

@@ -28,16 +28,10 @@ int process_create(struct quota *payer, uint64_t quota_bytes, struct process **o
 /* Without init nobody can do anything for the machine any more. */
 static _Noreturn void init_died(const struct abi_process_info *end)
 {
-	static char sentence[128];
-	static const char *const texts[] = {"init died: end ", ", status or trap ", ", address ",
-					    ", rip "};
-	const uint64_t values[] = {end->reason, end->status, end->address, end->rip};
-
-	for (unsigned i = 0; i < ARRAY_COUNT(texts); i++) {
-		string_append(sentence, texts[i], sizeof(sentence));
-		string_append_hex(sentence, values[i], sizeof(sentence));
-	}
-	panic(sentence);
+	console_init();
+	console_print("\r\ninit's end: %u, status or trap %u, address %x, rip %x", end->reason,
+		      end->status, end->address, end->rip);
+	panic("init died");
 }
 
 void process_end(struct process *process, uint32_t reason, uint64_t status, uint64_t address,

@@ -234,7 +234,7 @@ static int64_t transfer_state(const struct argument *a, bool is_get)
 
 	if (size > PAGE_SIZE)
 		return -ABI_EINVAL;
-	buffer = kpage_alloc_charged(quota);
+	buffer = kalloc(quota, PAGE_SIZE);
 	if (!buffer)
 		return -ABI_ENOMEM;
 	error = arch_copy_from_user(buffer, a[2].value, size);
@@ -242,7 +242,7 @@ static int64_t transfer_state(const struct argument *a, bool is_get)
 		error = vcpu_state(a[0].vcpu, what, buffer, size, is_get);
 	if (error == 0 && is_get)
 		error = arch_copy_to_user(a[2].value, buffer, size);
-	kpage_free_charged(quota, buffer);
+	kfree(quota, buffer, PAGE_SIZE);
 	return error;
 }
 
@@ -329,10 +329,7 @@ static const struct entry {
 static int64_t call(uint64_t number, struct argument *a)
 {
 	struct process *self = process_current();
-	union {
-		struct abi_doorbell doorbell;
-		struct abi_vm_config vm;
-	} in;
+	struct abi_doorbell doorbell;
 	int error;
 
 	switch (number) {
@@ -368,7 +365,10 @@ static int64_t call(uint64_t number, struct argument *a)
 	case SYS_MEMORY_UNMAP:
 		return unmap_memory(a[0].process, a[1].value, a[2].value);
 	case SYS_MEMORY_INFO:
-		memory_info(a[0].memory, a[1].out);
+		*(struct abi_memory_info *)a[1].out = (struct abi_memory_info){
+			.size = a[0].memory->size,
+			.owned_bytes = a[0].memory->owned_pages * PAGE_SIZE,
+			.borrowed_bytes = a[0].memory->borrowed_pages * PAGE_SIZE};
 		return 0;
 	case SYS_CHANNEL_CREATE:
 		return create_channel(self);
@@ -410,9 +410,7 @@ static int64_t call(uint64_t number, struct argument *a)
 	case SYS_DEVICE_DMA_UNMAP:
 		return device_dma_unmap(a[0].device, a[1].value);
 	case SYS_VM_CREATE:
-		if (arch_copy_from_user(&in.vm, a[0].value, sizeof(in.vm)) != 0)
-			return -ABI_EFAULT;
-		return vm_create(self, &in.vm, &a[0].vm);
+		return vm_create(self, a[0].value, &a[0].vm);
 	case SYS_VM_MAP:
 		error = check_prot(&a[2], a[5].value);
 		return error ? error
@@ -421,9 +419,9 @@ static int64_t call(uint64_t number, struct argument *a)
 	case SYS_VM_UNMAP:
 		return vm_unmap(a[0].vm, (gpa_t){a[1].value}, a[2].value);
 	case SYS_VM_DOORBELL:
-		if (arch_copy_from_user(&in.doorbell, a[1].value, sizeof(in.doorbell)) != 0)
+		if (arch_copy_from_user(&doorbell, a[1].value, sizeof(doorbell)) != 0)
 			return -ABI_EFAULT;
-		return vm_doorbell_set(a[0].vm, &in.doorbell, a[2].event);
+		return vm_doorbell_set(a[0].vm, &doorbell, a[2].event);
 	case SYS_VM_MSI:
 		return vm_msi(a[0].vm, a[1].value, (uint32_t)a[2].value);
 	case SYS_VM_STATS:

@@ -36,6 +36,8 @@ void system_init(const struct boot_info *info)
 	boot.tsc_entry = info->tsc_entry;
 	boot.tsc_files = info->tsc_files;
 	boot.tsc_exit = info->tsc_exit;
+	boot.tsc_khz = info->clock.tsc_khz;
+	boot.boot_wall_ns = info->clock.wall_s * 1000000000ull;
 }
 
 int system_module(struct quota *quota, uint64_t index, struct abi_module_info *info,
@@ -61,9 +63,7 @@ void system_info(struct abi_system_info *info)
 	info->frames_total = frames_total();
 	info->frames_free = frames_free_count();
 	info->stage2_bytes = vm_stage2_bytes();
-	info->tsc_khz = arch_tsc_khz();
 	info->tsc_first_guest = vm_first_entry_tsc;
-	info->boot_wall_ns = arch_boot_wall_ns();
 	for (unsigned i = 0; i < ABI_OP_COUNT; i++)
 		info->ops[i] = arch_ops[i];
 }

@@ -19,8 +19,6 @@ typedef struct {
 	uint64_t value;
 } gpa_t;
 
-#define HPA_NONE ((hpa_t){UINT64_MAX})
-
 #define ALIGN_DOWN(x, a)             ((x) & ~((__typeof__(x))(a)-1))
 #define ALIGN_UP(x, a)               ALIGN_DOWN((x) + ((__typeof__(x))(a)-1), a)
 #define IS_ALIGNED(x, a)             (((x) & ((__typeof__(x))(a)-1)) == 0)

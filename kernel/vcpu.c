@@ -31,7 +31,7 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	vcpu->index = index;
 	vcpu->needs_look = true;
 	object_ref(&vm->object);
-	vcpu->page = kpage_alloc_charged(quota);
+	vcpu->page = kalloc(quota, PAGE_SIZE);
 	error = vcpu->page ? memory_wrap(quota, MEMORY_KPAGE, kpage_hpa(vcpu->page), PAGE_SIZE,
 					 &vcpu->page_memory)
 			   : -ABI_ENOMEM;
@@ -62,9 +62,9 @@ bool vcpu_destroy(struct object *object)
 		arch_vcpu_exit(vcpu);
 	vlapic_exit(vcpu);
 	if (vcpu->page_memory)
-		object_unref(memory_object(vcpu->page_memory)); /* and the page with it */
+		object_unref(&vcpu->page_memory->object); /* and the page with it */
 	else if (vcpu->page)
-		kpage_free_charged(object->quota, vcpu->page);
+		kfree(object->quota, vcpu->page, PAGE_SIZE);
 	if (vm->vcpus[vcpu->index] == vcpu)
 		vm->vcpus[vcpu->index] = NULL;
 	object_unref(&vm->object);

@@ -139,7 +139,7 @@ static void reset(struct vcpu *vcpu)
 
 int vlapic_init(struct vcpu *vcpu)
 {
-	vcpu->lapic.page = kpage_alloc_charged(vcpu->object.quota);
+	vcpu->lapic.page = kalloc(vcpu->object.quota, PAGE_SIZE);
 	if (!vcpu->lapic.page)
 		return -ABI_ENOMEM;
 	vlapic_timer_init(vcpu);
@@ -153,7 +153,7 @@ void vlapic_exit(struct vcpu *vcpu)
 	if (!vcpu->lapic.page)
 		return;
 	timer_cancel(&vcpu->lapic.timer);
-	kpage_free_charged(vcpu->object.quota, vcpu->lapic.page);
+	kfree(vcpu->object.quota, vcpu->lapic.page, PAGE_SIZE);
 	vcpu->lapic.page = NULL;
 }
 

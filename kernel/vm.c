@@ -23,19 +23,18 @@ uint64_t vm_stage2_bytes(void)
 	return bytes;
 }
 
-int64_t vm_create(struct process *process, const struct abi_vm_config *config, struct vm **out)
+int64_t vm_create(struct process *process, uint64_t vcpu_count, struct vm **out)
 {
 	struct quota *quota = process->quota;
 	struct vm *vm;
 	int error;
 
-	if (config->version != ABI_VERSION || config->flags || config->reserved ||
-	    config->vcpu_count < 1 || config->vcpu_count > VCPU_COUNT_NOW)
+	if (vcpu_count < 1 || vcpu_count > VCPU_COUNT_NOW)
 		return -ABI_EINVAL;
 	vm = object_alloc(OBJECT_VM, sizeof(*vm), quota);
 	if (!vm)
 		return -ABI_ENOMEM;
-	vm->vcpu_count = config->vcpu_count;
+	vm->vcpu_count = (uint32_t)vcpu_count;
 	vm->next = all_vms;
 	all_vms = vm;
 	error = space_init(&vm->stage2, arch_stage2_format(), quota, 0);

@@ -3,6 +3,7 @@
 #include "arch/x86_64/svm/enter.h"
 #include "arch/x86_64/vmx/enter.h"
 #include "arch/x86_64/vmx/fields.h"
+#include "boot/boot_info.h"
 #include "kernel/abi.h"
 
 #define DEFINE(name, value) __asm__ volatile(".ascii \"->" #name " %c0\"" : : "i"(value))
@@ -27,6 +28,7 @@ void asm_offsets(void)
 	GPR(r13, R13);
 	GPR(r14, R14);
 	GPR(r15, R15);
+	DEFINE(BOOT_RANDOM, offsetof(struct boot_info, random));
 	DEFINE(ENTRY_GPR, offsetof(struct vmx_entry, gpr));
 	DEFINE(ENTRY_HOST_RSP, offsetof(struct vmx_entry, host_rsp));
 	DEFINE(ENTRY_IS_LAUNCHED, offsetof(struct vmx_entry, is_launched));

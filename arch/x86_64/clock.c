@@ -9,7 +9,7 @@
 
 #define KHZ_MIN 1000u
 
-static uint64_t tsc_zero, tsc_khz, to_ns, from_ns, boot_wall_ns; /* (set once) */
+static uint64_t tsc_zero, tsc_khz, to_ns, from_ns; /* (set once) */
 
 void clock_init(const struct boot_clock *boot)
 {
@@ -19,17 +19,11 @@ void clock_init(const struct boot_clock *boot)
 	tsc_zero = boot->wall_tsc;
 	to_ns = scale_to_ns(tsc_khz);
 	from_ns = scale_from_ns(tsc_khz);
-	boot_wall_ns = boot->wall_s * 1000000000ull;
 }
 
 uint64_t arch_tsc(void)
 {
 	return rdtsc();
-}
-
-uint64_t arch_tsc_khz(void)
-{
-	return tsc_khz;
 }
 
 uint64_t arch_now_ns(void)
@@ -58,11 +52,6 @@ uint64_t clock_tsc_at(uint64_t ns)
 void arch_tsc_scale(uint32_t *mul, int8_t *shift)
 {
 	scale_to_kvmclock(tsc_khz, mul, shift);
-}
-
-uint64_t arch_boot_wall_ns(void)
-{
-	return boot_wall_ns;
 }
 
 void clock_wait_ns(uint64_t ns)

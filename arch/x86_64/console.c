@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* COM1 for ring 0's last words: a panic. */
-#include "arch/x86_64/console.h"
 #include "arch/x86_64/insn.h"
+#include "kernel/panic.h"
 #include <stdarg.h>
 
 /* A 16550's registers, from its base port on. */

@@ -94,26 +94,6 @@ void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 	cpuid(leaf, subleaf, out);
 }
 
-/* RDRAND where there is one; the TSC, stirred, in any case. */
-uint64_t arch_random_seed(void)
-{
-	uint64_t seed = rdtsc(), drawn = 0;
-	uint32_t out[4];
-
-	cpuid(1, 0, out);
-	if (out[2] & CPUID_1_ECX_RDRAND)
-		for (unsigned i = 0; i < 10; i++) {
-			bool is_good;
-
-			__asm__ volatile("rdrand %0" : "=r"(drawn), "=@ccc"(is_good));
-			if (is_good)
-				break;
-		}
-	seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9ull; /* splitmix64 */
-	seed = (seed ^ seed >> 27) * 0x94d049bb133111ebull;
-	return (seed ^ seed >> 31) ^ drawn;
-}
-
 uint32_t arch_port_in(uint16_t port, unsigned size)
 {
 	if (size == 1)

@@ -52,7 +52,7 @@ void fpu_cpu_start(void)
 
 struct fpu_area *fpu_area_alloc(struct quota *quota, uint64_t xcr0)
 {
-	struct fpu_area *area = kpage_alloc_charged(quota);
+	struct fpu_area *area = kalloc(quota, PAGE_SIZE);
 
 	_Static_assert(sizeof(*area) == PAGE_SIZE, "an area is a page");
 	if (!area)
@@ -72,7 +72,7 @@ void fpu_area_free(struct quota *quota, struct fpu_area *area)
 		core->fpu_owner = NULL;
 		write_cr0(read_cr0() | CR0_TS);
 	}
-	kpage_free_charged(quota, area);
+	kfree(quota, area, PAGE_SIZE);
 }
 
 /* ---- moving state ---- */

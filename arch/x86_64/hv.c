@@ -66,7 +66,7 @@ int arch_vcpu_init(struct vcpu *vcpu)
 	if (!arch)
 		return -ABI_ENOMEM;
 	vcpu->arch = arch; /* what is missing below is freed by arch_vcpu_exit */
-	arch->block = kpage_alloc_charged(quota);
+	arch->block = kalloc(quota, PAGE_SIZE);
 	arch->fpu = fpu_area_alloc(quota, XCR0_X87);
 	if (!arch->block || !arch->fpu)
 		return -ABI_ENOMEM;
@@ -87,7 +87,7 @@ void arch_vcpu_exit(struct vcpu *vcpu)
 	if (arch->block && hv->vcpu_clear)
 		hv->vcpu_clear(vcpu);
 	if (arch->block)
-		kpage_free_charged(quota, arch->block);
+		kfree(quota, arch->block, PAGE_SIZE);
 	fpu_area_free(quota, arch->fpu);
 	kfree(quota, arch, hv->vcpu_size);
 	vcpu->arch = NULL;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The end: says what broke, where, and how the core got there. */
 #include "kernel/panic.h"
-#include "arch/x86_64/console.h"
 #include "arch/x86_64/core.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"

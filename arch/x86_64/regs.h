@@ -5,11 +5,9 @@
 #define RFLAGS_FIXED (1ull << 1)
 #define RFLAGS_TF    (1ull << 8)
 #define RFLAGS_IF    (1ull << 9)
-#define RFLAGS_VM    (1ull << 17)
 
 #define CR0_PE (1ull << 0)
 #define CR0_MP (1ull << 1)
-#define CR0_EM (1ull << 2)
 #define CR0_TS (1ull << 3)
 #define CR0_ET (1ull << 4)
 #define CR0_NE (1ull << 5)
@@ -88,19 +86,17 @@
 #define VM_HSAVE_PA                  0xc0010117u
 
 /* CPUID leaf 1 */
-#define CPUID_1_ECX_VMX            (1u << 5)
-#define CPUID_1_ECX_X2APIC         (1u << 21)
-#define CPUID_1_ECX_TSC_DEADLINE   (1u << 24)
-#define CPUID_1_ECX_XSAVE          (1u << 26)
-#define CPUID_1_ECX_RDRAND         (1u << 30)
-#define CPUID_1_EDX_MCE            (1u << 7)
-#define CPUID_1_EDX_MCA            (1u << 14)
+#define CPUID_1_ECX_VMX           (1u << 5)
+#define CPUID_1_ECX_X2APIC        (1u << 21)
+#define CPUID_1_ECX_TSC_DEADLINE  (1u << 24)
+#define CPUID_1_ECX_XSAVE         (1u << 26)
+#define CPUID_1_EDX_MCE           (1u << 7)
+#define CPUID_1_EDX_MCA           (1u << 14)
 /* leaf 7, subleaf 0 */
-#define CPUID_7_EBX_SMEP           (1u << 7)
-#define CPUID_7_EBX_SMAP           (1u << 20)
-#define CPUID_7_ECX_UMIP           (1u << 2)
+#define CPUID_7_EBX_SMEP          (1u << 7)
+#define CPUID_7_EBX_SMAP          (1u << 20)
+#define CPUID_7_ECX_UMIP          (1u << 2)
 /* leaf 0x80000001 */
-#define CPUID_80000001_ECX_SVM     (1u << 2)
-#define CPUID_80000001_EDX_FFXSR   (1u << 25)
-#define CPUID_80000001_EDX_PAGE1GB (1u << 26)
-#define CPUID_80000001_EDX_RDTSCP  (1u << 27)
+#define CPUID_80000001_ECX_SVM    (1u << 2)
+#define CPUID_80000001_EDX_FFXSR  (1u << 25)
+#define CPUID_80000001_EDX_RDTSCP (1u << 27)

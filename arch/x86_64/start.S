@@ -2,6 +2,8 @@
 /* Where the loader jumps to: a stack of our own, a canary, and on to kernel_main. */
 
 /* RDI = physical address of struct boot_info; see boot/boot_info.h. */
+#include "asm_offsets.h"
+
 	.text
 	.globl start
 	.type start, @function
@@ -12,11 +14,9 @@ start:
 	lea	core_boot(%rip), %rax	/* the word that core_this() reads */
 	mov	%rax, (%rsp)
 	xor	%ebp, %ebp		/* ends every backtrace */
-	mov	%rdi, %rbx
-	call	arch_random_seed
+	mov	BOOT_RANDOM(%rdi), %rax
 	xor	%al, %al		/* a zero byte stops string overruns */
 	mov	%rax, __stack_chk_guard(%rip)
-	mov	%rbx, %rdi
 	call	kernel_main
 	ud2
 	.size start, . - start

@@ -58,7 +58,7 @@ static void stack_free(struct quota *quota, uint64_t stack)
 		if (leaf.prot) {
 			pagetable_unmap(table, at, PAGE_SIZE);
 			arch_tlb_flush_page(at);
-			kpage_free_charged(quota, kpage_at(leaf.frame));
+			kfree(quota, kpage_at(leaf.frame), PAGE_SIZE);
 		}
 	}
 	stack_slot_free(stack);
@@ -71,13 +71,13 @@ static int stack_alloc(struct quota *quota, uint64_t *out)
 	if (!stack)
 		return -ABI_ENOMEM;
 	for (uint64_t at = stack; at < stack + STACK_SIZE; at += PAGE_SIZE) {
-		void *page = kpage_alloc_charged(quota);
+		void *page = kalloc(quota, PAGE_SIZE);
 
 		if (!page)
 			goto fail;
 		if (pagetable_map(arch_kernel_table(), at, kpage_hpa(page), 1,
 				  PT_READ | PT_WRITE | PT_GLOBAL) != 0) {
-			kpage_free_charged(quota, page);
+			kfree(quota, page, PAGE_SIZE);
 			goto fail;
 		}
 	}

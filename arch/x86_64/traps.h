@@ -29,9 +29,7 @@ struct arch_frame {
 #define IST_DOUBLE_FAULT  2u
 #define IST_MACHINE_CHECK 3u
 
-#define PAGE_FAULT_PRESENT 1u
-#define PAGE_FAULT_WRITE   2u
-#define PAGE_FAULT_USER    4u
+#define PAGE_FAULT_WRITE 2u
 
 /* Builds the table once and loads it; then each core loads it. */
 void traps_init(void);

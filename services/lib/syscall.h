@@ -189,9 +189,9 @@ static inline int64_t device_irq_ack(handle_t device)
 }
 
 /* Virtual machines */
-static inline int64_t vm_create(const struct abi_vm_config *config)
+static inline int64_t vm_create(uint32_t vcpu_count)
 {
-	return syscall3(SYS_VM_CREATE, (uint64_t)config, 0, 0);
+	return syscall3(SYS_VM_CREATE, vcpu_count, 0, 0);
 }
 static inline int64_t vm_map(handle_t vm, uint64_t gpa, handle_t memory, uint64_t offset,
 			     uint64_t size, uint32_t prot)

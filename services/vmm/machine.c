@@ -23,11 +23,8 @@ static bool refuse(char why[LOADER_WHY_SIZE], const char *sentence, int64_t erro
 
 static bool create_vm(struct machine *machine, const struct vmm_start *start, char *why)
 {
-	struct abi_vm_config config = {.version = ABI_VERSION, .vcpu_count = start->vcpu_count};
-	int64_t result;
+	int64_t result = vm_create(start->vcpu_count);
 
-	strncpy(config.name, start->name, sizeof(config.name) - 1);
-	result = vm_create(&config);
 	machine->vm = (handle_t)result;
 	return result >= 0 || refuse(why, "ring 0 refused to create the VM", result);
 }

@@ -289,8 +289,6 @@ static const uint64_t values[] = {0,
 /* Random calls with random arguments, over objects of every kind that a process can make. */
 static void calls_at_random(void)
 {
-	static const struct abi_vm_config config = {
-		.version = ABI_VERSION, .vcpu_count = 1, .name = "x"};
 	uint8_t scratch[2048];
 	handle_t ends[2];
 
@@ -299,7 +297,7 @@ static void calls_at_random(void)
 	event_create();
 	waitset_create();
 	memory_create(16 * PAGE, 0);
-	vcpu_create((handle_t)vm_create(&config), 0);
+	vcpu_create((handle_t)vm_create(1), 0);
 	for (unsigned i = 0; i < 30000; i++) {
 		unsigned number = random_below(SYS_COUNT + 1);
 		uint64_t a[6];
@@ -374,12 +372,10 @@ static void waits_for_ever(void)
  */
 static void runs_a_guest_that_spins(void)
 {
-	static const struct abi_vm_config config = {
-		.version = ABI_VERSION, .vcpu_count = 1, .name = "spin"};
 	handle_t memory = (handle_t)memory_create(PAGE, 0);
 	uint8_t *page = (uint8_t *)memory_map(PROCESS_SELF, memory, 0, PAGE, 0,
 					      ABI_PROT_READ | ABI_PROT_WRITE);
-	handle_t vm = (handle_t)vm_create(&config);
+	handle_t vm = (handle_t)vm_create(1);
 	handle_t vcpu = (handle_t)vcpu_create(vm, 0);
 	struct abi_cpu cpu = {.rflags = 2, .cr0 = 0x60000010, .dr6 = 0xffff0ff0, .dr7 = 0x400};
 
@@ -607,7 +603,6 @@ static void bad_pointers(void)
 		wrong += channel_receive(ends[1], p, 8, &ends[0], &count) != -ABI_EFAULT;
 		wrong += channel_receive(ends[1], &info, 8, p, &count) != -ABI_EFAULT;
 		wrong += waitset_wait(set, p, 1, 0) != -ABI_EFAULT;
-		wrong += vm_create(p) != -ABI_EFAULT;
 		wrong += system_info(system, p) != -ABI_EFAULT;
 		wrong += system_module(system, 0, p) != -ABI_EFAULT;
 	}

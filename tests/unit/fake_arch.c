@@ -20,8 +20,7 @@
 	0x500000000000ull /* below are things of AddressSanitizer, not the program's */
 
 uint64_t fake_window, fake_meta;
-uint64_t fake_now_ns = 1000, fake_deadline_ns = UINT64_MAX, fake_flush_count, fake_bad_user,
-	 fake_wall_ns;
+uint64_t fake_now_ns = 1000, fake_deadline_ns = UINT64_MAX, fake_flush_count, fake_bad_user;
 uint32_t fake_ports[16];
 uint16_t fake_irq_enabled;
 void (*fake_irq)(void);
@@ -189,16 +188,6 @@ uint64_t arch_now_ns(void)
 	return fake_now_ns;
 }
 
-uint64_t arch_tsc_khz(void)
-{
-	return 1000000;
-}
-
-uint64_t arch_boot_wall_ns(void)
-{
-	return fake_wall_ns;
-}
-
 void arch_deadline_set(uint64_t deadline_ns)
 {
 	fake_deadline_ns = deadline_ns;
@@ -236,6 +225,15 @@ int arch_irq_enable(unsigned isa_irq)
 void arch_irq_disable(unsigned isa_irq)
 {
 	fake_irq_enabled &= (uint16_t) ~(1u << isa_irq);
+}
+
+void console_init(void)
+{
+}
+
+void console_print(const char *format, ...)
+{
+	printf("# %s\n", format);
 }
 
 void panic_at(const char *file, int line, const char *sentence)
@@ -279,7 +277,7 @@ static void *fake_main(void *argument)
 static int fake_create(struct thread *thread, const struct fake_thread *start)
 {
 	struct fake_thread *fake;
-	void *stack = kpage_alloc_charged(thread->object.quota);
+	void *stack = kalloc(thread->object.quota, PAGE_SIZE);
 
 	if (!stack)
 		return -ABI_ENOMEM;
@@ -302,7 +300,7 @@ int arch_thread_init(struct thread *thread, uint64_t entry, uint64_t stack, uint
 
 void arch_thread_exit(struct thread *thread)
 {
-	kpage_free_charged(thread->object.quota, fake_of(thread)->stack);
+	kfree(thread->object.quota, fake_of(thread)->stack, PAGE_SIZE);
 	thread->arch.rsp = 0; /* the host's thread waits for ever for its turn */
 }
 

@@ -13,7 +13,6 @@ struct boot_range;
 extern const struct pt_format fake_host_format, fake_ept_format;
 extern uint64_t fake_now_ns;      /* stands still unless a test moves it, or ring 0 idles */
 extern uint64_t fake_deadline_ns; /* what the hardware timer was given */
-extern uint64_t fake_wall_ns;     /* Unix time at clock 0 */
 extern uint64_t fake_flush_count; /* of TLB flushes of any kind */
 extern uint64_t fake_bad_user;  /* the page at this address cannot be copied from or to; 0 = none */
 extern uint32_t fake_ports[16]; /* what a read of a port gives, by its last digit */

@@ -79,7 +79,7 @@ int arch_vcpu_init(struct vcpu *vcpu)
 	if (fake_vcpu_init_fails)
 		return -ABI_ENOMEM;
 	_Static_assert(sizeof(*vcpu->arch) <= PAGE_SIZE, "a page of the kernel holds it");
-	vcpu->arch = kpage_alloc_charged(vcpu->object.quota);
+	vcpu->arch = kalloc(vcpu->object.quota, PAGE_SIZE);
 	if (!vcpu->arch)
 		return -ABI_ENOMEM;
 	vcpu->arch->xcr0 = xcr0 = 1;
@@ -88,7 +88,7 @@ int arch_vcpu_init(struct vcpu *vcpu)
 
 void arch_vcpu_exit(struct vcpu *vcpu)
 {
-	kpage_free_charged(vcpu->object.quota, vcpu->arch);
+	kfree(vcpu->object.quota, vcpu->arch, PAGE_SIZE);
 	vcpu->arch = NULL;
 }
 
@@ -259,8 +259,6 @@ void arch_vcpu_flush_tlb(struct vcpu *vcpu)
 
 struct vcpu *fake_vcpu_start(uint64_t size)
 {
-	const struct abi_vm_config config = {
-		.version = ABI_VERSION, .vcpu_count = 1, .name = "test"};
 	static bool is_started;
 	struct memory *ram;
 	struct vcpu *vcpu;
@@ -269,7 +267,7 @@ struct vcpu *fake_vcpu_start(uint64_t size)
 	if (!is_started)
 		fake_start();
 	is_started = true;
-	if (vm_create(process_current(), &config, &vm) != 0 || vcpu_create(vm, 0, &vcpu) != 0)
+	if (vm_create(process_current(), 1, &vm) != 0 || vcpu_create(vm, 0, &vcpu) != 0)
 		abort();
 	if (size == 0)
 		return vcpu;

@@ -8,9 +8,9 @@
 #include "kernel/vm.h"
 #include "kernel/vm_syscalls.h"
 
-int64_t vm_create(struct process *process, const struct abi_vm_config *config, struct vm **out)
+int64_t vm_create(struct process *process, uint64_t vcpu_count, struct vm **out)
 {
-	if (config->version != ABI_VERSION)
+	if (vcpu_count != 1)
 		return -ABI_EINVAL;
 	*out = object_alloc(OBJECT_VM, sizeof(**out), process->quota);
 	return *out ? 0 : -ABI_ENOMEM;
@@ -69,7 +69,7 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	vcpu = object_alloc(OBJECT_VCPU, sizeof(*vcpu), vm->object.quota);
 	if (!vcpu)
 		return -ABI_ENOMEM;
-	vcpu->page = kpage_alloc_charged(vm->object.quota);
+	vcpu->page = kalloc(vm->object.quota, PAGE_SIZE);
 	if (!vcpu->page || memory_wrap(vm->object.quota, MEMORY_KPAGE, kpage_hpa(vcpu->page),
 				       PAGE_SIZE, &vcpu->page_memory) != 0)
 		return -ABI_ENOMEM;
@@ -79,7 +79,7 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 
 bool vcpu_destroy(struct object *object)
 {
-	object_unref(memory_object(CONTAINER_OF(object, struct vcpu, object)->page_memory));
+	object_unref(&CONTAINER_OF(object, struct vcpu, object)->page_memory->object);
 	return true;
 }
 

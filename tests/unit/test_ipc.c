@@ -461,7 +461,7 @@ TEST(a_killed_process_gives_everything_back_before_it_is_dead)
 	CHECK_EQ(space_map(&child->space, 0x400000, memory, 0, 1 << 20, PT_READ | PT_WRITE), 0);
 	for (uint64_t at = 0; at < 1 << 20; at += PAGE_SIZE)
 		CHECK_EQ(space_fault(&child->space, 0x400000 + at, PT_WRITE), 0);
-	CHECK(handle_install(child, memory_object(memory), ABI_RIGHT_ALL) >= 0);
+	CHECK(handle_install(child, &memory->object, ABI_RIGHT_ALL) >= 0);
 	for (unsigned i = 0; i < 1000; i++) {
 		CHECK_EQ(channel_create(child->quota, ends), 0);
 		CHECK(handle_install(child, &ends[0]->object, ABI_RIGHT_ALL) >= 0);
@@ -519,7 +519,7 @@ TEST(what_others_still_hold_of_a_dead_process_stays_charged_until_closed)
 	used_after = quota()->used;
 	CHECK(used_after >= used_before + (1 << 20) &&
 	      used_after < used_before + (1 << 20) + 3 * PAGE_SIZE);
-	object_unref(memory_object(memory));
+	object_unref(&memory->object);
 	fake_settle();
 	CHECK_EQ(quota()->used, used_before);
 }
@@ -555,7 +555,7 @@ static void create_until_refused(uint64_t unused)
 
 	(void)unused;
 	while (memory_create(quota(), PAGE_SIZE, 0, &memory) == 0)
-		handle_install(process_current(), memory_object(memory), ABI_RIGHT_ALL);
+		handle_install(process_current(), &memory->object, ABI_RIGHT_ALL);
 	while (channel_create(quota(), ends) == 0) {
 		object_unref(&ends[0]->object);
 		handle_install(process_current(), &ends[1]->object, ABI_RIGHT_ALL);
@@ -579,7 +579,7 @@ TEST(a_greedy_process_hits_its_own_quota_alone)
 	fake_settle();
 	CHECK_STR(trace, "x");
 	CHECK_EQ(memory_create(quota(), 8 << 20, 0, &memory), 0);
-	object_unref(memory_object(memory));
+	object_unref(&memory->object);
 	object_unref(&child->object);
 	fake_settle();
 	CHECK_EQ(frames_free_count(), free_before);

@@ -32,7 +32,7 @@ static struct memory *make(uint64_t size, uint32_t flags)
 
 static void drop(struct memory *memory)
 {
-	object_unref(memory_object(memory));
+	object_unref(&memory->object);
 	fake_settle();
 }
 

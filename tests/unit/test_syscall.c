@@ -311,7 +311,6 @@ static uint64_t pointers[8];
 
 static void make_handles(void)
 {
-	static const struct abi_vm_config config = {.version = ABI_VERSION, .vcpu_count = 1};
 	handle_t ends[2];
 	unsigned n = 0;
 
@@ -323,7 +322,7 @@ static void make_handles(void)
 	handles[n++] = (uint64_t)CALL(SYS_EVENT_CREATE);
 	handles[n++] = (uint64_t)CALL(SYS_WAITSET_CREATE);
 	handles[n++] = (uint64_t)CALL(SYS_DEVICE_CREATE, 0, 0x300, 8, 4);
-	handles[n++] = (uint64_t)CALL(SYS_VM_CREATE, P(&config));
+	handles[n++] = (uint64_t)CALL(SYS_VM_CREATE, 1);
 	handles[n] = (uint64_t)CALL(SYS_VCPU_CREATE, handles[n - 1], 0);
 	n++;
 	handles[n++] = (uint64_t)CALL(SYS_PROCESS_GIVE, -1ull, handles[2], 0); /* without rights */
