@@ -326,9 +326,8 @@ static const struct entry {
 };
 
 /* What each call does; it checks its arguments whole before it changes anything. */
-static int64_t call(uint64_t number, struct argument *a)
+static int64_t call(struct process *self, uint64_t number, struct argument *a)
 {
-	struct process *self = process_current();
 	struct abi_doorbell doorbell;
 	int error;
 
@@ -457,15 +456,15 @@ static int64_t call(uint64_t number, struct argument *a)
 }
 
 /* Turns a handle into the object behind it, with a reference. */
-static int need_get(const struct need *need, struct argument *a, struct object **held)
+static int need_get(struct process *self, const struct need *need, struct argument *a,
+		    struct object **held)
 {
-	struct process *process = process_current();
 	const struct handle_entry *entry;
 
 	if (need->types & (SELF | NONE) && (int32_t)a->value == -1) {
-		*held = need->types & SELF ? &process->object : NULL;
+		*held = need->types & SELF ? &self->object : NULL;
 	} else {
-		entry = handle_entry(process, a->value);
+		entry = handle_entry(self, a->value);
 		if (!entry)
 			return -ABI_EBADF;
 		if (!(need->types & 1u << entry->object->type))
@@ -486,31 +485,31 @@ int64_t syscall_dispatch(uint64_t number, const uint64_t args[6])
 	const struct entry *entry;
 	uint8_t out[OUT_MAX] __attribute__((aligned(8)));
 	struct object *held[2] = {NULL, NULL};
-	struct argument a[6] = {0};
+	struct argument a[6] = {{.value = args[0]}, {.value = args[1]}, {.value = args[2]},
+				{.value = args[3]}, {.value = args[4]}, {.value = args[5]}};
+	struct process *self = process_current();
 	int64_t result = 0;
 	bool has_made;
 
 	if (number >= SYS_COUNT)
 		return -ABI_ENOSYS;
 	entry = &table[number];
-	for (unsigned i = 0; i < 6; i++)
-		a[i].value = args[i];
 	for (unsigned i = 0; entry->narrow >> i; i++)
 		if (entry->narrow >> i & 1 && args[i] > UINT32_MAX)
 			result = -ABI_EINVAL;
 	for (unsigned i = 0; i < 2 && entry->needs[i].types && result == 0; i++)
-		result = need_get(&entry->needs[i], &a[entry->needs[i].place], &held[i]);
+		result = need_get(self, &entry->needs[i], &a[entry->needs[i].place], &held[i]);
 	if (entry->out) {
 		memset(out, 0, entry->out);
 		a[1].out = out;
 	}
 	if (result == 0)
-		result = call(number, a);
+		result = call(self, number, a);
 	has_made = result == 0 && entry->made;
 	if (result == 0 && entry->out)
 		result = arch_copy_to_user(args[1], out, entry->out);
 	if (has_made && result == 0)
-		result = handle_install(process_current(), a[0].object, entry->made);
+		result = handle_install(self, a[0].object, entry->made);
 	else if (has_made)
 		object_unref(a[0].object);
 	for (unsigned i = 0; i < 2; i++)
