@@ -32,7 +32,6 @@ uint64_t arch_tsc_to_ns(uint64_t tsc);
 void arch_tsc_scale(uint32_t *mul, int8_t *shift);
 /* One hardware deadline, in clock ns; UINT64_MAX = none. In the past: fires at once. */
 void arch_deadline_set(uint64_t deadline_ns);
-void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* ---- the machine ---- */
 

@@ -59,26 +59,6 @@ void cpuid_answer(struct vcpu *vcpu)
 	}
 }
 
-uint64_t cpuid_cr4_allowed(void)
-{
-	static const struct {
-		uint8_t leaf, reg, bit, cr4_bit;
-	} rows[] = {
-		{1, EDX, 1, 0},   {1, EDX, 1, 1},   {7, ECX, 2, 11}, {7, EBX, 0, 16},
-		{1, ECX, 17, 17}, {1, ECX, 26, 18}, {7, EBX, 7, 20}, {7, EBX, 20, 21},
-	};
-	/* TSD to OSXMMEXCPT: every 64-bit CPU has them. PCE: RDPMC is refused by its own exit. */
-	uint64_t bits = 0x7fc;
-	uint32_t host[4];
-
-	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-		arch_cpuid(rows[i].leaf, 0, host);
-		if (host[rows[i].reg] >> rows[i].bit & 1)
-			bits |= 1ull << rows[i].cr4_bit;
-	}
-	return bits;
-}
-
 uint64_t cpuid_xcr0_allowed(void)
 {
 	return arch_xcr0_host() & 0xe7; /* x87 SSE AVX AVX-512 */

@@ -89,11 +89,6 @@ struct cpu *arch_this_cpu(void)
 	return &core_this()->cpu;
 }
 
-void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
-{
-	cpuid(leaf, subleaf, out);
-}
-
 uint32_t arch_port_in(uint16_t port, unsigned size)
 {
 	if (size == 1)

@@ -4,7 +4,6 @@
 
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
-#include "kernel/cpuid.h"
 
 #define STATUS_FLAGS 0xcd5ull /* CF, PF, AF, ZF, SF, DF, OF */
 #define EFER_BITS    (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
@@ -52,7 +51,7 @@ void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 static void mode_changed(struct vcpu *vcpu)
 {
 	uint64_t efer = get(vcpu, HV_EFER);
-	bool is_long = efer & EFER_LME && hv->cr(vcpu, 0) & CR0_PG;
+	bool is_long = efer & EFER_LME && get(vcpu, HV_CR0) & CR0_PG;
 
 	set(vcpu, HV_EFER, is_long ? efer | EFER_LMA : efer & ~EFER_LMA);
 	hv->mode_changed(vcpu, is_long);
@@ -60,7 +59,7 @@ static void mode_changed(struct vcpu *vcpu)
 
 void arch_vcpu_set_cr2(struct vcpu *vcpu, uint64_t value)
 {
-	hv->set_cr(vcpu, 2, value);
+	hv->set_cr2(vcpu, value);
 }
 
 void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
@@ -88,23 +87,14 @@ int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
 {
 	uint64_t dr6 = (cpu->dr6 & DR6_WRITABLE) | DR6_FIXED;
 
-	if (cpu->cr4 & ~cpuid_cr4_allowed() || !efer_is_valid(cpu->efer))
+	if (cpu->cr4 & ~HV_CR4_GUEST || !efer_is_valid(cpu->efer))
 		return -ABI_EINVAL;
-	set(vcpu, HV_RIP, cpu->rip);
-	set(vcpu, HV_RFLAGS, cpu->rflags);
-	hv->set_cr(vcpu, 0, cpu->cr0);
-	hv->set_cr(vcpu, 2, cpu->cr2);
-	hv->set_cr(vcpu, 3, cpu->cr3);
-	hv->set_cr(vcpu, 4, cpu->cr4);
-	set(vcpu, HV_EFER, cpu->efer);
+	hv->set(vcpu, cpu);
 	if (hv->where[HV_DR6])
 		set(vcpu, HV_DR6, dr6);
 	else
 		write_dr6(dr6);
 	set(vcpu, HV_DR7, (uint32_t)cpu->dr7 | DR7_FIXED);
-	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++)
-		hv->set_segment(vcpu, i, hv_segment(cpu, i));
-	hv->vcpu_settle(vcpu);
 	mode_changed(vcpu);
 	return 0;
 }
@@ -128,7 +118,7 @@ static bool msr_is_valid(struct vcpu *vcpu, uint32_t index, uint64_t value)
 		return pat_is_valid(value);
 	case IA32_EFER: /* LME cannot change while paging is on; LMA is the CPU's */
 		return efer_is_valid(value) &&
-		       !((value ^ get(vcpu, HV_EFER)) & EFER_LME && hv->cr(vcpu, 0) & CR0_PG);
+		       !((value ^ get(vcpu, HV_EFER)) & EFER_LME && get(vcpu, HV_CR0) & CR0_PG);
 	case IA32_STAR:
 		return true;
 	case IA32_FMASK:
@@ -180,7 +170,7 @@ void arch_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
 	uint32_t info = EVENT_VALID | (uint32_t)event->type << 8 | event->vector;
 
 	/* Real mode pushes no error code, and VT-x refuses one. */
-	if (event->has_error && hv->cr(vcpu, 0) & CR0_PE)
+	if (event->has_error && get(vcpu, HV_CR0) & CR0_PE)
 		info |= EVENT_ERROR;
 	hv->inject(vcpu, event, info);
 }

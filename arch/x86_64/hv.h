@@ -13,8 +13,22 @@
 #define EVENT_VALID      (1u << 31)
 #define EVENT_TYPE(info) ((info) >> 8 & 7u)
 
-/* Registers that are one field of the control block. */
-enum hv_reg { HV_RIP, HV_RFLAGS, HV_CR4, HV_EFER, HV_DR6, HV_DR7, HV_TSC_OFFSET, HV_REG_COUNT };
+/* Registers that are one field of the control block; of CR0, PE and PG are the guest's. */
+enum hv_reg {
+	HV_RIP,
+	HV_RFLAGS,
+	HV_CR0,
+	HV_CR4,
+	HV_EFER,
+	HV_DR6,
+	HV_DR7,
+	HV_TSC_OFFSET,
+	HV_REG_COUNT
+};
+
+/* VME to OSXMMEXCPT, UMIP, FSGSBASE, PCIDE, OSXSAVE, SMEP, SMAP: what a guest's CR4 may have, as
+ * far as the CPU has it, which the CPU checks. */
+#define HV_CR4_GUEST 0x370fffull
 
 /* Behind enum abi_segment: base and limit alone. */
 #define HV_GDTR          ABI_SEGMENT_COUNT
@@ -55,18 +69,17 @@ struct hv_ops {
 	void (*cpu_stop)(void);
 	void (*msr_direct)(uint8_t *map, uint32_t index); /* accesses do not exit */
 
-	void (*vcpu_clear)(struct vcpu *vcpu);  /* the CPU forgets the block; NULL = it does */
-	void (*vcpu_init)(struct vcpu *vcpu);   /* the block: all but the guest's registers */
-	void (*vcpu_load)(struct vcpu *vcpu);   /* the block and the tag are the core's */
-	void (*vcpu_settle)(struct vcpu *vcpu); /* between two instructions, nothing pending */
+	void (*vcpu_clear)(struct vcpu *vcpu); /* the CPU forgets the block; NULL = it does */
+	void (*vcpu_init)(struct vcpu *vcpu);  /* the block: all but the guest's registers */
+	void (*vcpu_load)(struct vcpu *vcpu);  /* the block and the tag are the core's */
 	uint64_t (*read)(struct vcpu *vcpu, uint16_t where);
 	void (*write)(struct vcpu *vcpu, uint16_t where, uint64_t value);
 	/* All but debug registers, up to the first `segments` of the segments. */
 	void (*get)(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments);
 	unsigned (*attributes)(struct vcpu *vcpu, unsigned segment); /* as in abi_segment_state */
-	void (*set_segment)(struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s);
-	uint64_t (*cr)(struct vcpu *vcpu, unsigned nr);
-	void (*set_cr)(struct vcpu *vcpu, unsigned nr, uint64_t value);
+	/* All but debug registers; the guest is between two instructions then, nothing pending. */
+	void (*set)(struct vcpu *vcpu, const struct abi_cpu *cpu);
+	void (*set_cr2)(struct vcpu *vcpu, uint64_t value);
 	/* After writes of CR0, CR3, CR4, EFER: does what the CPU itself does then. */
 	void (*mode_changed)(struct vcpu *vcpu, bool is_long);
 	/* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */

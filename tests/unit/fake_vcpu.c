@@ -38,11 +38,6 @@ void arch_tsc_scale(uint32_t *mul, int8_t *shift)
 	*shift = -1;       /* a half of it */
 }
 
-void arch_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
-{
-	fake_cpuid(leaf, subleaf, out);
-}
-
 uint64_t arch_xcr0_host(void)
 {
 	return fake_xcr0_host;

@@ -9,7 +9,6 @@
 enum reg { EAX, EBX, ECX, EDX };
 
 #define BIT(n)   (1u << (n))
-#define PCIDE    (1ull << 17)
 #define ALL_XCR0 0xe7ull
 
 static struct vcpu *vcpu;
@@ -297,18 +296,6 @@ TEST(without_avx_state_there_are_no_avx_features)
 		CHECK_EQ(ask(0xd, i, EAX) | answer[EBX], 0);
 }
 
-/* ---- control registers ---- */
-
-TEST(cr4_has_the_bits_of_the_features)
-{
-	start(fake_cpuid_haswell);
-	/* VME to OSXMMEXCPT, FSGSBASE, PCIDE, OSXSAVE, SMEP; not UMIP, SMAP (Haswell has none),
-	 * LA57, VMXE, SMXE, PKE, CET. */
-	CHECK_EQ(cpuid_cr4_allowed(), 0x7ff | 7 << 16 | 1 << 20);
-	start(everything);
-	CHECK_EQ(cpuid_cr4_allowed(), 0x7ff | 1 << 11 | 7 << 16 | 3 << 20);
-}
-
 TEST(xcr0_has_the_combinations_of_the_sdm)
 {
 	fake_xcr0_host = UINT64_MAX;
@@ -342,7 +329,6 @@ int main(void)
 	RUN(xsave_sizes_follow_xcr0);
 	RUN(components_that_the_guest_cannot_have_are_not_told);
 	RUN(without_avx_state_there_are_no_avx_features);
-	RUN(cr4_has_the_bits_of_the_features);
 	RUN(xcr0_has_the_combinations_of_the_sdm);
 	return unit_end();
 }

@@ -3,14 +3,11 @@
 #include "arch/x86_64/hv.h"
 
 #include "arch/x86_64/regs.h"
-#include "kernel/cpuid.h"
 #include "tests/unit/unit.h"
 
-#define CR4_BITS (CR4_PAE | CR4_PGE)
+enum { RIP = 1, RFLAGS, CR0, CR4, EFER, DR6, DR7, TSC_OFFSET, MSR, PLACES = MSR + HV_MSR_COUNT };
 
-enum { RIP = 1, RFLAGS, CR4, EFER, DR6, DR7, TSC_OFFSET, MSR, PLACES = MSR + HV_MSR_COUNT };
-
-static uint64_t block[PLACES], cr[5];
+static uint64_t block[PLACES], cr2, cr3;
 static struct abi_segment_state segments[HV_SEGMENT_COUNT];
 static struct arch_vcpu arch;
 static struct vm vm;
@@ -18,11 +15,6 @@ static struct vcpu vcpu = {.vm = &vm, .arch = &arch};
 static bool is_long, can_take;
 static unsigned mode_changes, ends;
 static uint32_t injected;
-
-uint64_t cpuid_cr4_allowed(void)
-{
-	return CR4_BITS;
-}
 
 static uint64_t fake_read(struct vcpu *of, uint16_t where)
 {
@@ -41,10 +33,10 @@ static void fake_get(struct vcpu *of, struct abi_cpu *cpu, unsigned count)
 	CHECK(of == &vcpu);
 	cpu->rip = block[RIP];
 	cpu->rflags = block[RFLAGS];
-	cpu->cr0 = cr[0];
-	cpu->cr2 = cr[2];
-	cpu->cr3 = cr[3];
-	cpu->cr4 = cr[4];
+	cpu->cr0 = block[CR0];
+	cpu->cr2 = cr2;
+	cpu->cr3 = cr3;
+	cpu->cr4 = block[CR4];
 	cpu->efer = block[EFER];
 	for (unsigned i = 0; i < count; i++)
 		*hv_segment(cpu, i) = segments[i];
@@ -56,22 +48,18 @@ static unsigned fake_attributes(struct vcpu *of, unsigned segment)
 	return segments[segment].attributes;
 }
 
-static void fake_set_segment(struct vcpu *of, unsigned i, const struct abi_segment_state *s)
+static void fake_set(struct vcpu *of, const struct abi_cpu *cpu)
 {
 	CHECK(of == &vcpu);
-	segments[i] = *s;
-}
-
-static uint64_t fake_cr(struct vcpu *of, unsigned nr)
-{
-	CHECK(of == &vcpu);
-	return cr[nr];
-}
-
-static void fake_set_cr(struct vcpu *of, unsigned nr, uint64_t value)
-{
-	CHECK(of == &vcpu);
-	cr[nr] = value;
+	block[RIP] = cpu->rip;
+	block[RFLAGS] = cpu->rflags;
+	block[CR0] = cpu->cr0;
+	cr2 = cpu->cr2;
+	cr3 = cpu->cr3;
+	block[CR4] = cpu->cr4;
+	block[EFER] = cpu->efer;
+	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++)
+		segments[i] = *hv_segment(cpu, i);
 }
 
 static void fake_mode_changed(struct vcpu *of, bool now_long)
@@ -114,6 +102,7 @@ static const struct hv_ops ops = {
 	.msrs = msrs,
 	.where = {[HV_RIP] = RIP,
 		  [HV_RFLAGS] = RFLAGS,
+		  [HV_CR0] = CR0,
 		  [HV_CR4] = CR4,
 		  [HV_EFER] = EFER,
 		  [HV_DR6] = DR6,
@@ -123,11 +112,8 @@ static const struct hv_ops ops = {
 	.write = fake_write,
 	.get = fake_get,
 	.attributes = fake_attributes,
-	.set_segment = fake_set_segment,
-	.cr = fake_cr,
-	.set_cr = fake_set_cr,
+	.set = fake_set,
 	.mode_changed = fake_mode_changed,
-	.vcpu_settle = fake_end,
 	.end_instruction = fake_end,
 	.can_take = fake_can_take,
 	.inject = fake_inject,
@@ -180,9 +166,12 @@ TEST(bits_that_no_guest_may_set_are_refused)
 	block[RIP] = 42;
 	cpu.cr4 |= CR4_VMXE;
 	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), -ABI_EINVAL);
-	cpu = long_state();
-	cpu.cr4 |= CR4_LA57;
-	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), -ABI_EINVAL);
+	for (unsigned bit = 0; bit < 64; bit++) { /* nor LA57, SMXE, PKE, CET, UINTR, LAM */
+		cpu = long_state();
+		cpu.cr4 |= 1ull << bit;
+		if (bit > 21 || bit == 19 || (bit >= 12 && bit < 16))
+			CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), -ABI_EINVAL);
+	}
 	cpu = long_state();
 	cpu.efer |= EFER_SVME;
 	CHECK_EQ(arch_vcpu_set_cpu(&vcpu, &cpu), -ABI_EINVAL);
@@ -230,7 +219,7 @@ TEST(lme_stays_while_paging_is_on)
 	CHECK(arch_vcpu_msr_set(&vcpu, IA32_EFER, EFER_LME));
 	CHECK_EQ(block[EFER], EFER_LME | EFER_LMA);
 	CHECK(is_long);
-	cr[0] = CR0_PE | CR0_PG;
+	block[CR0] = CR0_PE | CR0_PG;
 	block[EFER] = EFER_NXE;
 	CHECK(!arch_vcpu_msr_set(&vcpu, IA32_EFER, EFER_LME));
 	CHECK(arch_vcpu_msr_set(&vcpu, IA32_EFER, 0));
@@ -289,7 +278,7 @@ TEST(real_mode_pushes_no_error_code)
 
 	arch_vcpu_inject(&vcpu, &event);
 	CHECK_EQ(injected, EVENT_VALID | 3 << 8 | 13);
-	cr[0] = CR0_PE;
+	block[CR0] = CR0_PE;
 	arch_vcpu_inject(&vcpu, &event);
 	CHECK_EQ(injected, EVENT_VALID | 3 << 8 | EVENT_ERROR | 13);
 }

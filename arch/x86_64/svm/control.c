@@ -100,18 +100,6 @@ static void svm_write(struct vcpu *vcpu, uint16_t where, uint64_t value)
 	svm_vmcb(vcpu)->clean = 0;
 }
 
-static const uint16_t cr_at[] = {AT(cr0), 0, AT(cr2), AT(cr3), AT(cr4)};
-
-static uint64_t svm_cr(struct vcpu *vcpu, unsigned nr)
-{
-	return *field(vcpu, cr_at[nr]);
-}
-
-static void svm_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
-{
-	svm_write(vcpu, cr_at[nr], value | (nr == 0 ? CR0_ET : 0));
-}
-
 static void svm_vcpu_flush_tlb(struct vcpu *vcpu)
 {
 	svm_vmcb(vcpu)->tlb_control = svm_caps.flush;
@@ -163,17 +151,33 @@ static void svm_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 	cpu->segment[ABI_SS].attributes = (uint16_t)svm_attributes(vcpu, ABI_SS);
 }
 
-static void svm_set_segment(struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s)
+static void svm_set_cr2(struct vcpu *vcpu, uint64_t value)
+{
+	svm_write(vcpu, AT(cr2), value);
+}
+
+static void svm_set(struct vcpu *vcpu, const struct abi_cpu *cpu)
 {
 	struct vmcb *vmcb = svm_vmcb(vcpu);
 
-	*segment(vmcb, i) = (struct vmcb_segment){.selector = s->selector,
-						  .attributes = s->attributes & 0xfff,
-						  .limit = s->limit,
-						  .base = s->base};
-	if (i == ABI_SS)
-		vmcb->cpl = s->attributes >> 5 & 3;
+	vmcb->rip = cpu->rip;
+	vmcb->rflags = cpu->rflags;
+	vmcb->cr0 = cpu->cr0 | CR0_ET;
+	vmcb->cr2 = cpu->cr2;
+	vmcb->cr3 = cpu->cr3;
+	vmcb->cr4 = cpu->cr4;
+	vmcb->efer = cpu->efer | EFER_SVME;
+	vmcb->shadow = 0;
 	vmcb->clean = 0;
+	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++) {
+		const struct abi_segment_state *s = hv_segment(cpu, i);
+
+		*segment(vmcb, i) = (struct vmcb_segment){.selector = s->selector,
+							  .attributes = s->attributes & 0xfff,
+							  .limit = s->limit,
+							  .base = s->base};
+	}
+	vmcb->cpl = cpu->segment[ABI_SS].attributes >> 5 & 3;
 }
 
 /* ---- events ---- */
@@ -221,11 +225,6 @@ static void svm_end_instruction(struct vcpu *vcpu)
 	vmcb->shadow = 0;
 	if (__builtin_expect(vmcb->rflags & RFLAGS_TF, 0))
 		end_step(vcpu);
-}
-
-static void svm_vcpu_settle(struct vcpu *vcpu)
-{
-	svm_vmcb(vcpu)->shadow = 0;
 }
 
 static void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
@@ -340,6 +339,7 @@ const struct hv_ops svm_ops = {
 	.msrs = msrs,
 	.where = {[HV_RIP] = offsetof(struct vmcb, rip),
 		  [HV_RFLAGS] = offsetof(struct vmcb, rflags),
+		  [HV_CR0] = offsetof(struct vmcb, cr0),
 		  [HV_CR4] = offsetof(struct vmcb, cr4),
 		  [HV_EFER] = offsetof(struct vmcb, efer),
 		  [HV_DR6] = offsetof(struct vmcb, dr6),
@@ -351,21 +351,19 @@ const struct hv_ops svm_ops = {
 	.cpu_stop = svm_cpu_stop,
 	.msr_direct = svm_msr_direct,
 	.vcpu_init = svm_vcpu_init,
-	.vcpu_settle = svm_vcpu_settle,
 	.vcpu_load = svm_vcpu_load,
 	.read = svm_read,
 	.write = svm_write,
 	.get = svm_get,
 	.attributes = svm_attributes,
-	.set_segment = svm_set_segment,
-	.set_cr = svm_set_cr,
+	.set = svm_set,
+	.set_cr2 = svm_set_cr2,
 	.mode_changed = svm_mode_changed,
 	.end_instruction = svm_end_instruction,
 	.can_take = svm_can_take,
 	.inject = svm_inject,
 	.vcpu_enter = svm_vcpu_enter,
 	.vcpu_skip = svm_vcpu_skip,
-	.cr = svm_cr,
 	.vcpu_want_interrupt = svm_vcpu_want_interrupt,
 	.vcpu_want_nmi = svm_vcpu_want_nmi,
 	.vcpu_flush_tlb = svm_vcpu_flush_tlb,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A vCPU's VMCS: setting it up, the guest's registers in it, events; and the table for hv.c. */
 #include "arch/x86_64/vmx/vmx.h"
-#include "kernel/cpuid.h"
 #include "kernel/frames.h"
 #include "kernel/panic.h"
 
@@ -94,7 +93,7 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 	vmwrite(VMCS_EPTP, vcpu->vm->stage2.table.root.value | EPTP_BITS);
 	vmwrite(VMCS_LINK, UINT64_MAX);
 	vmwrite(VMCS_CR0_MASK, CR0_MASK);
-	vmwrite(VMCS_CR4_MASK, ~cpuid_cr4_allowed() | CR4_HOST);
+	vmwrite(VMCS_CR4_MASK, ~HV_CR4_GUEST | CR4_HOST);
 	vmwrite(VMCS_GUEST_PAT, PAT_RESET);
 	vmwrite(VMCS_PLE_GAP, PAUSE_LOOP_GAP); /* a CPU without PAUSE-loop exiting ignores them */
 	vmwrite(VMCS_PLE_WINDOW, PAUSE_LOOP_LIMIT);
@@ -159,34 +158,6 @@ static void vmx_write(UNUSED struct vcpu *vcpu, uint16_t where, uint64_t value)
 	vmwrite(where, value);
 }
 
-static uint64_t vmx_cr(struct vcpu *vcpu, unsigned nr)
-{
-	if (nr == 4)
-		return (vmread(VMCS_GUEST_CR4) & ~CR4_HOST) | (vmread(VMCS_CR4_SHADOW) & CR4_HOST);
-	if (nr == 0)
-		return (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | (vmread(VMCS_CR0_SHADOW) & CR0_MASK);
-	return nr == 3 ? vmread(VMCS_GUEST_CR3) : vmx_vcpu(vcpu)->cr2;
-}
-
-static void vmx_set_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
-{
-	switch (nr) {
-	case 0:
-		vmwrite(VMCS_CR0_SHADOW, value);
-		vmwrite(VMCS_GUEST_CR0, (value & ~(CR0_NW | CR0_CD)) | CR0_ET | CR0_NE);
-		break;
-	case 2:
-		vmx_vcpu(vcpu)->cr2 = value;
-		break;
-	case 3:
-		vmwrite(VMCS_GUEST_CR3, value);
-		break;
-	default:
-		vmwrite(VMCS_CR4_SHADOW, value);
-		vmwrite(VMCS_GUEST_CR4, value | CR4_MCE | rdmsr(IA32_VMX_CR4_FIXED0));
-	}
-}
-
 /* SDM vol 3, "PDPTE Registers": an entry that the CPU would refuse becomes one that is not present.
  */
 static void load_pdptes(struct vcpu *vcpu)
@@ -212,8 +183,7 @@ bool vmx_write_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 {
 	if (!hv_is_long(vcpu))
 		value = (uint32_t)value;
-	if (nr == 4 ? value & ~cpuid_cr4_allowed()
-		    : value >> 32 || (value & CR0_NW && !(value & CR0_CD)))
+	if (nr == 4 ? value & ~HV_CR4_GUEST : value >> 32 || (value & CR0_NW && !(value & CR0_CD)))
 		return false;
 	vmwrite(nr == 4 ? VMCS_CR4_SHADOW : VMCS_CR0_SHADOW, value);
 	return true;
@@ -248,10 +218,10 @@ static void vmx_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 {
 	cpu->rip = vmread(VMCS_GUEST_RIP);
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
-	cpu->cr0 = vmx_cr(vcpu, 0);
-	cpu->cr2 = vmx_cr(vcpu, 2);
-	cpu->cr3 = vmx_cr(vcpu, 3);
-	cpu->cr4 = vmx_cr(vcpu, 4);
+	cpu->cr0 = (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | (vmread(VMCS_CR0_SHADOW) & CR0_MASK);
+	cpu->cr2 = vmx_vcpu(vcpu)->cr2;
+	cpu->cr3 = vmread(VMCS_GUEST_CR3);
+	cpu->cr4 = (vmread(VMCS_GUEST_CR4) & ~CR4_HOST) | (vmread(VMCS_CR4_SHADOW) & CR4_HOST);
 	cpu->efer = vmread(VMCS_GUEST_EFER);
 	for (unsigned i = 0; i < segments; i++) {
 		struct abi_segment_state *s = hv_segment(cpu, i);
@@ -267,17 +237,36 @@ static void vmx_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 	}
 }
 
-static void vmx_set_segment(UNUSED struct vcpu *vcpu, unsigned i, const struct abi_segment_state *s)
+static void vmx_set_cr2(struct vcpu *vcpu, uint64_t value)
 {
-	uint32_t a = s->attributes;
+	vmx_vcpu(vcpu)->cr2 = value;
+}
 
-	vmwrite(VMCS_GUEST_BASE + 2 * i, s->base);
-	vmwrite(VMCS_GUEST_LIMIT + 2 * i, s->limit);
-	if (i >= HV_GDTR)
-		return;
-	vmwrite(VMCS_GUEST_SELECTOR + 2 * i, s->selector);
-	vmwrite(VMCS_GUEST_RIGHTS + 2 * i,
-		(a & 0xff) | (a & 0xf00) << 4 | (a & RIGHTS_PRESENT ? 0 : RIGHTS_UNUSABLE));
+static void vmx_set(struct vcpu *vcpu, const struct abi_cpu *cpu)
+{
+	vmwrite(VMCS_GUEST_RIP, cpu->rip);
+	vmwrite(VMCS_GUEST_RFLAGS, cpu->rflags);
+	vmwrite(VMCS_CR0_SHADOW, cpu->cr0);
+	vmwrite(VMCS_GUEST_CR0, (cpu->cr0 & ~(CR0_NW | CR0_CD)) | CR0_ET | CR0_NE);
+	vmx_set_cr2(vcpu, cpu->cr2);
+	vmwrite(VMCS_GUEST_CR3, cpu->cr3);
+	vmwrite(VMCS_CR4_SHADOW, cpu->cr4);
+	vmwrite(VMCS_GUEST_CR4, cpu->cr4 | CR4_MCE | rdmsr(IA32_VMX_CR4_FIXED0));
+	vmwrite(VMCS_GUEST_EFER, cpu->efer);
+	vmwrite(VMCS_GUEST_SHADOW, 0);
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
+	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++) {
+		const struct abi_segment_state *s = hv_segment(cpu, i);
+		uint32_t a = s->attributes;
+
+		vmwrite(VMCS_GUEST_BASE + 2 * i, s->base);
+		vmwrite(VMCS_GUEST_LIMIT + 2 * i, s->limit);
+		if (i >= HV_GDTR)
+			continue;
+		vmwrite(VMCS_GUEST_SELECTOR + 2 * i, s->selector);
+		vmwrite(VMCS_GUEST_RIGHTS + 2 * i,
+			(a & 0xff) | (a & 0xf00) << 4 | (a & RIGHTS_PRESENT ? 0 : RIGHTS_UNUSABLE));
+	}
 }
 
 /* ---- events ---- */
@@ -292,12 +281,6 @@ static void vmx_end_instruction(UNUSED struct vcpu *vcpu)
 	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
 		vmwrite(VMCS_GUEST_PENDING_DEBUG,
 			vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_STEP);
-}
-
-static void vmx_vcpu_settle(UNUSED struct vcpu *vcpu)
-{
-	vmwrite(VMCS_GUEST_SHADOW, 0);
-	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
 }
 
 static void vmx_vcpu_skip(struct vcpu *vcpu, unsigned length)
@@ -364,6 +347,7 @@ const struct hv_ops vmx_ops = {
 	.msrs = msrs,
 	.where = {[HV_RIP] = VMCS_GUEST_RIP,
 		  [HV_RFLAGS] = VMCS_GUEST_RFLAGS,
+		  [HV_CR0] = VMCS_GUEST_CR0,
 		  [HV_CR4] = VMCS_GUEST_CR4,
 		  [HV_EFER] = VMCS_GUEST_EFER,
 		  [HV_DR7] = VMCS_GUEST_DR7,
@@ -375,21 +359,19 @@ const struct hv_ops vmx_ops = {
 	.msr_direct = vmx_msr_direct,
 	.vcpu_init = vmx_vcpu_init,
 	.vcpu_clear = vmx_vcpu_clear,
-	.vcpu_settle = vmx_vcpu_settle,
 	.vcpu_load = vmx_vcpu_load,
 	.read = vmx_read,
 	.write = vmx_write,
 	.get = vmx_get,
 	.attributes = vmx_attributes,
-	.set_segment = vmx_set_segment,
-	.set_cr = vmx_set_cr,
+	.set = vmx_set,
+	.set_cr2 = vmx_set_cr2,
 	.mode_changed = vmx_mode_changed,
 	.end_instruction = vmx_end_instruction,
 	.can_take = vmx_can_take,
 	.inject = vmx_inject,
 	.vcpu_enter = vmx_vcpu_enter,
 	.vcpu_skip = vmx_vcpu_skip,
-	.cr = vmx_cr,
 	.vcpu_want_interrupt = vmx_vcpu_want_interrupt,
 	.vcpu_want_nmi = vmx_vcpu_want_nmi,
 	.vcpu_flush_tlb = vmx_vcpu_flush_tlb,
