@@ -191,19 +191,14 @@ bool vmx_write_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 
 static void vmx_mode_changed(struct vcpu *vcpu, bool is_long)
 {
-	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
-	uint32_t old = (uint32_t)vmread(VMCS_ENTRY);
-	uint32_t entry = (old & ~ENTRY_IA32E) | (is_long ? ENTRY_IA32E : 0);
+	uint64_t entry = vmread(VMCS_ENTRY) & ~ENTRY_IA32E;
 
-	if (entry != old) {
-		vmwrite(VMCS_ENTRY, entry);
-		if (is_long) /* the entry asks for a TSS of the new mode */
-			vmwrite(VMCS_GUEST_RIGHTS + 2 * ABI_TR,
-				vmread(VMCS_GUEST_RIGHTS + 2 * ABI_TR) | 8);
-	}
-	if (!is_long && vmread(VMCS_GUEST_CR0) & CR0_PG && vmread(VMCS_GUEST_CR4) & CR4_PAE)
+	vmwrite(VMCS_ENTRY, entry | (is_long ? ENTRY_IA32E : 0));
+	if (is_long) /* the entry asks for a TSS of the new mode */
+		vmwrite(VMCS_GUEST_RIGHTS + 2 * ABI_TR, vmread(VMCS_GUEST_RIGHTS + 2 * ABI_TR) | 8);
+	else if (vmread(VMCS_GUEST_CR0) & CR0_PG && vmread(VMCS_GUEST_CR4) & CR4_PAE)
 		load_pdptes(vcpu);
-	invvpid(INV_ONE, (uint16_t)vmx->arch.tag, 0);
+	invvpid(INV_ONE, (uint16_t)vcpu->arch->tag, 0);
 }
 
 static unsigned vmx_attributes(UNUSED struct vcpu *vcpu, unsigned segment)
@@ -273,9 +268,8 @@ static void vmx_set(struct vcpu *vcpu, const struct abi_cpu *cpu)
 
 static void vmx_end_instruction(UNUSED struct vcpu *vcpu)
 {
-	uint64_t shadow;
+	uint64_t shadow = vmread(VMCS_GUEST_SHADOW);
 
-	shadow = vmread(VMCS_GUEST_SHADOW);
 	if (shadow & (SHADOW_STI | SHADOW_MOV_SS))
 		vmwrite(VMCS_GUEST_SHADOW, shadow & ~(SHADOW_STI | SHADOW_MOV_SS));
 	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF)
@@ -285,10 +279,8 @@ static void vmx_end_instruction(UNUSED struct vcpu *vcpu)
 
 static void vmx_vcpu_skip(struct vcpu *vcpu, unsigned length)
 {
-	uint64_t rip, next;
+	uint64_t rip = vmread(VMCS_GUEST_RIP), next = rip + length;
 
-	rip = vmread(VMCS_GUEST_RIP);
-	next = rip + length;
 	if (__builtin_expect((rip ^ next) >> 32, 0)) { /* has RIP so many bits? */
 		arch_vcpu_set_rip(vcpu, next);
 		return;
