@@ -54,7 +54,7 @@ ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_mo
 	core.o fpu.o guest.o hv.o ioapic.o paging.o panic.o power.o thread.o traps.o usercopy.o) \
 	$(foreach v,vmx svm,$(addprefix arch/x86_64/$(v)/,control.o cpu.o enter.o exit.o $(v).o))
 
-LIB_OBJS := $(addprefix services/lib/,start.o newlib.o log.o elf.o)
+LIB_OBJS := $(addprefix services/lib/,start.o newlib.o log.o elf.o map.o)
 SERVICES := init console vmm
 init_OBJS := $(addprefix services/init/,main.o vms.o modules.o config.o jsontext.o path.o) third/cJSON.o
 console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o

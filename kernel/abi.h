@@ -54,9 +54,9 @@ enum abi_syscall {
 	SYS_MEMORY_COW,    /* (dst, dst_offset, src, src_offset, size): pages of dst, untouched so
 			      far, become copy-on-write of src's; needs WRITE on dst, READ on src;
 			      multiples of 4096; -EBUSY: a page of dst was touched already */
-	SYS_MEMORY_MAP,    /* (process, memory, offset, size, va or 0, prot ABI_PROT_*) -> va;
-			      needs MAP on memory and its READ/WRITE/EXEC for prot; va 0 = the
-			      kernel chooses; -EEXIST: range in use */
+	SYS_MEMORY_MAP,    /* (process, memory, offset, size, va, prot ABI_PROT_*) -> va;
+			      needs MAP on memory and its READ/WRITE/EXEC for prot; -EEXIST:
+			      range in use */
 	SYS_MEMORY_UNMAP,  /* (process, va, size): whole mappings only */
 	SYS_MEMORY_INFO,   /* (memory, struct abi_memory_info *) */
 	/* channels */

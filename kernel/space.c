@@ -85,23 +85,6 @@ int space_map(struct space *space, uint64_t address, struct memory *memory, uint
 	return 0;
 }
 
-uint64_t space_choose(struct space *space, uint64_t low, uint64_t high, uint64_t size,
-		      uint64_t offset)
-{
-	uint64_t align = size >= LARGE_SIZE ? LARGE_SIZE : PAGE_SIZE;
-	const struct list *link = &space->mappings;
-	const struct mapping *mapping;
-
-	low += (offset - low) % align;
-	for (; (mapping = next_mapping(space, link)); link = &mapping->of_space) {
-		if (mapping->address >= low && mapping->address - low >= size)
-			break;
-		low = MAX(low, mapping->address + mapping->size);
-		low += (offset - low) % align;
-	}
-	return size <= high && low <= high - size ? low : 0;
-}
-
 bool mapping_step(struct mapping *mapping)
 {
 	struct space *space = mapping->space;

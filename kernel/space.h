@@ -39,10 +39,6 @@ bool space_exit(struct space *space);
  * past the object's end. */
 int space_map(struct space *space, uint64_t address, struct memory *memory, uint64_t offset,
 	      uint64_t size, unsigned prot);
-/* A free range in [low, high); from 2 MiB on it lies as `offset` does by 2 MiB, so that large pages
- * fit. 0 = none. */
-uint64_t space_choose(struct space *space, uint64_t low, uint64_t high, uint64_t size,
-		      uint64_t offset);
 /* Whole mappings only: -ABI_EINVAL; -ABI_ENOENT: there is none. May let other threads run. */
 int space_unmap(struct space *space, uint64_t address, uint64_t size);
 /*

@@ -12,8 +12,7 @@
 #include "kernel/waitset.h"
 
 #define WAIT_KEYS_MAX 64u
-#define OUT_MAX       288u         /* bytes of the largest structure that a call fills */
-#define CHOICE_BASE   (1ull << 32) /* where the kernel looks for room */
+#define OUT_MAX       288u /* bytes of the largest structure that a call fills */
 #define PROT_WX       (ABI_PROT_WRITE | ABI_PROT_EXEC)
 
 _Static_assert(sizeof(struct abi_vm_stats) <= OUT_MAX, "OUT_MAX");
@@ -88,10 +87,6 @@ static int64_t map_memory(const struct argument *a)
 		return -ABI_EPIPE;
 	if (a[1].object->type == OBJECT_VCPU)
 		memory = a[1].vcpu->page_memory;
-	if (address == 0)
-		address = space_choose(&process->space, CHOICE_BASE, ABI_USER_END, size, offset);
-	if (address == 0)
-		return -ABI_ENOMEM;
 	if (!is_user_range(address, size))
 		return -ABI_EINVAL;
 	error = space_map(&process->space, address, memory, offset, size, (unsigned)prot);

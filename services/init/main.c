@@ -79,7 +79,7 @@ static bool read_config(struct config *config)
 		return false;
 	}
 	size = (file->size + 4095) / 4096 * 4096;
-	va = memory_map(PROCESS_SELF, file->memory, 0, size, 0, ABI_PROT_READ);
+	va = memory_map_here(file->memory, 0, size, ABI_PROT_READ);
 	if (va < 0)
 		process_exit(3);
 	error = config_parse(config, (const char *)va, file->size, has_file, NULL);

@@ -96,7 +96,7 @@ static int64_t make_start(const struct vm_config *config)
 
 	if (memory < 0)
 		return memory;
-	va = memory_map(PROCESS_SELF, (handle_t)memory, 0, size, 0, ABI_PROT_READ | ABI_PROT_WRITE);
+	va = memory_map_here((handle_t)memory, 0, size, ABI_PROT_READ | ABI_PROT_WRITE);
 	if (va < 0) {
 		handle_close((handle_t)memory);
 		return va;

@@ -58,7 +58,7 @@ static int clear_tail(handle_t memory, uint64_t from, uint64_t size)
 
 	if (from % PAGE == 0 || page >= size)
 		return 0;
-	va = memory_map(PROCESS_SELF, memory, page, PAGE, 0, ABI_PROT_READ | ABI_PROT_WRITE);
+	va = memory_map_here(memory, page, PAGE, ABI_PROT_READ | ABI_PROT_WRITE);
 	if (va < 0)
 		return (int)va;
 	memset((char *)va + from % PAGE, 0, PAGE - from % PAGE);
@@ -128,7 +128,7 @@ static int map_all(handle_t process, handle_t file, uint64_t file_size, uint64_t
 {
 	const struct elf_segment *segments;
 	const struct elf_header *elf;
-	int64_t va = memory_map(PROCESS_SELF, file, 0, PAGE, 0, ABI_PROT_READ);
+	int64_t va = memory_map_here(file, 0, PAGE, ABI_PROT_READ);
 	int error = -ABI_EINVAL;
 
 	if (va < 0)

@@ -22,7 +22,7 @@ int getpid(void);
 _Noreturn void _exit(int status);
 int open(const char *name, int flags, int mode);
 
-#define HEAP_BASE 0x10000000ull /* up to where the kernel places what is mapped anywhere: 4 GiB */
+#define HEAP_BASE 0x10000000ull /* map.c has 4 GiB and above */
 #define HEAP_STEP (64ull * 1024)
 #define HEAP_MAX  (256ull << 20)
 

@@ -92,6 +92,8 @@ static inline int64_t memory_map(handle_t process, handle_t memory, uint64_t off
 	return syscall6(SYS_MEMORY_MAP, (uint64_t)process, (uint64_t)memory, offset, size, va,
 			prot);
 }
+/* In the caller, at an address that nothing has had so far. */
+int64_t memory_map_here(handle_t memory, uint64_t offset, uint64_t size, uint32_t prot);
 static inline int64_t memory_unmap(handle_t process, uint64_t va, uint64_t size)
 {
 	return syscall3(SYS_MEMORY_UNMAP, (uint64_t)process, va, size);

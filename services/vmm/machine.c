@@ -46,7 +46,7 @@ static bool create_ram(struct machine *machine, uint64_t memory, char *why)
 	if (result < 0)
 		return refuse(why, "its memory could not be created", result);
 	machine->ram = (handle_t)result;
-	va = memory_map(PROCESS_SELF, machine->ram, 0, memory, 0, ABI_PROT_READ | ABI_PROT_WRITE);
+	va = memory_map_here(machine->ram, 0, memory, ABI_PROT_READ | ABI_PROT_WRITE);
 	if (va < 0)
 		return refuse(why, "its memory could not be mapped", va);
 	machine->parts.part_count = map->part_count;
@@ -131,7 +131,7 @@ static bool create_vcpu(struct machine *machine, const struct loader_entry *entr
 	if (result < 0)
 		return refuse(why, "its CPU could not be created", result);
 	machine->vcpu = (handle_t)result;
-	va = memory_map(PROCESS_SELF, machine->vcpu, 0, PAGE, 0, ABI_PROT_READ | ABI_PROT_WRITE);
+	va = memory_map_here(machine->vcpu, 0, PAGE, ABI_PROT_READ | ABI_PROT_WRITE);
 	if (va < 0)
 		return refuse(why, "its CPU could not be mapped", va);
 	machine->page = (struct abi_vcpu_page *)va;

@@ -39,7 +39,7 @@ static bool map_start(struct settings *settings, handle_t memory)
 
 	if (memory_info(memory, &info) < 0 || info.size < sizeof(*start) || info.size > UINT32_MAX)
 		return false;
-	va = memory_map(PROCESS_SELF, memory, 0, info.size, 0, ABI_PROT_READ);
+	va = memory_map_here(memory, 0, info.size, ABI_PROT_READ);
 	if (va < 0)
 		return false;
 	start = (const struct vmm_start *)va;
@@ -63,7 +63,7 @@ static bool map_file(struct settings *settings, handle_t handle, uint64_t size, 
 	if (size > FILE_MAX)
 		return false;
 	if (size)
-		va = memory_map(PROCESS_SELF, handle, 0, pages(size), 0, ABI_PROT_READ);
+		va = memory_map_here(handle, 0, pages(size), ABI_PROT_READ);
 	if (size && va > 0)
 		file->bytes = (const uint8_t *)va;
 	return va >= 0;

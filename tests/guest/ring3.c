@@ -373,7 +373,7 @@ static void waits_for_ever(void)
 static void runs_a_guest_that_spins(void)
 {
 	handle_t memory = (handle_t)memory_create(PAGE, 0);
-	uint8_t *page = (uint8_t *)memory_map(PROCESS_SELF, memory, 0, PAGE, 0,
+	uint8_t *page = (uint8_t *)memory_map(PROCESS_SELF, memory, 0, PAGE, SECRET + 0x2000000,
 					      ABI_PROT_READ | ABI_PROT_WRITE);
 	handle_t vm = (handle_t)vm_create(1);
 	handle_t vcpu = (handle_t)vcpu_create(vm, 0);
@@ -632,7 +632,8 @@ static void test_all(void)
 	com1 = (handle_t)device_create(system, 0x3f8, 8, ABI_IRQ_NONE);
 	module = (handle_t)system_module(system, 0, &info);
 	file = (const void *)memory_map(PROCESS_SELF, module, 0,
-					(info.size + PAGE - 1) & ~(PAGE - 1), 0, ABI_PROT_READ);
+					(info.size + PAGE - 1) & ~(PAGE - 1), SECRET + 0x4000000,
+					ABI_PROT_READ);
 	secret = (handle_t)memory_create(PAGE, 0);
 	memory_map(PROCESS_SELF, secret, 0, PAGE, SECRET, ABI_PROT_READ | ABI_PROT_WRITE);
 	*(volatile uint64_t *)SECRET = 0x5ec2e7;

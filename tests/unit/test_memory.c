@@ -326,28 +326,6 @@ TEST(ring_0_reads_from_a_space)
 	CHECK_EQ(frames_free_count(), free_before);
 }
 
-TEST(room_is_chosen_between_mappings)
-{
-	struct memory *memory;
-	struct space space;
-
-	fake_start();
-	memory = make(LARGE_SIZE, 0);
-	new_space(&space, &fake_host_format);
-	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, PAGE_SIZE, 0), 1 << 24);
-	CHECK_EQ(space_map(&space, 1 << 24, memory, 0, PAGE_SIZE, PT_READ), 0);
-	CHECK_EQ(space_map(&space, (1 << 24) + 3 * PAGE_SIZE, memory, 0, PAGE_SIZE, PT_READ), 0);
-	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, 2 * PAGE_SIZE, 0), (1 << 24) + PAGE_SIZE);
-	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, 3 * PAGE_SIZE, 0),
-		 (1 << 24) + 4 * PAGE_SIZE);
-	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, LARGE_SIZE, 5 * PAGE_SIZE),
-		 (1 << 24) + 5 * PAGE_SIZE);
-	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, LARGE_SIZE, 0), (1 << 24) + LARGE_SIZE);
-	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, 3 << 24, 0), 0);
-	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, 1 << 27, 0), 0);
-	CHECK_EQ(space_choose(&space, 1 << 24, 1 << 26, UINT64_MAX - 4095, 0), 0);
-}
-
 #define OBJECTS      6u
 #define OBJECT_PAGES 1100u
 
@@ -424,7 +402,6 @@ int main(void)
 	RUN(contiguous_memory_is_one_zeroed_run);
 	RUN(what_was_created_can_always_be_touched);
 	RUN(ring_0_reads_from_a_space);
-	RUN(room_is_chosen_between_mappings);
 	RUN(random_sharing_agrees_with_a_model);
 	return unit_end();
 }

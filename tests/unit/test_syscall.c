@@ -142,23 +142,24 @@ TEST(a_send_that_fails_moves_nothing)
 TEST(memory_is_mapped_with_the_rights_of_its_handle)
 {
 	struct abi_memory_info info;
-	int64_t memory, read_only, address;
+	const uint64_t address = 1ull << 32;
+	int64_t memory, read_only;
 
 	start();
 	memory = CALL(SYS_MEMORY_CREATE, 4 << 20, ABI_MEMORY_LARGE);
 	read_only = CALL(SYS_PROCESS_GIVE, -1ull, memory, ABI_RIGHT_READ | ABI_RIGHT_MAP);
-	address =
-		CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4 << 20, 0, ABI_PROT_READ | ABI_PROT_WRITE);
-	CHECK(address > 0 && address % LARGE_SIZE == 0);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4 << 20, address, 3), address);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 0, 1), -ABI_EINVAL);
 	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, address, ABI_PROT_READ), -ABI_EEXIST);
-	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 0, ABI_PROT_WRITE), -ABI_EINVAL);
-	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 0, 7), -ABI_EINVAL);
-	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, read_only, 0, 4096, 0, 3), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 1 << 20, ABI_PROT_WRITE),
+		 -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 1 << 20, 7), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, read_only, 0, 4096, 1 << 20, 3), -ABI_EPERM);
 	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, 4096, 1), -ABI_EINVAL);
 	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 4096, ABI_USER_END, 1), -ABI_EINVAL);
 	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 0, 8192, ABI_USER_END - 4096, 1), -ABI_EINVAL);
-	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 4096, 4 << 20, 0, 1), -ABI_EINVAL);
-	CHECK(CALL(SYS_MEMORY_MAP, -1ull, read_only, 4096, 8192, 0, 1) > 0);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, memory, 4096, 4 << 20, 1 << 20, 1), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, read_only, 4096, 8192, 1 << 20, 1), 1 << 20);
 	CHECK_EQ(CALL(SYS_MEMORY_UNMAP, -1ull, address, 4096), -ABI_EINVAL);
 	CHECK_EQ(CALL(SYS_MEMORY_UNMAP, -1ull, address, 4 << 20), 0);
 	CHECK_EQ(CALL(SYS_MEMORY_UNMAP, -1ull, address, 4 << 20), -ABI_ENOENT);
@@ -177,7 +178,7 @@ TEST(modules_are_handed_out_and_copied_on_write)
 	CHECK_STR(info.path, "linux/kernel");
 	CHECK_EQ(info.size, 5000);
 	copy = CALL(SYS_MEMORY_CREATE, 1 << 20, 0);
-	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, module, 0, 8192, 0, 3), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, module, 0, 8192, 1 << 20, 3), -ABI_EPERM);
 	CHECK_EQ(CALL(SYS_MEMORY_COW, module, 0, copy, 0, 4096), -ABI_EPERM);
 	CHECK_EQ(CALL(SYS_MEMORY_COW, copy, 4096, module, 0, 8192), 0);
 	CHECK_EQ(CALL(SYS_MEMORY_INFO, copy, P(&memory_info_)), 0);
@@ -295,7 +296,7 @@ TEST(a_child_runs_with_what_it_was_given)
 	CHECK_EQ(info.status, 42);
 	CHECK_EQ(CALL(SYS_PROCESS_GIVE, child, event, 0), -ABI_EPIPE);
 	CHECK_EQ(CALL(SYS_THREAD_CREATE, child, P(child_main), 1 << 20, 0), -ABI_EPIPE);
-	CHECK_EQ(CALL(SYS_MEMORY_MAP, child, CALL(SYS_MEMORY_CREATE, 4096, 0), 0, 4096, 0, 1),
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, child, CALL(SYS_MEMORY_CREATE, 4096, 0), 0, 4096, 1 << 20, 1),
 		 -ABI_EPIPE);
 	CHECK_EQ(CALL(SYS_PROCESS_KILL, child), 0);
 }
