@@ -74,6 +74,8 @@ int arch_vcpu_init(struct vcpu *vcpu)
 		hv->vcpu_clear(vcpu);
 	arch_vcpu_load(vcpu);
 	hv->vcpu_init(vcpu);
+	/* Only now does the block name the stage-2 root: its frame may have been another VM's. */
+	hv->vcpu_flush_tlb(vcpu);
 	return 0;
 }
 

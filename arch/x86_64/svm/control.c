@@ -51,7 +51,8 @@ static void svm_vcpu_load(struct vcpu *vcpu)
 		return;
 	vcpu->arch->is_new = false;
 	vmcb->asid = vcpu->arch->tag;
-	vmcb->tlb_control = vmcb->asid == 1 ? TLB_FLUSH_ALL : TLB_FLUSH_NONE;
+	/* Another guest may have had it: flushed where it is used, as only a VMRUN can. */
+	vmcb->tlb_control = svm_caps.flush;
 	vmcb->clean = 0;
 }
 
