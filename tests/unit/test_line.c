@@ -121,9 +121,9 @@ TEST(a_flood_is_pushed_back_and_nothing_is_lost)
 		taken += line_put(&line, (uint8_t)(i % 80 == 79 ? '\n' : 'a'));
 	CHECK_EQ(message_count, 3);
 	CHECK(taken < 3 * 80 + 1024 + 1);
-	CHECK_EQ(line.due_ns, clock_now + 1000000);
+	CHECK_EQ(line.due_ns, clock_now + 4000000);
 	CHECK(!line_run(&line, line.due_ns)); /* still no room: later again */
-	CHECK_EQ(line.due_ns, clock_now + 2000000);
+	CHECK_EQ(line.due_ns, clock_now + 8000000);
 	room = 1;
 	CHECK(line_run(&line, line.due_ns));
 	CHECK_EQ(sent_size, taken);
