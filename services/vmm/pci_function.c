@@ -74,10 +74,32 @@ int pci_function_add_capability(struct pci_function *function, uint8_t id, unsig
 	return (int)at;
 }
 
-uint32_t pci_function_read(const struct pci_function *function, unsigned offset, unsigned size)
+uint32_t pci_function_get(const struct pci_function *function, unsigned offset, unsigned size)
 {
 	uint32_t value = 0;
 
+	for (unsigned i = 0; i < size; i++)
+		value |= (uint32_t)function->config[offset + i] << (8 * i);
+	return value;
+}
+
+void pci_function_put(struct pci_function *function, unsigned offset, unsigned size, uint32_t value)
+{
+	put(function->config, offset, size, value);
+}
+
+void pci_function_allow(struct pci_function *function, unsigned offset, unsigned size,
+			uint32_t writable)
+{
+	put(function->writable, offset, size, writable);
+}
+
+uint32_t pci_function_read(struct pci_function *function, unsigned offset, unsigned size)
+{
+	uint32_t value = 0;
+
+	if (function->before_read)
+		function->before_read(function->device, offset);
 	for (unsigned i = 0; i < size; i++)
 		value |= (uint32_t)function->config[(offset + i) % PCI_CONFIG_SIZE] << (8 * i);
 	return value;
@@ -92,6 +114,8 @@ void pci_function_write(struct pci_function *function, unsigned offset, unsigned
 
 		function->config[at] = (uint8_t)((function->config[at] & ~mask) | (byte & mask));
 	}
+	if (function->after_write)
+		function->after_write(function->device, offset);
 }
 
 static struct bus *bus_of(struct platform *platform, const struct pci_bar *bar)

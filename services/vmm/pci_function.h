@@ -38,6 +38,10 @@ struct pci_function {
 	uint8_t config[PCI_CONFIG_SIZE];
 	uint8_t writable[PCI_CONFIG_SIZE]; /* bits that the guest may change (set once) */
 	unsigned capability_end;           /* where the next capability goes */
+	/* Called before a read and after a write of configuration space; may be NULL (set once) */
+	void (*before_read)(void *device, unsigned offset);
+	void (*after_write)(void *device, unsigned offset);
+	void *device; /* for these two (set once) */
 	struct pci_bar {
 		enum pci_bar_kind kind;    /* (set once) */
 		unsigned width;            /* of struct bus_region (set once) */
@@ -67,9 +71,16 @@ int pci_function_add_bar(struct pci_function *function, unsigned index, enum pci
 int pci_function_add_capability(struct pci_function *function, uint8_t id, unsigned size);
 
 /* Accesses of 1, 2 or 4 bytes that lie inside. A write may move registers on the buses. */
-uint32_t pci_function_read(const struct pci_function *function, unsigned offset, unsigned size);
+uint32_t pci_function_read(struct pci_function *function, unsigned offset, unsigned size);
 void pci_function_write(struct pci_function *function, unsigned offset, unsigned size,
 			uint32_t value);
+
+/* For devices: fields of 1, 2 or 4 bytes, whatever the guest may change of them. */
+uint32_t pci_function_get(const struct pci_function *function, unsigned offset, unsigned size);
+void pci_function_put(struct pci_function *function, unsigned offset, unsigned size,
+		      uint32_t value);
+void pci_function_allow(struct pci_function *function, unsigned offset, unsigned size,
+			uint32_t writable);
 
 /* Takes its registers off the buses, and puts them where command and base addresses say. */
 void pci_function_unmap(struct pci_function *function, struct platform *platform);

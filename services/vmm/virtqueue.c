@@ -162,14 +162,14 @@ uint32_t virtqueue_write(const struct virtqueue_request *request, uint64_t offse
 		    (uint8_t *)(uintptr_t)from, size, true);
 }
 
-bool virtqueue_load(struct virtqueue *queue, const struct virtqueue_state *state, uint16_t size_max)
+bool virtqueue_load(struct virtqueue *queue, const struct virtqueue_state *state)
 {
 	struct virtqueue loaded = {.ram = queue->ram, .s = *state};
 	const struct ring_format *format = format_of(&loaded);
 
-	if (state->size > size_max || state->is_enabled > 1 || state->is_packed > 1 ||
-	    state->has_indirect > 1 || state->has_event_index > 1 || state->is_broken > 1 ||
-	    state->reserved[0] || state->reserved[1] || state->reserved[2])
+	if (state->is_enabled > 1 || state->is_packed > 1 || state->has_indirect > 1 ||
+	    state->has_event_index > 1 || state->is_broken > 1 || state->reserved[0] ||
+	    state->reserved[1] || state->reserved[2])
 		return false;
 	if (state->is_enabled &&
 	    (!find_areas(&loaded) || !format->is_index(state->next_pop, state->size) ||

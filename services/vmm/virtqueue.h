@@ -82,6 +82,5 @@ uint32_t virtqueue_read(const struct virtqueue_request *request, uint64_t offset
 uint32_t virtqueue_write(const struct virtqueue_request *request, uint64_t offset, const void *from,
 			 uint32_t size);
 
-/* Takes over a saved state. False: not a state that a queue of at most `size_max` entries has. */
-bool virtqueue_load(struct virtqueue *queue, const struct virtqueue_state *state,
-		    uint16_t size_max);
+/* Takes over a saved state. False: not one that a queue can have; then it is as it was. */
+bool virtqueue_load(struct virtqueue *queue, const struct virtqueue_state *state);

@@ -74,7 +74,7 @@ static void address_write(void *device, uint64_t offset, unsigned size, uint64_t
 static uint64_t data_read(void *device, uint64_t offset, unsigned size)
 {
 	struct vpci *pci = device;
-	const struct pci_function *function = selected(pci);
+	struct pci_function *function = selected(pci);
 
 	if (!function)
 		return ~0ull;

@@ -340,11 +340,10 @@ TEST(a_saved_queue_goes_on_where_it_was)
 		check_goes_round(13);
 		state = queue.s;
 		virtqueue_init(&queue, &fake->platform.ram, SIZE);
-		CHECK(virtqueue_load(&queue, &state, SIZE));
+		CHECK(virtqueue_load(&queue, &state));
 		check_goes_round(13);
-		CHECK(!virtqueue_load(&queue, &state, SIZE / 2));
 		state.driver = RAM_SIZE;
-		CHECK(!virtqueue_load(&queue, &state, SIZE));
+		CHECK(!virtqueue_load(&queue, &state));
 		check_goes_round(1); /* what was refused changed nothing */
 	}
 }
@@ -373,7 +372,7 @@ TEST(hostile_rings_and_states_do_no_harm)
 		state = queue.s;
 		state.is_broken = 0;
 		((uint8_t *)&state)[random_next() % sizeof(state)] = (uint8_t)random_value();
-		virtqueue_load(&queue, &state, SIZE);
+		virtqueue_load(&queue, &state);
 	}
 }
 

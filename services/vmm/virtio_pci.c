@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A virtio device as a PCI function: virtio 1.2, 4.1 "Virtio Over PCI Bus". */
+#include "services/vmm/virtio_pci.h"
+
+#include <string.h>
+
+#include "kernel/abi.h"
+#include "services/vmm/platform.h"
+#include "services/vmm/state.h"
+
+#define VENDOR_VIRTIO 0x1af4
+#define DEVICE_MODERN 0x1040 /* plus the type: 4.1.2.1 */
+
+/* 2.1 "Device Status Field". */
+#define STATUS_DRIVER_OK   0x04
+#define STATUS_FEATURES_OK 0x08
+#define STATUS_NEEDS_RESET 0x40
+#define STATUS_KEPT        0x8f /* what a driver may set */
+
+/* 4.1.4 "Virtio Structure PCI Capabilities". */
+#define CAPABILITY_VENDOR 0x09
+#define CAPABILITY_SIZE   16u
+#define CAP_COMMON        1
+#define CAP_NOTIFY        2
+#define CAP_ISR           3
+#define CAP_DEVICE        4
+#define CAP_PCI           5
+
+/* Base address 0: ports, for notifications alone. Base address 1: memory, for everything. */
+#define BAR_PORTS     0
+#define BAR_MEMORY    1
+#define PORTS_SIZE    4u
+#define MEMORY_COMMON 0x000u
+#define MEMORY_ISR    0x100u
+#define MEMORY_NOTIFY 0x200u /* 4 bytes a queue */
+#define MEMORY_DEVICE 0x400u
+#define MEMORY_MSIX   0x1000u
+#define MEMORY_SIZE   0x2000u
+#define CONFIG_MAX    (MEMORY_MSIX - MEMORY_DEVICE)
+#define NOTIFY_STRIDE 4u
+
+#define ISR_QUEUE  1
+#define ISR_CONFIG 2
+
+#define RING_FEATURES                                                                              \
+	(VIRTIO_F_VERSION_1 | VIRTQUEUE_F_INDIRECT | VIRTQUEUE_F_EVENT_INDEX | VIRTQUEUE_F_PACKED)
+
+#define STATE_VIRTIO_PCI STATE_KIND('v', 'p', 'c', 'i')
+#define STATE_VERSION    1
+
+_Static_assert(sizeof(struct virtio_pci_state) ==
+		       8 + 8 + 4 + 4 + 2 * VIRTIO_QUEUE_MAX +
+			       VIRTIO_QUEUE_MAX * sizeof(struct virtqueue_state) +
+			       sizeof(struct pci_msix_state) + PCI_CONFIG_SIZE,
+	       "no padding may be saved");
+
+/* 4.1.4.3 "Common configuration structure layout": what a driver reads at once. */
+struct common {
+	uint32_t device_select, device_feature, driver_select, driver_feature;
+	uint16_t config_vector, queue_count;
+	uint8_t status, generation;
+	uint16_t queue_select, queue_size, queue_vector, queue_enable, queue_notify_off;
+	uint32_t queue_descriptors[2], queue_driver[2], queue_device[2];
+	uint16_t notify_data, reserved;
+};
+
+static uint64_t offered(const struct virtio_pci *pci)
+{
+	return pci->virtio.ops->features | RING_FEATURES;
+}
+
+/* ---- interrupts ---- */
+
+/* Without MSI-X a driver has to poll: no interrupt pin is wired. */
+static void interrupt(struct virtio_pci *pci, uint16_t vector, uint8_t isr)
+{
+	if (!pci_msix_is_enabled(&pci->msix))
+		pci->s.isr |= isr;
+	pci_msix_signal(&pci->msix, vector);
+}
+
+void virtio_pushed(struct virtio *virtio, unsigned queue)
+{
+	struct virtio_pci *pci = (struct virtio_pci *)virtio;
+
+	if (virtqueue_wants_interrupt(&virtio->queue[queue]))
+		interrupt(pci, pci->s.vector[queue], ISR_QUEUE);
+}
+
+void virtio_config_changed(struct virtio *virtio)
+{
+	struct virtio_pci *pci = (struct virtio_pci *)virtio;
+
+	pci->s.generation++;
+	if (pci->s.status & STATUS_DRIVER_OK)
+		interrupt(pci, pci->s.config_vector, ISR_CONFIG);
+}
+
+void virtio_needs_reset(struct virtio *virtio)
+{
+	struct virtio_pci *pci = (struct virtio_pci *)virtio;
+
+	if (pci->s.status & STATUS_NEEDS_RESET)
+		return;
+	pci->s.status |= STATUS_NEEDS_RESET;
+	virtio_config_changed(virtio);
+}
+
+/* ---- common configuration ---- */
+
+static void reset(struct virtio_pci *pci)
+{
+	struct virtio *virtio = &pci->virtio;
+
+	virtio->ops->reset(virtio);
+	virtio->features = 0;
+	for (unsigned i = 0; i < virtio->ops->queue_count; i++)
+		virtqueue_init(&virtio->queue[i], &virtio->platform->ram, virtio->ops->queue_size);
+	memset(&pci->s, 0, sizeof(pci->s));
+	pci->s.config_vector = PCI_MSIX_NONE;
+	memset(pci->s.vector, 0xff, sizeof(pci->s.vector));
+}
+
+/* 3.1.1 "Driver Requirements: Device Initialization": bits are added, and 0 resets. */
+static void write_status(struct virtio_pci *pci, uint8_t value)
+{
+	uint8_t before = pci->s.status, added;
+
+	if (value == 0) {
+		reset(pci);
+		return;
+	}
+	added = value & STATUS_KEPT & (uint8_t)~before;
+	if (added & STATUS_FEATURES_OK && ((pci->s.driver_features & ~offered(pci)) ||
+					   !(pci->s.driver_features & VIRTIO_F_VERSION_1)))
+		added &= (uint8_t)~STATUS_FEATURES_OK; /* the driver reads it back and gives up */
+	if (added & STATUS_DRIVER_OK && !((before | added) & STATUS_FEATURES_OK)) {
+		virtio_needs_reset(&pci->virtio);
+		return;
+	}
+	pci->s.status |= added;
+	if (added & STATUS_FEATURES_OK)
+		pci->virtio.features = pci->s.driver_features;
+	if (added & STATUS_DRIVER_OK)
+		pci->virtio.ops->start(&pci->virtio);
+}
+
+static struct virtqueue *selected(struct virtio_pci *pci)
+{
+	unsigned i = pci->s.queue_select;
+
+	return i < pci->virtio.ops->queue_count ? &pci->virtio.queue[i] : NULL;
+}
+
+static void read_common(struct virtio_pci *pci, struct common *c)
+{
+	const struct virtqueue *queue = selected(pci);
+	const struct virtio_pci_state *s = &pci->s;
+
+	*c = (struct common){
+		.device_select = s->device_select,
+		.device_feature = s->device_select < 2
+					  ? (uint32_t)(offered(pci) >> (32 * s->device_select))
+					  : 0,
+		.driver_select = s->driver_select,
+		.driver_feature = s->driver_select < 2 ? (uint32_t)(s->driver_features >>
+								    (32 * s->driver_select))
+						       : 0,
+		.config_vector = s->config_vector,
+		.queue_count = (uint16_t)pci->virtio.ops->queue_count,
+		.status = s->status,
+		.generation = s->generation,
+		.queue_select = s->queue_select,
+	};
+	if (!queue)
+		return;
+	c->queue_size = queue->s.size;
+	c->queue_vector = s->vector[s->queue_select];
+	c->queue_enable = queue->s.is_enabled;
+	c->queue_notify_off = s->queue_select;
+	memcpy(c->queue_descriptors, &queue->s.descriptors, 8);
+	memcpy(c->queue_driver, &queue->s.driver, 8);
+	memcpy(c->queue_device, &queue->s.device, 8);
+	c->notify_data = s->queue_select;
+}
+
+/* A vector that the function has, or none: the driver reads back which. */
+static uint16_t vector_of(const struct virtio_pci *pci, uint16_t value)
+{
+	return value < pci->msix.count ? value : PCI_MSIX_NONE;
+}
+
+static void write_queue_enable(struct virtio_pci *pci, struct virtqueue *queue, uint16_t value)
+{
+	if (value != 1 || queue->s.is_enabled || !(pci->s.status & STATUS_FEATURES_OK) ||
+	    !virtqueue_enable(queue, pci->virtio.features))
+		virtio_needs_reset(&pci->virtio);
+}
+
+/* Half of one of the three addresses, at byte `at` of them. */
+static void write_address(struct virtqueue *queue, unsigned at, uint32_t value)
+{
+	uint64_t *const addresses[3] = {&queue->s.descriptors, &queue->s.driver, &queue->s.device};
+
+	memcpy((uint8_t *)addresses[at / 8] + at % 8, &value, sizeof(value));
+}
+
+static void write_queue(struct virtio_pci *pci, unsigned offset, uint32_t value)
+{
+	struct virtqueue *queue = selected(pci);
+
+	if (!queue)
+		return;
+	if (offset == offsetof(struct common, queue_vector))
+		pci->s.vector[pci->s.queue_select] = vector_of(pci, (uint16_t)value);
+	else if (offset == offsetof(struct common, queue_enable))
+		write_queue_enable(pci, queue, (uint16_t)value);
+	else if (queue->s.is_enabled) /* what it works with must not change */
+		virtio_needs_reset(&pci->virtio);
+	else if (offset == offsetof(struct common, queue_size))
+		queue->s.size = (uint16_t)value; /* judged when the queue is enabled */
+	else
+		write_address(queue, offset - offsetof(struct common, queue_descriptors), value);
+}
+
+static void write_features(struct virtio_pci *pci, uint32_t value)
+{
+	unsigned shift = 32 * pci->s.driver_select;
+
+	if (pci->s.driver_select < 2 && !(pci->s.status & STATUS_FEATURES_OK))
+		pci->s.driver_features = (pci->s.driver_features & ~(0xffffffffull << shift)) |
+					 (uint64_t)value << shift;
+}
+
+/* How wide the field at that offset is, if a driver may write it; else 0. */
+static unsigned common_width(uint64_t offset)
+{
+	if (offset == offsetof(struct common, status))
+		return 1;
+	if (offset == offsetof(struct common, config_vector) ||
+	    (offset >= offsetof(struct common, queue_select) &&
+	     offset <= offsetof(struct common, queue_enable) && offset % 2 == 0))
+		return 2;
+	if (offset == offsetof(struct common, device_select) ||
+	    offset == offsetof(struct common, driver_select) ||
+	    offset == offsetof(struct common, driver_feature) ||
+	    (offset >= offsetof(struct common, queue_descriptors) &&
+	     offset < offsetof(struct common, notify_data) && offset % 4 == 0))
+		return 4;
+	return 0;
+}
+
+static void write_common(struct virtio_pci *pci, unsigned offset, uint32_t value)
+{
+	switch (offset) {
+	case offsetof(struct common, device_select):
+		pci->s.device_select = value;
+		break;
+	case offsetof(struct common, driver_select):
+		pci->s.driver_select = value;
+		break;
+	case offsetof(struct common, driver_feature):
+		write_features(pci, value);
+		break;
+	case offsetof(struct common, config_vector):
+		pci->s.config_vector = vector_of(pci, (uint16_t)value);
+		break;
+	case offsetof(struct common, status):
+		write_status(pci, (uint8_t)value);
+		break;
+	case offsetof(struct common, queue_select):
+		pci->s.queue_select = (uint16_t)value;
+		break;
+	default:
+		write_queue(pci, offset, value);
+		break;
+	}
+}
+
+/* ---- the two base addresses ---- */
+
+/* virtio 1.2, 4.1.5.2: the value is the queue's index. */
+static void notify(struct virtio_pci *pci, uint64_t value)
+{
+	struct virtio *virtio = &pci->virtio;
+
+	if (value < virtio->ops->queue_count && virtio->queue[value].s.is_enabled &&
+	    (pci->s.status & (STATUS_DRIVER_OK | STATUS_NEEDS_RESET)) == STATUS_DRIVER_OK)
+		virtio->ops->notify(virtio, (unsigned)value);
+}
+
+static uint64_t ports_read(void *device, uint64_t offset, unsigned size)
+{
+	(void)device, (void)offset, (void)size;
+	return ~0ull;
+}
+
+static void ports_write(void *device, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)size;
+	if (offset == 0)
+		notify(device, value & 0xffff);
+}
+
+/* Bytes of a structure; what lies behind it reads as zeros. */
+static uint64_t bytes_at(const void *bytes, uint64_t bytes_size, uint64_t offset, unsigned size)
+{
+	uint64_t value = 0;
+
+	if (offset < bytes_size)
+		memcpy(&value, (const uint8_t *)bytes + offset,
+		       bytes_size - offset < size ? bytes_size - offset : size);
+	return value;
+}
+
+static uint64_t read_device(struct virtio_pci *pci, uint64_t offset, unsigned size)
+{
+	uint8_t bytes[CONFIG_MAX] = {0};
+
+	pci->virtio.ops->config(&pci->virtio, bytes);
+	return bytes_at(bytes, pci->virtio.ops->config_size, offset, size);
+}
+
+static uint64_t memory_read(void *device, uint64_t offset, unsigned size)
+{
+	struct virtio_pci *pci = device;
+	struct common common;
+	uint8_t isr;
+
+	if (offset >= MEMORY_MSIX)
+		return pci_msix_read(&pci->msix, offset - MEMORY_MSIX, size);
+	if (offset >= MEMORY_DEVICE)
+		return read_device(pci, offset - MEMORY_DEVICE, size);
+	if (offset >= MEMORY_ISR) {
+		isr = pci->s.isr;
+		if (offset != MEMORY_ISR)
+			return 0;
+		pci->s.isr = 0;
+		return isr;
+	}
+	read_common(pci, &common);
+	return bytes_at(&common, sizeof(common), offset, size);
+}
+
+/* A write of another width than the field's is no write of a driver that knows the device. */
+static void memory_write(void *device, uint64_t offset, unsigned size, uint64_t value)
+{
+	struct virtio_pci *pci = device;
+	unsigned width = common_width(offset);
+
+	if (offset >= MEMORY_MSIX) {
+		pci_msix_write(&pci->msix, offset - MEMORY_MSIX, size, value);
+	} else if (offset >= MEMORY_DEVICE) {
+		virtio_needs_reset(&pci->virtio); /* no device has a field to write */
+	} else if (offset >= MEMORY_NOTIFY) {
+		notify(pci, value & 0xffff);
+	} else if (offset + size <= sizeof(struct common) && width) {
+		if (width == size)
+			write_common(pci, (unsigned)offset, (uint32_t)value);
+		else
+			virtio_needs_reset(&pci->virtio);
+	}
+}
+
+/* ---- PCI configuration ---- */
+
+/* 4.1.4.9 "PCI configuration access capability": the driver reaches the registers without them. */
+static void access_registers(struct virtio_pci *pci, bool is_write)
+{
+	struct pci_function *function = &pci->function;
+	unsigned at = pci->pci_access;
+	uint32_t bar = pci_function_get(function, at + 4, 1);
+	uint32_t offset = pci_function_get(function, at + 8, 4);
+	uint32_t size = pci_function_get(function, at + 12, 4);
+
+	if (bar != BAR_MEMORY || (size != 1 && size != 2 && size != 4) || offset % size ||
+	    offset >= MEMORY_SIZE)
+		return;
+	if (is_write)
+		memory_write(pci, offset, size,
+			     pci_function_get(function, at + CAPABILITY_SIZE, size));
+	else
+		pci_function_put(function, at + CAPABILITY_SIZE, size,
+				 (uint32_t)memory_read(pci, offset, size));
+}
+
+static void before_read(void *device, unsigned offset)
+{
+	struct virtio_pci *pci = device;
+
+	if (offset / 4 * 4 == pci->pci_access + CAPABILITY_SIZE)
+		access_registers(pci, false);
+}
+
+static void after_write(void *device, unsigned offset)
+{
+	struct virtio_pci *pci = device;
+
+	if (offset / 4 * 4 == pci->pci_access + CAPABILITY_SIZE)
+		access_registers(pci, true);
+	else if (offset / 4 * 4 == pci->msix.capability)
+		pci_msix_update(&pci->msix);
+}
+
+/* One structure; returns the capability's offset. `more` bytes follow the common ones. */
+static unsigned add_structure(struct virtio_pci *pci, uint8_t kind, uint8_t bar, uint32_t offset,
+			      uint32_t size, unsigned more)
+{
+	struct pci_function *function = &pci->function;
+	unsigned at = (unsigned)pci_function_add_capability(function, CAPABILITY_VENDOR,
+							    CAPABILITY_SIZE + more);
+
+	pci_function_put(function, at + 2, 1, CAPABILITY_SIZE + more);
+	pci_function_put(function, at + 3, 1, kind);
+	pci_function_put(function, at + 4, 1, bar);
+	pci_function_put(function, at + 8, 4, offset);
+	pci_function_put(function, at + 12, 4, size);
+	return at;
+}
+
+/*
+ * Capabilities are found in the reverse order: the driver takes the first of each kind that it can
+ * use, so that of the two ways to notify the ports must be added last.
+ */
+static void add_structures(struct virtio_pci *pci)
+{
+	uint32_t config_size = pci->virtio.ops->config_size;
+	unsigned at;
+
+	pci->pci_access = add_structure(pci, CAP_PCI, 0, 0, 0, 4);
+	pci_function_allow(&pci->function, pci->pci_access + 4, 1, 0xff);
+	for (unsigned i = 8; i < CAPABILITY_SIZE + 4; i += 4)
+		pci_function_allow(&pci->function, pci->pci_access + i, 4, ~0u);
+	if (config_size)
+		add_structure(pci, CAP_DEVICE, BAR_MEMORY, MEMORY_DEVICE, config_size, 0);
+	add_structure(pci, CAP_ISR, BAR_MEMORY, MEMORY_ISR, 1, 0);
+	at = add_structure(pci, CAP_NOTIFY, BAR_MEMORY, MEMORY_NOTIFY,
+			   pci->virtio.ops->queue_count * NOTIFY_STRIDE, 4);
+	pci_function_put(&pci->function, at + CAPABILITY_SIZE, 4, NOTIFY_STRIDE);
+	add_structure(pci, CAP_NOTIFY, BAR_PORTS, 0, PORTS_SIZE, 4);
+	add_structure(pci, CAP_COMMON, BAR_MEMORY, MEMORY_COMMON, sizeof(struct common), 0);
+}
+
+void virtio_pci_init(struct virtio_pci *pci, struct platform *platform,
+		     const struct virtio_ops *ops)
+{
+	static const struct bus_ops ports = {.read = ports_read, .write = ports_write};
+	static const struct bus_ops memory = {.read = memory_read, .write = memory_write};
+	struct pci_function *function = &pci->function;
+
+	pci->virtio.ops = ops;
+	pci->virtio.platform = platform;
+	pci_function_init(function, VENDOR_VIRTIO, (uint16_t)(DEVICE_MODERN + ops->type), 0xff0000,
+			  1);
+	pci_function_put(function, PCI_SUBSYSTEM, 2, VENDOR_VIRTIO);
+	pci_function_put(function, PCI_SUBSYSTEM + 2, 2, 0x40); /* 4.1.2.1: 0x40 or higher */
+	pci_function_add_bar(function, BAR_PORTS, PCI_BAR_PORTS, PORTS_SIZE, 4, &ports, pci);
+	pci_function_add_bar(function, BAR_MEMORY, PCI_BAR_MEMORY32, MEMORY_SIZE, 8, &memory, pci);
+	function->before_read = before_read;
+	function->after_write = after_write;
+	function->device = pci;
+	pci_msix_init(&pci->msix, platform, function, ops->queue_count + 1, BAR_MEMORY,
+		      MEMORY_MSIX);
+	add_structures(pci);
+	reset(pci);
+}
+
+/* ---- save and load ---- */
+
+size_t virtio_pci_save(const struct virtio_pci *pci, void *buffer, size_t capacity)
+{
+	struct virtio_pci_state s = pci->s;
+
+	for (unsigned i = 0; i < VIRTIO_QUEUE_MAX; i++)
+		s.queue[i] = pci->virtio.queue[i].s;
+	s.msix = pci->msix.s;
+	memcpy(s.config, pci->function.config, sizeof(s.config));
+	return state_put(buffer, capacity, STATE_VIRTIO_PCI, STATE_VERSION, &s, sizeof(s));
+}
+
+static bool is_vector(const struct virtio_pci *pci, uint16_t vector)
+{
+	return vector_of(pci, vector) == vector;
+}
+
+static bool is_valid(const struct virtio_pci *pci, const struct virtio_pci_state *s)
+{
+	if ((s->status & ~(STATUS_KEPT | STATUS_NEEDS_RESET)) ||
+	    s->isr & ~(ISR_QUEUE | ISR_CONFIG) || s->reserved[0] ||
+	    !is_vector(pci, s->config_vector) || !pci_msix_is_valid(&pci->msix, &s->msix))
+		return false;
+	for (unsigned i = 0; i < VIRTIO_QUEUE_MAX; i++)
+		if (!is_vector(pci, s->vector[i]))
+			return false;
+	if (s->status & STATUS_FEATURES_OK &&
+	    ((s->driver_features & ~offered(pci)) || !(s->driver_features & VIRTIO_F_VERSION_1)))
+		return false;
+	if (s->status & STATUS_DRIVER_OK && !(s->status & STATUS_FEATURES_OK))
+		return false;
+	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) /* what only this function can have */
+		if ((s->config[i] ^ pci->function.config[i]) & ~pci->function.writable[i])
+			return false;
+	return true;
+}
+
+static bool load_queues(struct virtio_pci *pci, const struct virtio_pci_state *s,
+			struct virtqueue *queue)
+{
+	const struct virtio_ops *ops = pci->virtio.ops;
+	uint64_t features = s->status & STATUS_FEATURES_OK ? s->driver_features : 0;
+
+	for (unsigned i = 0; i < ops->queue_count; i++) {
+		const struct virtqueue_state *q = &s->queue[i];
+
+		queue[i].ram = &pci->virtio.platform->ram;
+		if (q->is_enabled && (!(s->status & STATUS_FEATURES_OK) ||
+				      q->is_packed != !!(features & VIRTQUEUE_F_PACKED) ||
+				      q->has_indirect != !!(features & VIRTQUEUE_F_INDIRECT) ||
+				      q->has_event_index != !!(features & VIRTQUEUE_F_EVENT_INDEX)))
+			return false;
+		if (!virtqueue_load(&queue[i], q))
+			return false;
+	}
+	return true;
+}
+
+int virtio_pci_load(struct virtio_pci *pci, const void *buffer, size_t size)
+{
+	struct virtqueue queue[VIRTIO_QUEUE_MAX] = {0};
+	struct virtio_pci_state s;
+
+	if (state_get(buffer, size, STATE_VIRTIO_PCI, STATE_VERSION, &s, sizeof(s)) != 0 ||
+	    !is_valid(pci, &s) || !load_queues(pci, &s, queue))
+		return -ABI_EINVAL;
+	memcpy(pci->virtio.queue, queue, sizeof(queue));
+	memcpy(pci->function.config, s.config, sizeof(s.config));
+	pci->msix.s = s.msix;
+	pci->virtio.features = s.status & STATUS_FEATURES_OK ? s.driver_features : 0;
+	pci->s = s;
+	return 0;
+}
