@@ -61,7 +61,7 @@ console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,alu.o board.o bus.o calendar.o decode.o emulate.o emulate_string.o gpagewalk.o \
 	guestmem.o pci_function.o state.o vacpi_pm.o vcpu.o vfwcfg.o vi8042.o vioapic.o vpci.o vpic.o vpit.o vrtc.o \
-	virtqueue.o virtqueue_packed.o virtqueue_split.o pci_msix.o virtio_pci.o vtest.o vcpuid.o vmsr.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
+	virtqueue.o virtqueue_packed.o virtqueue_split.o pci_msix.o virtio_pci.o virtio_console.o vtest.o vcpuid.o vmsr.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
 vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
 	loader_pvh.o acpi_tables.o line.o machine.o main.o process.o settings.o) services/lib/lock.o
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
@@ -90,7 +90,7 @@ boot_TESTS := boot_acpi boot_acpi_parse boot_cpu boot_date boot_elf boot_paging 
 boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o paging.o ranges.o text.o)
 VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart
 services_TESTS := acpi_tables board bus config decode emulate gpagewalk line loader_bzimage loader_multiboot loader_pvh lock \
-	mux native virtio_pci virtqueue vmsr $(VMM_CHIPS)
+	mux native virtio_console virtio_pci virtqueue vmsr $(VMM_CHIPS)
 services_FAKES := fake_platform
 services_PARTS := services/console/mux.o $(filter-out %/main.o %/machine.o %/process.o,$(vmm_OBJS)) \
 	$(filter-out %/main.o %/vms.o %/modules.o,$(init_OBJS))

@@ -74,6 +74,10 @@ void platform_intr(struct platform *platform, bool level);
  */
 bool platform_console_put(struct platform *platform, uint8_t byte);
 
+/* The same for many bytes: returns how many it took. virtio_console_output() is called then, too.
+ */
+uint32_t platform_console_write(struct platform *platform, const uint8_t *bytes, uint32_t size);
+
 /* vuart_input() did not take all that was offered and now has room again. */
 void platform_console_wanted(struct platform *platform);
 

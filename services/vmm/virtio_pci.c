@@ -4,9 +4,7 @@
 
 #include <string.h>
 
-#include "kernel/abi.h"
 #include "services/vmm/platform.h"
-#include "services/vmm/state.h"
 
 #define VENDOR_VIRTIO 0x1af4
 #define DEVICE_MODERN 0x1040 /* plus the type: 4.1.2.1 */
@@ -44,9 +42,6 @@
 
 #define RING_FEATURES                                                                              \
 	(VIRTIO_F_VERSION_1 | VIRTQUEUE_F_INDIRECT | VIRTQUEUE_F_EVENT_INDEX | VIRTQUEUE_F_PACKED)
-
-#define STATE_VIRTIO_PCI STATE_KIND('v', 'p', 'c', 'i')
-#define STATE_VERSION    1
 
 _Static_assert(sizeof(struct virtio_pci_state) ==
 		       8 + 8 + 4 + 4 + 2 * VIRTIO_QUEUE_MAX +
@@ -465,17 +460,15 @@ void virtio_pci_init(struct virtio_pci *pci, struct platform *platform,
 	reset(pci);
 }
 
-/* ---- save and load ---- */
+/* ---- saved state ---- */
 
-size_t virtio_pci_save(const struct virtio_pci *pci, void *buffer, size_t capacity)
+void virtio_pci_get(const struct virtio_pci *pci, struct virtio_pci_state *state)
 {
-	struct virtio_pci_state s = pci->s;
-
+	*state = pci->s;
 	for (unsigned i = 0; i < VIRTIO_QUEUE_MAX; i++)
-		s.queue[i] = pci->virtio.queue[i].s;
-	s.msix = pci->msix.s;
-	memcpy(s.config, pci->function.config, sizeof(s.config));
-	return state_put(buffer, capacity, STATE_VIRTIO_PCI, STATE_VERSION, &s, sizeof(s));
+		state->queue[i] = pci->virtio.queue[i].s;
+	state->msix = pci->msix.s;
+	memcpy(state->config, pci->function.config, sizeof(state->config));
 }
 
 static bool is_vector(const struct virtio_pci *pci, uint16_t vector)
@@ -524,18 +517,16 @@ static bool load_queues(struct virtio_pci *pci, const struct virtio_pci_state *s
 	return true;
 }
 
-int virtio_pci_load(struct virtio_pci *pci, const void *buffer, size_t size)
+bool virtio_pci_set(struct virtio_pci *pci, const struct virtio_pci_state *s)
 {
 	struct virtqueue queue[VIRTIO_QUEUE_MAX] = {0};
-	struct virtio_pci_state s;
 
-	if (state_get(buffer, size, STATE_VIRTIO_PCI, STATE_VERSION, &s, sizeof(s)) != 0 ||
-	    !is_valid(pci, &s) || !load_queues(pci, &s, queue))
-		return -ABI_EINVAL;
+	if (!is_valid(pci, s) || !load_queues(pci, s, queue))
+		return false;
 	memcpy(pci->virtio.queue, queue, sizeof(queue));
-	memcpy(pci->function.config, s.config, sizeof(s.config));
-	pci->msix.s = s.msix;
-	pci->virtio.features = s.status & STATUS_FEATURES_OK ? s.driver_features : 0;
-	pci->s = s;
-	return 0;
+	memcpy(pci->function.config, s->config, sizeof(s->config));
+	pci->msix.s = s->msix;
+	pci->virtio.features = s->status & STATUS_FEATURES_OK ? s->driver_features : 0;
+	pci->s = *s;
+	return true;
 }

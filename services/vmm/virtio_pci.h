@@ -15,7 +15,7 @@ struct virtio_pci_state {
 	uint8_t status, generation, isr;
 	uint8_t reserved[1];
 	uint16_t vector[VIRTIO_QUEUE_MAX];
-	struct virtqueue_state queue[VIRTIO_QUEUE_MAX]; /* filled in by virtio_pci_save() only */
+	struct virtqueue_state queue[VIRTIO_QUEUE_MAX]; /* filled in by virtio_pci_get() only */
 	struct pci_msix_state msix;                     /* as those */
 	uint8_t config[PCI_CONFIG_SIZE];                /* as those */
 };
@@ -33,6 +33,9 @@ struct virtio_pci {
 void virtio_pci_init(struct virtio_pci *pci, struct platform *platform,
 		     const struct virtio_ops *ops);
 
-/* As in state.h; the device saves what is its own. After a load: vpci_map(). */
-size_t virtio_pci_save(const struct virtio_pci *pci, void *buffer, size_t capacity);
-int virtio_pci_load(struct virtio_pci *pci, const void *buffer, size_t size);
+/* What the device saves with its own state. */
+void virtio_pci_get(const struct virtio_pci *pci, struct virtio_pci_state *state);
+
+/* Takes it over. False: not one that this device can have; then it is as it was. Then vpci_map().
+ */
+bool virtio_pci_set(struct virtio_pci *pci, const struct virtio_pci_state *state);

@@ -85,11 +85,17 @@ int virtqueue_pop(struct virtqueue *queue, struct virtqueue_request *request)
 		return -ABI_EINVAL;
 	if (!queue->s.is_enabled)
 		return 0;
+	request->position = queue->s.next_pop;
 	request->read_count = request->write_count = 0;
 	request->read_size = request->write_size = 0;
 	result = format_of(queue)->pop(queue, request);
 	queue->s.is_broken = result < 0;
 	return result;
+}
+
+void virtqueue_unpop(struct virtqueue *queue, const struct virtqueue_request *request)
+{
+	queue->s.next_pop = request->position;
 }
 
 void virtqueue_push(struct virtqueue *queue, const struct virtqueue_request *request,

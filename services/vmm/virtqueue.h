@@ -22,8 +22,9 @@ struct virtqueue_part {
 
 /* What the driver asks for: parts that the device reads, then parts that it writes. */
 struct virtqueue_request {
-	uint16_t id;    /* what the ring calls it */
-	uint16_t slots; /* that it takes in a packed ring */
+	uint16_t id;       /* what the ring calls it */
+	uint16_t slots;    /* that it takes in a packed ring */
+	uint16_t position; /* queue->s.next_pop before it */
 	uint16_t read_count, write_count;
 	uint64_t read_size, write_size; /* bytes in all parts */
 	struct virtqueue_part part[VIRTQUEUE_SIZE_MAX];
@@ -61,6 +62,9 @@ bool virtqueue_enable(struct virtqueue *queue, uint64_t features);
  * breaks the rules, now or before: the device needs a reset.
  */
 int virtqueue_pop(struct virtqueue *queue, struct virtqueue_request *request);
+
+/* Puts back the request that was popped last: the next pop finds it again. */
+void virtqueue_unpop(struct virtqueue *queue, const struct virtqueue_request *request);
 
 /* Gives a request back; the device has written the first `written` bytes of its write parts. */
 void virtqueue_push(struct virtqueue *queue, const struct virtqueue_request *request,

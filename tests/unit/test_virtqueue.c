@@ -103,6 +103,8 @@ static void check_goes_round(unsigned rounds)
 		CHECK_EQ(virtqueue_pop(&queue, &request), 0);
 		offer_pair();
 		CHECK_EQ(virtqueue_pop(&queue, &request), 1);
+		virtqueue_unpop(&queue, &request);
+		CHECK_EQ(virtqueue_pop(&queue, &request), 1);
 		CHECK_EQ(request.read_size, 3);
 		CHECK_EQ(request.write_size, 5);
 		CHECK_EQ(virtqueue_read(&request, 0, bytes, 4), 3);
