@@ -61,7 +61,8 @@ console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,alu.o board.o bus.o calendar.o decode.o emulate.o emulate_string.o gpagewalk.o \
 	guestmem.o pci_function.o state.o vacpi_pm.o vcpu.o vfwcfg.o vi8042.o vioapic.o vpci.o vpic.o vpit.o vrtc.o \
-	virtqueue.o virtqueue_packed.o virtqueue_split.o pci_msix.o virtio_pci.o virtio_console.o vtest.o vcpuid.o vmsr.o vuart.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
+	vtest.o vcpuid.o vmsr.o vuart.o virtqueue.o virtqueue_packed.o virtqueue_split.o pci_msix.o virtio_pci.o \
+	virtio_console.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
 vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
 	loader_pvh.o acpi_tables.o line.o machine.o main.o process.o settings.o) services/lib/lock.o
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \

@@ -13,7 +13,9 @@
 #define PIN_PIT      2
 
 /* More than all devices' states together. */
-#define STATE_MAX 4096
+#define STATE_MAX 16384
+
+#define SLOT_CONSOLE 1
 
 /*
  * All devices with state. The interrupt controllers come last: they know the levels of their
@@ -26,6 +28,7 @@
 	X(vacpi_pm, pm)                                                                            \
 	X(vi8042, kbc)                                                                             \
 	X(vfwcfg, fwcfg)                                                                           \
+	X(virtio_console, console)                                                                 \
 	X(vpci, pci)                                                                               \
 	X(vpic, pic)                                                                               \
 	X(vioapic, ioapic)
@@ -94,8 +97,24 @@ void board_init(struct board *board, unsigned vcpu_count, bool has_test_device)
 	vi8042_init(&board->kbc, platform);
 	vfwcfg_init(&board->fwcfg, platform, vcpu_count);
 	vpci_init(&board->pci, platform);
+	virtio_console_init(&board->console, platform);
+	vpci_add(&board->pci, SLOT_CONSOLE, &board->console.pci.function);
+	vpci_place(&board->pci);
 	if (has_test_device)
 		vtest_init(platform);
+}
+
+size_t board_console_input(struct board *board, const uint8_t *bytes, size_t count)
+{
+	if (virtio_console_is_open(&board->console))
+		return virtio_console_input(&board->console, bytes, count);
+	return vuart_input(&board->uart, bytes, count);
+}
+
+void board_console_output(struct board *board)
+{
+	vuart_output(&board->uart);
+	virtio_console_output(&board->console);
 }
 
 size_t board_save(const struct board *board, void *buffer, size_t capacity)

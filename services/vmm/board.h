@@ -11,6 +11,7 @@
 #include "services/vmm/vfwcfg.h"
 #include "services/vmm/vi8042.h"
 #include "services/vmm/vioapic.h"
+#include "services/vmm/virtio_console.h"
 #include "services/vmm/vpci.h"
 #include "services/vmm/vpic.h"
 #include "services/vmm/vpit.h"
@@ -29,6 +30,7 @@ struct board {
 	struct vi8042 kbc;
 	struct vfwcfg fwcfg;
 	struct vpci pci;
+	struct virtio_console console;
 	uint64_t deadline_ns[PLATFORM_TIMER_COUNT];
 	bool is_loading; /* interrupt lines stand still */
 };
@@ -41,6 +43,13 @@ uint64_t board_deadline(const struct board *board);
 
 /* Runs the devices whose deadline is over. */
 void board_run_timers(struct board *board);
+
+/*
+ * The console's two mouths. What is typed goes to the one that the guest reads; returns how many
+ * bytes it took. When the console has room again, both pass on what waits.
+ */
+size_t board_console_input(struct board *board, const uint8_t *bytes, size_t count);
+void board_console_output(struct board *board);
 
 /* As in state.h, for all devices together. */
 size_t board_save(const struct board *board, void *buffer, size_t capacity);

@@ -49,7 +49,7 @@ static _Noreturn void vcpu_main(uint64_t arg)
 	}
 }
 
-/* Hands on what was typed; true: the UART is full, and nothing more is wanted for now. */
+/* Hands on what was typed; true: the guest has no room, and nothing more is wanted for now. */
 static bool serve_input(void)
 {
 	const uint8_t *bytes;
@@ -58,7 +58,7 @@ static bool serve_input(void)
 
 	if (size == 0)
 		return process.line.is_closed;
-	taken = vuart_input(&process.board.uart, bytes, size);
+	taken = board_console_input(&process.board, bytes, size);
 	line_take(&process.line, taken);
 	return taken < size;
 }
@@ -72,7 +72,7 @@ static bool serve(bool has_input, bool wants_input)
 	if (board_deadline(&process.board) != PLATFORM_NEVER)
 		board_run_timers(&process.board);
 	if (line_run(&process.line, clock_ns()))
-		vuart_output(&process.board.uart);
+		board_console_output(&process.board);
 	return wants_input;
 }
 

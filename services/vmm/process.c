@@ -141,7 +141,7 @@ static bool send_last(struct process *process)
 {
 	if (!line_flush(&process->line))
 		return false;
-	vuart_output(&process->board.uart);
+	board_console_output(&process->board);
 	return line_flush(&process->line) && process->board.uart.s.output_count == 0 &&
 	       line_drain(&process->line);
 }

@@ -46,6 +46,27 @@ void vpci_map(struct vpci *pci)
 			pci_function_map(pci->function[i], pci->platform);
 }
 
+void vpci_place(struct vpci *pci)
+{
+	uint64_t ports = VPCI_PORTS, memory = VPCI_MEMORY;
+
+	for (unsigned i = 0; i < VPCI_SLOT_COUNT; i++) {
+		for (unsigned n = 0; pci->function[i] && n < PCI_BAR_COUNT; n++) {
+			const struct pci_bar *bar = &pci->function[i]->bar[n];
+			uint64_t *next = bar->kind == PCI_BAR_PORTS ? &ports : &memory;
+
+			if (bar->kind == PCI_BAR_NONE)
+				continue;
+			*next = (*next + bar->size - 1) & ~(bar->size - 1);
+			pci_function_put(pci->function[i], PCI_BAR + 4 * n, 4,
+					 (uint32_t)*next | (pci_function_get(pci->function[i],
+									     PCI_BAR + 4 * n, 4) &
+							    7));
+			*next += bar->size;
+		}
+	}
+}
+
 static uint64_t address_read(void *device, uint64_t offset, unsigned size)
 {
 	struct vpci *pci = device;

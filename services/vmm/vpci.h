@@ -9,6 +9,9 @@
 
 #define VPCI_SLOT_COUNT 32
 
+#define VPCI_PORTS  0xc000u
+#define VPCI_MEMORY 0xfe000000u
+
 /* Reset register for the FADT: writing VPCI_RESET_VALUE there restarts the VM. */
 #define VPCI_RESET_PORT  0xcf9
 #define VPCI_RESET_VALUE 0x06
@@ -30,6 +33,12 @@ void vpci_init(struct vpci *pci, struct platform *platform);
 
 /* Plugs in a function as device `slot`. Returns 0, -ABI_EINVAL, -ABI_EEXIST. */
 int vpci_add(struct vpci *pci, unsigned slot, struct pci_function *function);
+
+/*
+ * Gives all base addresses a place, as firmware does: ports from VPCI_PORTS, memory from
+ * VPCI_MEMORY on, both in the bridge's windows. The functions stay off.
+ */
+void vpci_place(struct vpci *pci);
 
 /* Puts all functions' registers where they belong now; earlier slots win where two collide. */
 void vpci_map(struct vpci *pci);
