@@ -16,6 +16,7 @@ NEWLIB ?= $(CORBEL_CACHE)/newlib
 CJSON_SRC ?= $(CORBEL_CACHE)/src/cjson
 ZYDIS_SRC ?= $(CORBEL_CACHE)/src/zydis
 ZYCORE_SRC ?= $(CORBEL_CACHE)/src/zycore
+BEARSSL_SRC ?= $(CORBEL_CACHE)/src/bearssl
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo "  $(1)	$(2)")
 
@@ -39,7 +40,7 @@ boot_FLAGS := $(BARE) -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DG
 tests_FLAGS := $(boot_FLAGS) # EFI programs
 guests_FLAGS := $(BARE) -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector
 HOST_FLAGS = $(COMMON) -D_GNU_SOURCE -DUNIT_TEST=1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-fno-omit-frame-pointer $(init_FLAGS) $(ZYDIS_FLAGS)
+	-fno-omit-frame-pointer $(init_FLAGS) $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 LINK := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096
 
 # ---- what is built ----
@@ -62,13 +63,15 @@ init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,alu.o board.o bus.o calendar.o decode.o emulate.o emulate_string.o gpagewalk.o \
 	guestmem.o pci_function.o state.o vacpi_pm.o vcpu.o vfwcfg.o vi8042.o vioapic.o vpci.o vpic.o vpit.o vrtc.o \
 	vtest.o vcpuid.o vmsr.o vuart.o virtqueue.o virtqueue_packed.o virtqueue_split.o pci_msix.o virtio_pci.o \
-	virtio_console.o) $(addprefix third/,Decoder.o DecoderData.o SharedData.o)
+	random.o virtio_console.o virtio_rng.o) \
+	$(addprefix third/,Decoder.o DecoderData.o SharedData.o hmac_drbg.o hmac.o sha2small.o enc32be.o dec32be.o)
 vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
 	loader_pvh.o acpi_tables.o line.o machine.o main.o process.o settings.o) services/lib/lock.o
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
 	DISABLE_KNC) -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -isystem $(ZYDIS_SRC)/include -isystem $(ZYDIS_SRC)/src \
 	-isystem $(ZYCORE_SRC)/include
-vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS)
+BEARSSL_FLAGS := -isystem $(BEARSSL_SRC)/inc -isystem $(BEARSSL_SRC)/src
+vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic rtc pmtimer kvmclock pci \
 	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reset spin vmmcrash hostile-msr hostile-port hostile-memory \
@@ -91,7 +94,7 @@ boot_TESTS := boot_acpi boot_acpi_parse boot_cpu boot_date boot_elf boot_paging 
 boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o paging.o ranges.o text.o)
 VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart
 services_TESTS := acpi_tables board bus config decode emulate gpagewalk line loader_bzimage loader_multiboot loader_pvh lock \
-	mux native virtio_console virtio_pci virtqueue vmsr $(VMM_CHIPS)
+	mux native virtio_console virtio_pci virtio_rng virtqueue vmsr $(VMM_CHIPS)
 services_FAKES := fake_platform
 services_PARTS := services/console/mux.o $(filter-out %/main.o %/machine.o %/process.o,$(vmm_OBJS)) \
 	$(filter-out %/main.o %/vms.o %/modules.o,$(init_OBJS))
@@ -121,7 +124,7 @@ define compile
 	$(Q)mkdir -p $(@D)
 	$(Q)$(2) -c -o $@ $<
 endef
-vpath %.c $(CJSON_SRC) $(ZYDIS_SRC)/src
+vpath %.c $(CJSON_SRC) $(ZYDIS_SRC)/src $(addprefix $(BEARSSL_SRC)/src/,rand mac hash codec)
 
 $(BUILD)/%.o: %.c
 	$(call compile,CC,$(CC) $(flags))

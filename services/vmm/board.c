@@ -16,6 +16,7 @@
 #define STATE_MAX 16384
 
 #define SLOT_CONSOLE 1
+#define SLOT_RNG     2
 
 /*
  * All devices with state. The interrupt controllers come last: they know the levels of their
@@ -29,6 +30,7 @@
 	X(vi8042, kbc)                                                                             \
 	X(vfwcfg, fwcfg)                                                                           \
 	X(virtio_console, console)                                                                 \
+	X(virtio_rng, rng)                                                                         \
 	X(vpci, pci)                                                                               \
 	X(vpic, pic)                                                                               \
 	X(vioapic, ioapic)
@@ -77,12 +79,14 @@ void board_run_timers(struct board *board)
 			vpit_timer(&board->pit);
 		else if (i == PLATFORM_TIMER_RTC)
 			vrtc_timer(&board->rtc);
+		else if (i == PLATFORM_TIMER_RNG)
+			virtio_rng_timer(&board->rng);
 		else
 			vacpi_pm_timer(&board->pm);
 	}
 }
 
-void board_init(struct board *board, unsigned vcpu_count, bool has_test_device)
+void board_init(struct board *board, unsigned vcpu_count, bool has_test_device, bool has_random)
 {
 	struct platform *platform = &board->platform;
 
@@ -99,6 +103,9 @@ void board_init(struct board *board, unsigned vcpu_count, bool has_test_device)
 	vpci_init(&board->pci, platform);
 	virtio_console_init(&board->console, platform);
 	vpci_add(&board->pci, SLOT_CONSOLE, &board->console.pci.function);
+	virtio_rng_init(&board->rng, platform);
+	if (has_random)
+		vpci_add(&board->pci, SLOT_RNG, &board->rng.pci.function);
 	vpci_place(&board->pci);
 	if (has_test_device)
 		vtest_init(platform);

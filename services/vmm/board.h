@@ -12,6 +12,7 @@
 #include "services/vmm/vi8042.h"
 #include "services/vmm/vioapic.h"
 #include "services/vmm/virtio_console.h"
+#include "services/vmm/virtio_rng.h"
 #include "services/vmm/vpci.h"
 #include "services/vmm/vpic.h"
 #include "services/vmm/vpit.h"
@@ -31,12 +32,13 @@ struct board {
 	struct vfwcfg fwcfg;
 	struct vpci pci;
 	struct virtio_console console;
+	struct virtio_rng rng;
 	uint64_t deadline_ns[PLATFORM_TIMER_COUNT];
 	bool is_loading; /* interrupt lines stand still */
 };
 
 /* Builds it; the caller has filled in board->platform.ram and cleared the rest. */
-void board_init(struct board *board, unsigned vcpu_count, bool has_test_device);
+void board_init(struct board *board, unsigned vcpu_count, bool has_test_device, bool has_random);
 
 /* The earliest deadline, PLATFORM_NEVER if there is none. */
 uint64_t board_deadline(const struct board *board);

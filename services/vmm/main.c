@@ -2,6 +2,7 @@
 /* One VM's process: a thread that runs the guest's CPU, and one for timers and the console. */
 #include "services/lib/syscall.h"
 #include "services/vmm/process.h"
+#include "services/vmm/random.h"
 
 #define STACK_TOP  0x00007ffe00000000ull /* of the vCPU's thread */
 #define STACK_SIZE (32ull * 1024)
@@ -159,7 +160,8 @@ int main(int bootstrap)
 	process.boot_wall_ns = settings.start->boot_wall_ns;
 	process.board.platform.ram = machine->parts;
 	process.armed_ns = 0; /* the I/O thread has not slept yet */
-	board_init(&process.board, settings.start->vcpu_count, settings.start->has_test_device);
+	board_init(&process.board, settings.start->vcpu_count, settings.start->has_test_device,
+		   random_init());
 	vcpu_init(&process.vcpu, 0, &process.board.platform, &process.board.pic,
 		  &process.board.ioapic, machine->page);
 	if (start_vcpu_thread() < 0)

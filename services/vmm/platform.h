@@ -39,13 +39,14 @@ enum platform_timer {
 	PLATFORM_TIMER_PIT,
 	PLATFORM_TIMER_RTC,
 	PLATFORM_TIMER_PM,
+	PLATFORM_TIMER_RNG,
 	PLATFORM_TIMER_COUNT
 };
 
 #define PLATFORM_NEVER UINT64_MAX
 
 /*
- * Calls the device's timer function (vpit_timer(), vrtc_timer(), vacpi_pm_timer()) once, at
+ * Calls the device's timer function (vpit_timer() and the like) once, at
  * `deadline_ns` of platform_now_ns() or later, however late; PLATFORM_NEVER takes it back.
  */
 void platform_timer(struct platform *platform, enum platform_timer timer, uint64_t deadline_ns);
@@ -80,6 +81,9 @@ uint32_t platform_console_write(struct platform *platform, const uint8_t *bytes,
 
 /* vuart_input() did not take all that was offered and now has room again. */
 void platform_console_wanted(struct platform *platform);
+
+/* Random bytes that nobody can foretell. */
+void platform_random(struct platform *platform, void *buffer, size_t size);
 
 /* Why a VM ends. */
 enum platform_end {

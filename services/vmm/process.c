@@ -6,6 +6,7 @@
 
 #include "services/lib/syscall.h"
 #include "services/vmm/platform.h"
+#include "services/vmm/random.h"
 
 #define LAST_OUTPUT_NS 5000000000ull /* what the console service gets to take the last bytes */
 #define LAST_RETRY_NS  1000000ull
@@ -92,6 +93,12 @@ void platform_console_wanted(struct platform *platform)
 
 	process->wants_input = true;
 	process_arm(process, 0);
+}
+
+void platform_random(struct platform *platform, void *buffer, size_t size)
+{
+	(void)platform;
+	random_fill(buffer, size);
 }
 
 void platform_end(struct platform *platform, enum platform_end end, uint64_t status,

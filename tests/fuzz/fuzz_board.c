@@ -22,7 +22,7 @@ static void do_access(const uint8_t *op)
 
 static void load(const uint8_t *bytes, size_t size)
 {
-	static uint8_t saved[4096];
+	static uint8_t saved[16384];
 	size_t saved_size = board_save(&board, saved, sizeof(saved));
 
 	/* The input is what to change in a good state. */
@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	fake = fake_platform_new(0x100000);
 	memset(&board, 0, sizeof(board));
 	board.platform.ram = fake->platform.ram;
-	board_init(&board, 1, true);
+	board_init(&board, 1, true, true);
 	for (; size >= 16; bytes += 16, size -= 16) {
 		memcpy(&value, bytes + 8, 8);
 		switch (bytes[0] >> 3 & 7) {

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* One at a time; so the platform that asks may also be one inside a board. */
 static struct fake_platform *current;
@@ -110,6 +111,13 @@ uint32_t platform_console_write(struct platform *platform, const uint8_t *bytes,
 void platform_console_wanted(struct platform *platform)
 {
 	fake_of(platform)->console_wanted++;
+}
+
+/* Foretold, and never 0. */
+void platform_random(struct platform *platform, void *buffer, size_t size)
+{
+	(void)platform;
+	memset(buffer, 0x5a, size);
 }
 
 void platform_end(struct platform *platform, enum platform_end end, uint64_t status,

@@ -22,7 +22,7 @@ static void start(void)
 	fake = fake_platform_new(0x100000);
 	memset(&board, 0, sizeof(board));
 	board.platform.ram = fake->platform.ram;
-	board_init(&board, 1, true);
+	board_init(&board, 1, true, true);
 }
 
 static void stop(void)
@@ -65,7 +65,7 @@ TEST(all_devices_are_on_the_bus)
 	stop();
 	start();
 	memset(&board, 0, sizeof(board));
-	board_init(&board, 1, false);
+	board_init(&board, 1, false, true);
 	bus_write(&board.platform.ports, 0xf4, 1, 1);
 	CHECK_EQ(fake->end_count, 0);
 	stop();
@@ -125,7 +125,7 @@ TEST(timers_run_when_due_and_wake_when_nearer)
 
 TEST(a_loaded_board_answers_as_the_saved_one)
 {
-	static uint8_t saved[4096], again[4096];
+	static uint8_t saved[16384], again[16384];
 	size_t size;
 	unsigned msis;
 
@@ -147,7 +147,7 @@ TEST(a_loaded_board_answers_as_the_saved_one)
 
 	memset(&board, 0, sizeof(board));
 	board.platform.ram = fake->platform.ram;
-	board_init(&board, 1, true);
+	board_init(&board, 1, true, true);
 	msis = fake->msi_count;
 	CHECK_EQ(board_load(&board, saved, size), 0);
 	CHECK_EQ(fake->msi_count, msis);
@@ -167,7 +167,7 @@ TEST(a_loaded_board_answers_as_the_saved_one)
 
 TEST(a_hostile_state_leaves_the_board_as_it_was)
 {
-	static uint8_t saved[4096], bad[4096], again[4096];
+	static uint8_t saved[16384], bad[16384], again[16384];
 	size_t size;
 
 	start();

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* virtio-rng: random bytes for the guest, so many a second. virtio 1.2, 5.4 "Entropy Device". */
+#include "services/vmm/virtio_rng.h"
+
+#include <string.h>
+
+#include "kernel/abi.h"
+#include "services/vmm/platform.h"
+#include "services/vmm/state.h"
+
+#define TYPE_RNG   4
+#define QUEUE_SIZE 16u
+#define CHUNK      64u /* bytes drawn in one go */
+#define BYTE_NS    (1000000000ull / VIRTIO_RNG_RATE)
+#define BURST_NS   (BYTE_NS * VIRTIO_RNG_BURST)
+
+#define STATE_VIRTIO_RNG STATE_KIND('v', 'r', 'n', 'g')
+#define STATE_VERSION    1
+
+struct saved {
+	struct virtio_pci_state pci;
+	struct virtio_rng_state s;
+};
+
+_Static_assert(sizeof(struct saved) == sizeof(struct virtio_pci_state) + 16,
+	       "no padding may be saved");
+
+static struct virtio_rng *rng_of(struct virtio *virtio)
+{
+	return (struct virtio_rng *)virtio;
+}
+
+/* How many bytes may go now. */
+static uint32_t budget(struct virtio_rng *rng, uint64_t now)
+{
+	if (rng->s.due_ns < now)
+		rng->s.due_ns = now;
+	return (uint32_t)((now + BURST_NS - rng->s.due_ns) / BYTE_NS);
+}
+
+/* Returns how many of the request's bytes it filled, one at least. */
+static uint32_t fill(struct virtio_rng *rng, uint32_t limit)
+{
+	uint32_t done = 0, count;
+
+	do {
+		uint8_t bytes[CHUNK];
+
+		count = limit - done < CHUNK ? limit - done : CHUNK;
+		platform_random(rng->pci.virtio.platform, bytes, count);
+		count = virtqueue_write(&rng->request, done, bytes, count);
+		done += count;
+	} while (count && done < limit);
+	return done;
+}
+
+/* Fewer bytes than there is room for are a right answer; none is not, so a request waits then. */
+static void serve(struct virtio_rng *rng)
+{
+	struct virtio *virtio = &rng->pci.virtio;
+	uint64_t now = platform_now_ns(virtio->platform);
+	int result = 0;
+
+	for (unsigned i = 0; i < QUEUE_SIZE && rng->s.is_started; i++) {
+		uint32_t limit = budget(rng, now), given;
+
+		if (limit == 0) {
+			platform_timer(virtio->platform, PLATFORM_TIMER_RNG, now + BURST_NS / 2);
+			break;
+		}
+		result = virtqueue_pop(&virtio->queue[0], &rng->request);
+		if (result <= 0)
+			break;
+		given = fill(rng, limit);
+		rng->s.due_ns += given * BYTE_NS;
+		virtqueue_push(&virtio->queue[0], &rng->request, given);
+	}
+	if (result < 0)
+		virtio_needs_reset(virtio);
+	virtio_pushed(virtio, 0);
+}
+
+static void rng_start(struct virtio *virtio)
+{
+	rng_of(virtio)->s.is_started = 1;
+	serve(rng_of(virtio));
+}
+
+static void rng_reset(struct virtio *virtio)
+{
+	rng_of(virtio)->s.is_started = 0;
+	platform_timer(virtio->platform, PLATFORM_TIMER_RNG, PLATFORM_NEVER);
+}
+
+static void rng_notify(struct virtio *virtio, unsigned queue)
+{
+	(void)queue;
+	serve(rng_of(virtio));
+}
+
+void virtio_rng_timer(struct virtio_rng *rng)
+{
+	serve(rng);
+}
+
+void virtio_rng_init(struct virtio_rng *rng, struct platform *platform)
+{
+	static const struct virtio_ops ops = {
+		.type = TYPE_RNG,
+		.queue_count = 1,
+		.queue_size = QUEUE_SIZE,
+		.start = rng_start,
+		.reset = rng_reset,
+		.notify = rng_notify,
+	};
+
+	memset(&rng->s, 0, sizeof(rng->s));
+	virtio_pci_init(&rng->pci, platform, &ops);
+}
+
+size_t virtio_rng_save(const struct virtio_rng *rng, void *buffer, size_t capacity)
+{
+	struct saved saved = {.s = rng->s};
+
+	virtio_pci_get(&rng->pci, &saved.pci);
+	return state_put(buffer, capacity, STATE_VIRTIO_RNG, STATE_VERSION, &saved, sizeof(saved));
+}
+
+int virtio_rng_load(struct virtio_rng *rng, const void *buffer, size_t size)
+{
+	uint64_t now = platform_now_ns(rng->pci.virtio.platform);
+	struct saved saved;
+
+	if (state_get(buffer, size, STATE_VIRTIO_RNG, STATE_VERSION, &saved, sizeof(saved)) != 0 ||
+	    saved.s.is_started > 1 || saved.s.due_ns > now + BURST_NS)
+		return -ABI_EINVAL;
+	for (unsigned i = 0; i < sizeof(saved.s.reserved); i++)
+		if (saved.s.reserved[i])
+			return -ABI_EINVAL;
+	if (!virtio_pci_set(&rng->pci, &saved.pci))
+		return -ABI_EINVAL;
+	rng->s = saved.s;
+	if (rng->s.is_started) /* a request may wait */
+		platform_timer(rng->pci.virtio.platform, PLATFORM_TIMER_RNG, now);
+	return 0;
+}
