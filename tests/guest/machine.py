@@ -83,7 +83,9 @@ def image(path, vms, files, efi=BUILD / "corbel.efi", **settings):
     with tempfile.TemporaryDirectory() as folder:
         for name, source in files.items():
             data = source if isinstance(source, bytes) else Path(source).read_bytes()
-            (Path(folder) / name).write_bytes(data)
+            place = Path(folder) / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
         config = Path(folder) / "corbel.json"
         config.write_text(json.dumps({"version": 1, "vms": vms, **settings}))
         subprocess.run([TOP / "tools/corbel-image", "--efi", efi, "-o", path, config], check=True)
@@ -135,7 +137,7 @@ def talk(rig_run, steps, file, linger=None):
 
 def boot(rig, vms, *options, files=None, **settings):
     """Boots these VMs, whose kernels are files of build/guests, and returns the Log; files: more of them."""
-    keep = {key: settings.pop(key) for key in ("timeout", "expect") if key in settings}
+    keep = {key: settings.pop(key) for key in ("timeout", "expect", "steps") if key in settings}
     files = {**(files or {}), **{f"{v['kernel']}.guest": BUILD / "guests" / v["kernel"] for v in vms}}
     vms = [{**v, "kernel": f"{v['kernel']}.guest"} for v in vms]
     with tempfile.TemporaryDirectory() as folder:

@@ -12,7 +12,7 @@ from test_bad import bad_input, unusable
 from test_boot import boot
 from test_console import console
 from test_hostile import share
-from test_linux import cloud_12, cloud_13, generic_12
+from test_linux import cloud_12, cloud_13, generic_12, virtio
 
 # Guests whose TAP lines are the test; two boots run them all.
 TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "debug", "shadow", "pic", "ioapic", "rtc",
@@ -76,6 +76,7 @@ GROUPS = {
     cloud_12: ["linux."],
     cloud_13: ["linux-cloud-13."],
     generic_12: ["linux-generic-12."],
+    virtio: ["virtio."],
     boot: ["boot."],
     tiny: [*(f"{name}." for name in TINY), "console.", "forge.", "start-"],
 }
