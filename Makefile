@@ -60,13 +60,12 @@ SERVICES := init console vmm
 init_OBJS := $(addprefix services/init/,main.o vms.o modules.o config.o jsontext.o path.o) third/cJSON.o
 console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
-vmm_OBJS := $(addprefix services/vmm/,alu.o board.o bus.o calendar.o decode.o emulate.o emulate_string.o gpagewalk.o \
-	guestmem.o pci_function.o state.o vacpi_pm.o vcpu.o vfwcfg.o vi8042.o vioapic.o vpci.o vpic.o vpit.o vrtc.o \
-	vtest.o vcpuid.o vmsr.o vuart.o virtqueue.o virtqueue_packed.o virtqueue_split.o pci_msix.o virtio_pci.o \
-	random.o virtio_console.o virtio_rng.o) \
+vmm_OBJS := $(addprefix services/vmm/,main.o process.o machine.o settings.o line.o random.o vcpu.o vcpuid.o vmsr.o memmap.o \
+	loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o loader_pvh.o acpi_tables.o alu.o decode.o \
+	emulate.o emulate_string.o gpagewalk.o guestmem.o board.o bus.o calendar.o state.o vacpi_pm.o vfwcfg.o vi8042.o \
+	vioapic.o vpci.o pci_function.o pci_msix.o vpic.o vpit.o vrtc.o vtest.o vuart.o virtqueue.o virtqueue_packed.o \
+	virtqueue_split.o virtio_pci.o virtio_console.o virtio_rng.o) services/lib/lock.o \
 	$(addprefix third/,Decoder.o DecoderData.o SharedData.o hmac_drbg.o hmac.o sha2small.o enc32be.o dec32be.o)
-vmm_OBJS += $(addprefix services/vmm/,memmap.o loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o \
-	loader_pvh.o acpi_tables.o line.o machine.o main.o process.o settings.o) services/lib/lock.o
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
 	DISABLE_KNC) -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -isystem $(ZYDIS_SRC)/include -isystem $(ZYDIS_SRC)/src \
 	-isystem $(ZYCORE_SRC)/include
