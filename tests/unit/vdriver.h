@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The driver's side of a virtio device in tests: PCI set up, queues as split rings, buffers. */
+#pragma once
+
+#include "services/vmm/vpci.h"
+#include "tests/unit/vdevice.h"
+
+#define DRIVER_MEMORY   0xfe000000u /* its registers: base address 1 */
+#define DRIVER_RAM_SIZE 0x100000u
+#define DRIVER_SLOT     3u
+#define DRIVER_SIZE     16u /* entries of each queue */
+#define DRIVER_BUFFER   0x20000u
+
+static struct vpci driver_bus;
+static uint16_t driver_offered[2];
+
+static inline uint64_t driver_area(unsigned q)
+{
+	return 0x1000 + 0x4000 * q;
+}
+
+static inline void put(unsigned offset, unsigned size, uint64_t value)
+{
+	bus_write(&fake->platform.mmio, DRIVER_MEMORY + offset, size, value);
+}
+
+static inline uint64_t get(unsigned offset, unsigned size)
+{
+	return bus_read(&fake->platform.mmio, DRIVER_MEMORY + offset, size);
+}
+
+static inline uint8_t *ram(uint64_t gpa)
+{
+	return ram_at(&fake->platform.ram, gpa, 1);
+}
+
+static inline void config_put(unsigned offset, unsigned size, uint32_t value)
+{
+	out(0xcf8, 4, 0x80000000 | DRIVER_SLOT << 11 | (offset & 0xfc));
+	out((uint16_t)(0xcfc + offset % 4), size, value);
+}
+
+/* A new platform with an empty PCI bus; the last one is gone. */
+static inline void driver_platform(void)
+{
+	if (fake)
+		fake_platform_free(fake);
+	fake = fake_platform_new(DRIVER_RAM_SIZE);
+	vpci_init(&driver_bus, &fake->platform);
+}
+
+static inline void driver_plug(struct pci_function *function)
+{
+	vpci_add(&driver_bus, DRIVER_SLOT, function);
+	config_put(PCI_BAR + 4, 4, DRIVER_MEMORY);
+	config_put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	driver_offered[0] = driver_offered[1] = 0;
+}
+
+/* virtio 1.2, 3.1.1: from a reset device to DRIVER_OK, with these queues. */
+static inline void driver_open(unsigned queue_count)
+{
+	put(20, 1, 3);
+	put(8, 4, 1);
+	put(12, 4, 1); /* VERSION_1 */
+	put(20, 1, 0xb);
+	for (unsigned q = 0; q < queue_count; q++) {
+		put(22, 2, q);
+		put(24, 2, DRIVER_SIZE);
+		put(32, 4, driver_area(q));
+		put(40, 4, driver_area(q) + 0x1000);
+		put(48, 4, driver_area(q) + 0x2000);
+		put(28, 2, 1);
+	}
+	put(20, 1, 0xf);
+}
+
+/* One buffer of one descriptor, without notifying. */
+static inline void driver_offer(unsigned q, uint64_t gpa, uint32_t size, uint16_t flags)
+{
+	uint16_t head = driver_offered[q] % DRIVER_SIZE;
+	uint8_t *d = ram(driver_area(q) + 16 * head);
+
+	memcpy(d, &gpa, 8);
+	memcpy(d + 8, &size, 4);
+	memcpy(d + 12, &flags, 2);
+	memcpy(ram(driver_area(q) + 0x1004 + 2 * head), &head, 2);
+	driver_offered[q]++;
+	memcpy(ram(driver_area(q) + 0x1002), &driver_offered[q], 2);
+}
+
+static inline void driver_notify(unsigned q)
+{
+	put(0x200 + 4 * q, 2, q);
+}
+
+static inline uint16_t driver_used(unsigned q)
+{
+	uint16_t value;
+
+	memcpy(&value, ram(driver_area(q) + 0x2002), 2);
+	return value;
+}
+
+/* How many bytes the device says that it wrote into the request that it gave back as number i. */
+static inline uint32_t driver_written(unsigned q, unsigned i)
+{
+	uint32_t value;
+
+	memcpy(&value, ram(driver_area(q) + 0x2004 + 8 * (i % DRIVER_SIZE) + 4), 4);
+	return value;
+}
