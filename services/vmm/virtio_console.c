@@ -56,6 +56,7 @@ static void console_reset(struct virtio *virtio)
 
 	console->s.sent = 0;
 	console->s.is_started = 0;
+	console->s.has_spoken = 0;
 }
 
 /* Passes on one request from byte s.sent on. False: the console is full; it goes on later. */
@@ -68,6 +69,10 @@ static bool transmit(struct virtio_console *console)
 		uint32_t taken = platform_console_write(console->pci.virtio.platform, bytes, count);
 
 		console->s.sent += taken;
+		if (taken && !console->s.has_spoken) {
+			console->s.has_spoken = 1;
+			platform_console_wanted(console->pci.virtio.platform);
+		}
 		if (taken < count)
 			return false;
 	}
@@ -103,7 +108,6 @@ static void console_start(struct virtio *virtio)
 	struct virtio_console *console = console_of(virtio);
 
 	console->s.is_started = 1;
-	platform_console_wanted(virtio->platform);
 	virtio_console_output(console);
 }
 
@@ -121,7 +125,7 @@ static void console_notify(struct virtio *virtio, unsigned queue)
 
 bool virtio_console_is_open(const struct virtio_console *console)
 {
-	return console->s.is_started;
+	return console->s.has_spoken;
 }
 
 size_t virtio_console_input(struct virtio_console *console, const uint8_t *bytes, size_t count)
@@ -186,7 +190,8 @@ int virtio_console_load(struct virtio_console *console, const void *buffer, size
 
 	if (state_get(buffer, size, STATE_VIRTIO_CONSOLE, STATE_VERSION, &saved, sizeof(saved)) !=
 		    0 ||
-	    saved.s.is_started > 1 || saved.s.input_wanted > 1)
+	    saved.s.is_started > 1 || saved.s.has_spoken > saved.s.is_started ||
+	    saved.s.input_wanted > 1)
 		return -ABI_EINVAL;
 	for (unsigned i = 0; i < sizeof(saved.s.reserved); i++)
 		if (saved.s.reserved[i])

@@ -8,8 +8,9 @@ struct virtio_console_state {
 	uint32_t sent; /* bytes of the driver's next request that the console has taken */
 	uint16_t columns, rows;
 	uint8_t is_started;
+	uint8_t has_spoken;   /* something came out since it was started */
 	uint8_t input_wanted; /* virtio_console_input() refused something */
-	uint8_t reserved[6];
+	uint8_t reserved[5];
 };
 
 struct virtio_console {
@@ -20,7 +21,11 @@ struct virtio_console {
 
 void virtio_console_init(struct virtio_console *console, struct platform *platform);
 
-/* Has a driver opened it? Then what is typed is for it, and not for the UART. */
+/*
+ * Has the guest opened it? Then what is typed is for it, and not for the UART. A driver that is
+ * merely there does not tell: kernels have it built in, with nobody at this console. Who reads
+ * what is typed writes first.
+ */
 bool virtio_console_is_open(const struct virtio_console *console);
 
 /* Offers bytes from the console's line; returns how many it took, the rest stays the caller's. */

@@ -59,11 +59,13 @@ TEST(what_is_typed_goes_into_the_buffers_that_are_there)
 	start();
 	CHECK(!virtio_console_is_open(&console));
 	driver_open(2);
+	CHECK(!virtio_console_is_open(&console)); /* it is only there */
+	say("login: ");
 	CHECK(virtio_console_is_open(&console));
 	CHECK_EQ(virtio_console_input(&console, (const uint8_t *)"abc", 3), 0);
 	driver_offer(RX, DRIVER_BUFFER, 2, 2);
 	driver_notify(RX);
-	CHECK_EQ(fake->console_wanted, 2); /* when it was opened, and now that there is room */
+	CHECK_EQ(fake->console_wanted, 2); /* when it first spoke, and now that there is room */
 	CHECK_EQ(virtio_console_input(&console, (const uint8_t *)"abc", 3), 2);
 	CHECK(memcmp(ram(DRIVER_BUFFER), "ab", 2) == 0);
 	CHECK_EQ(driver_used(RX), 1);
