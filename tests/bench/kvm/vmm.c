@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The peer: the smallest VMM on Linux's KVM that runs our cost guest, so that both are measured in
+ * the same rig. usage: vmm GUEST [COMMAND LINE]; GUEST is a Multiboot 1 ELF32 file. What the guest
+ * writes to its UART comes out on stdout. Exit status: what it wrote to port 0xf4, or 255.
+ *
+ * The local APIC is the kernel's, as nobody would have it otherwise; the IOAPIC is left to us, so
+ * that a read of it measures the way to user space. Port 0xfc is an ioeventfd.
+ */
+#include <elf.h>
+#include <err.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define RAM_SIZE        (64u << 20)
+#define INFO            0x9000u /* the Multiboot information */
+#define COMMAND_LINE    0x9100u
+#define MULTIBOOT_MAGIC 0x2badb002u
+#define INFO_MEMORY     1u
+#define INFO_CMDLINE    4u
+#define UART            0x3f8
+#define UART_STATUS     0x3fd
+#define STATUS_EMPTY    0x60
+#define END_PORT        0xf4
+#define DOORBELL_PORT   0xfc
+#define IOAPIC_PINS     24
+#define TSS_ADDRESS     0xfffbd000u
+#define CPUID_MAX       256
+#define TSC_DEADLINE    (1u << 24) /* leaf 1, ECX */
+
+static int vm, vcpu;
+static uint8_t *ram;
+static struct kvm_run *run;
+
+static int call(int fd, unsigned long request, void *argument, const char *what)
+{
+	int result = ioctl(fd, request, argument);
+
+	if (result < 0)
+		err(255, "%s", what);
+	return result;
+}
+
+/* Copies the file's segments into the guest's RAM; returns its entry. */
+static uint32_t load(const char *path)
+{
+	static uint8_t file[1 << 20];
+	const Elf32_Ehdr *header = (const Elf32_Ehdr *)file;
+	int fd = open(path, O_RDONLY);
+	ssize_t size = fd < 0 ? -1 : read(fd, file, sizeof(file));
+
+	if (size < (ssize_t)sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+		errx(255, "%s: no ELF file", path);
+	for (unsigned i = 0; i < header->e_phnum; i++) {
+		const Elf32_Phdr *p = (const Elf32_Phdr *)(file + header->e_phoff) + i;
+
+		if (p->p_type != PT_LOAD)
+			continue;
+		if (p->p_paddr > RAM_SIZE || p->p_memsz > RAM_SIZE - p->p_paddr ||
+		    p->p_filesz > p->p_memsz || p->p_offset + p->p_filesz > (size_t)size)
+			errx(255, "%s: a segment does not fit", path);
+		memcpy(ram + p->p_paddr, file + p->p_offset, p->p_filesz);
+	}
+	close(fd);
+	return header->e_entry;
+}
+
+static void create_vm(int kvm)
+{
+	struct kvm_userspace_memory_region region = {.memory_size = RAM_SIZE};
+	struct kvm_enable_cap split = {.cap = KVM_CAP_SPLIT_IRQCHIP, .args = {IOAPIC_PINS}};
+	struct kvm_ioeventfd doorbell = {
+		.addr = DOORBELL_PORT, .len = 1, .flags = KVM_IOEVENTFD_FLAG_PIO};
+
+	ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (ram == MAP_FAILED)
+		err(255, "mmap");
+	vm = call(kvm, KVM_CREATE_VM, NULL, "KVM_CREATE_VM");
+	call(vm, KVM_SET_TSS_ADDR, (void *)(uintptr_t)TSS_ADDRESS, "KVM_SET_TSS_ADDR");
+	call(vm, KVM_ENABLE_CAP, &split, "KVM_CAP_SPLIT_IRQCHIP");
+	region.userspace_addr = (uintptr_t)ram;
+	call(vm, KVM_SET_USER_MEMORY_REGION, &region, "KVM_SET_USER_MEMORY_REGION");
+	doorbell.fd = eventfd(0, 0);
+	call(vm, KVM_IOEVENTFD, &doorbell, "KVM_IOEVENTFD");
+}
+
+/* All that KVM can give, and the timer that it emulates in any case. */
+static void set_cpuid(int kvm)
+{
+	static struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[CPUID_MAX];
+	} cpuid = {.head.nent = CPUID_MAX};
+
+	call(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid, "KVM_GET_SUPPORTED_CPUID");
+	for (unsigned i = 0; i < cpuid.head.nent; i++)
+		if (cpuid.head.entries[i].function == 1)
+			cpuid.head.entries[i].ecx |= TSC_DEADLINE;
+	call(vcpu, KVM_SET_CPUID2, &cpuid, "KVM_SET_CPUID2");
+}
+
+/* Multiboot 1, "Machine state": flat 32-bit segments, no paging. */
+static void set_registers(uint32_t entry)
+{
+	const struct kvm_segment flat = {
+		.limit = 0xffffffff, .present = 1, .s = 1, .g = 1, .db = 1};
+	struct kvm_regs regs = {.rax = MULTIBOOT_MAGIC, .rbx = INFO, .rip = entry, .rflags = 2};
+	struct kvm_sregs sregs;
+
+	call(vcpu, KVM_GET_SREGS, &sregs, "KVM_GET_SREGS");
+	sregs.cs = sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = flat;
+	sregs.cs.type = 11;
+	sregs.cs.selector = 8;
+	sregs.ds.type = sregs.es.type = sregs.fs.type = sregs.gs.type = sregs.ss.type = 3;
+	sregs.ds.selector = sregs.es.selector = sregs.ss.selector = 16;
+	sregs.cr0 = 0x11; /* PE, ET */
+	call(vcpu, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS");
+	call(vcpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
+}
+
+static void create_vcpu(int kvm, uint32_t entry)
+{
+	int size = call(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL, "KVM_GET_VCPU_MMAP_SIZE");
+
+	vcpu = call(vm, KVM_CREATE_VCPU, NULL, "KVM_CREATE_VCPU");
+	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	if (run == MAP_FAILED)
+		err(255, "mmap of the vCPU");
+	set_cpuid(kvm);
+	set_registers(entry);
+}
+
+static void write_info(const char *command_line)
+{
+	uint32_t info[5] = {INFO_MEMORY | INFO_CMDLINE, 640, (RAM_SIZE >> 10) - 1024, 0,
+			    COMMAND_LINE};
+
+	memcpy(ram + INFO, info, sizeof(info));
+	snprintf((char *)ram + COMMAND_LINE, 256, "guest %s", command_line);
+}
+
+/* Bytes gather until the line ends: what is measured between two lines meets no write(2). */
+static void put(uint8_t byte)
+{
+	static uint8_t line[512];
+	static size_t count;
+
+	line[count++] = byte;
+	if (byte == '\n' || count == sizeof(line)) {
+		if (write(STDOUT_FILENO, line, count) < 0)
+			exit(255);
+		count = 0;
+	}
+}
+
+static void port(void)
+{
+	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+
+	if (run->io.direction == KVM_EXIT_IO_IN) {
+		memset(data, 0xff, run->io.size * run->io.count);
+		if (run->io.port == UART_STATUS)
+			*data = STATUS_EMPTY;
+	} else if (run->io.port == UART) {
+		put(*data);
+	} else if (run->io.port == END_PORT) {
+		exit(*data);
+	}
+}
+
+int main(int count, char **arguments)
+{
+	int kvm = open("/dev/kvm", O_RDWR);
+
+	if (count < 2)
+		errx(255, "usage: vmm GUEST [COMMAND LINE]");
+	if (kvm < 0)
+		err(255, "/dev/kvm");
+	create_vm(kvm);
+	create_vcpu(kvm, load(arguments[1]));
+	write_info(count > 2 ? arguments[2] : "");
+	for (;;) {
+		call(vcpu, KVM_RUN, NULL, "KVM_RUN");
+		if (run->exit_reason == KVM_EXIT_IO)
+			port();
+		else if (run->exit_reason == KVM_EXIT_MMIO)
+			memset(run->mmio.data, 0, sizeof(run->mmio.data));
+		else
+			errx(255, "exit %u", run->exit_reason);
+	}
+}
