@@ -15,11 +15,12 @@ from test_hostile import share
 from test_linux import cloud_12, cloud_13, generic_12, virtio
 
 # Guests whose TAP lines are the test; two boots run them all.
-TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "debug", "shadow", "pic", "ioapic", "rtc",
+TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "shadow", "pic", "ioapic", "rtc",
         "pci", "fwcfg", "acpi", "multiboot", "mmio", "fpu", "modes", "ram", "halt", "waiting", "smc"]
 
-# Guests that compare clocks read one after the other: alone, since a turn of others would lie between.
-CLOCKS = ["pit", "pmtimer", "kvmclock", "lapic"]
+# Alone: guests that compare clocks read one after the other, as a turn of others would lie between; and the one that
+# sets breakpoints, since on QEMU 7.2 a guest beside it has met a #DB that it had not asked for (README, "Not yet").
+CLOCKS = ["pit", "pmtimer", "kvmclock", "lapic", "debug"]
 
 # How the guest `reset` ends its VM, and what Corbel must say of it.
 ENDS = {"i8042": "reboot", "cf9": "reboot", "port92": "reboot", "triple": "triple-fault", "acpi-reset": "reboot",
