@@ -22,7 +22,7 @@ say = $(if $(V),,@echo "  $(1)	$(2)")
 
 # ---- flags ----
 
-WARN := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla
+WARN := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Wno-missing-field-initializers
 COMMON := -std=c11 -O2 -g -MMD -MP -I. -I$(BUILD)/include $(WARN) -fno-strict-aliasing \
 	-ffile-prefix-map=$(CURDIR)=. -DCORBEL_VERSION='"$(VERSION)"' -DCOUNT_OPS=$(COUNT_OPS)
 BARE := $(COMMON) -ffreestanding -fcf-protection=none -fno-asynchronous-unwind-tables
