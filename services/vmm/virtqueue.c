@@ -89,6 +89,8 @@ int virtqueue_pop(struct virtqueue *queue, struct virtqueue_request *request)
 	request->read_count = request->write_count = 0;
 	request->read_size = request->write_size = 0;
 	result = format_of(queue)->pop(queue, request);
+	if (result == 0 && virtqueue_want_notify(queue, true))
+		result = format_of(queue)->pop(queue, request);
 	queue->s.is_broken = result < 0;
 	return result;
 }

@@ -58,7 +58,8 @@ void virtqueue_init(struct virtqueue *queue, const struct ram *ram, uint16_t siz
 bool virtqueue_enable(struct virtqueue *queue, uint64_t features);
 
 /*
- * Takes the next request. Returns 1; 0 if there is none; -ABI_EINVAL if the ring or the request
+ * Takes the next request. Returns 1; 0 if there is none: then the driver notifies of the next, as
+ * after virtqueue_want_notify(queue, true); -ABI_EINVAL if the ring or the request
  * breaks the rules, now or before: the device needs a reset.
  */
 int virtqueue_pop(struct virtqueue *queue, struct virtqueue_request *request);

@@ -36,6 +36,22 @@ TEST(what_the_guest_writes_comes_out)
 	CHECK_EQ(driver_used(TX), 2);
 }
 
+TEST(a_driver_that_notifies_at_events_only_is_heard_each_time)
+{
+	start();
+	driver_open_with(2, (uint32_t)VIRTQUEUE_F_EVENT_INDEX);
+	for (unsigned i = 0; i < 100; i++) {
+		*ram(DRIVER_BUFFER) = (uint8_t)('0' + i % 10);
+		driver_offer(TX, DRIVER_BUFFER, 1, 0);
+		driver_notify_at_event(TX);
+		CHECK_EQ(fake->console_count, i + 1);
+	}
+	CHECK_EQ(virtio_console_input(&console, (const uint8_t *)"a", 1), 0);
+	driver_offer(RX, DRIVER_BUFFER, 1, 2);
+	driver_notify_at_event(RX);
+	CHECK_EQ(fake->console_wanted, 2); /* when it first spoke, and now that there is room */
+}
+
 TEST(a_full_console_makes_the_rest_wait)
 {
 	start();
@@ -154,6 +170,7 @@ TEST(hostile_drivers_and_states_do_no_harm)
 int main(void)
 {
 	RUN(what_the_guest_writes_comes_out);
+	RUN(a_driver_that_notifies_at_events_only_is_heard_each_time);
 	RUN(a_full_console_makes_the_rest_wait);
 	RUN(what_is_typed_goes_into_the_buffers_that_are_there);
 	RUN(the_size_is_shown_and_its_change_told);

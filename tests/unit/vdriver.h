@@ -13,6 +13,7 @@
 
 static struct vpci driver_bus;
 static uint16_t driver_offered[2];
+static uint16_t driver_told[2]; /* what it had offered when it looked last whether to notify */
 
 static inline uint64_t driver_area(unsigned q)
 {
@@ -55,12 +56,15 @@ static inline void driver_plug(struct pci_function *function)
 	config_put(PCI_BAR + 4, 4, DRIVER_MEMORY);
 	config_put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	driver_offered[0] = driver_offered[1] = 0;
+	driver_told[0] = driver_told[1] = 0;
 }
 
 /* virtio 1.2, 3.1.1: from a reset device to DRIVER_OK, with these queues. */
-static inline void driver_open(unsigned queue_count)
+static inline void driver_open_with(unsigned queue_count, uint32_t features)
 {
 	put(20, 1, 3);
+	put(8, 4, 0);
+	put(12, 4, features);
 	put(8, 4, 1);
 	put(12, 4, 1); /* VERSION_1 */
 	put(20, 1, 0xb);
@@ -73,6 +77,11 @@ static inline void driver_open(unsigned queue_count)
 		put(28, 2, 1);
 	}
 	put(20, 1, 0xf);
+}
+
+static inline void driver_open(unsigned queue_count)
+{
+	driver_open_with(queue_count, 0);
 }
 
 /* One buffer of one descriptor, without notifying. */
@@ -92,6 +101,17 @@ static inline void driver_offer(unsigned q, uint64_t gpa, uint32_t size, uint16_
 static inline void driver_notify(unsigned q)
 {
 	put(0x200 + 4 * q, 2, q);
+}
+
+/* With VIRTQUEUE_F_EVENT_INDEX: only if the device asked for it. virtio 1.2, 2.7.10. */
+static inline void driver_notify_at_event(unsigned q)
+{
+	uint16_t event, added = (uint16_t)(driver_offered[q] - driver_told[q]);
+
+	memcpy(&event, ram(driver_area(q) + 0x2004 + 8 * DRIVER_SIZE), 2);
+	if ((uint16_t)(driver_offered[q] - event - 1) < added)
+		driver_notify(q);
+	driver_told[q] = driver_offered[q];
 }
 
 static inline uint16_t driver_used(unsigned q)
