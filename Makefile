@@ -22,7 +22,7 @@ say = $(if $(V),,@echo "  $(1)	$(2)")
 
 # ---- flags ----
 
-WARN := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla -Wno-missing-field-initializers
+WARN := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla
 COMMON := -std=c11 -O2 -g -MMD -MP -I. -I$(BUILD)/include $(WARN) -fno-strict-aliasing \
 	-ffile-prefix-map=$(CURDIR)=. -DCORBEL_VERSION='"$(VERSION)"' -DCOUNT_OPS=$(COUNT_OPS)
 BARE := $(COMMON) -ffreestanding -fcf-protection=none -fno-asynchronous-unwind-tables
@@ -216,7 +216,7 @@ $(GUESTS:%=$(BUILD)/guests/%): $(BUILD)/guests/%: $(BUILD)/guests/%.elf
 	$(Q)$(OBJCOPY) -S -O elf32-i386 $< $@
 $(BUILD)/guests/%.pvh: $(BUILD)/guests/lib/pvh.o $(BUILD)/guests/tiny/%.o $(GUEST_LIB) guests/lib/guest.lds
 	$(call say,GUEST,$@)
-	$(Q)$(GUEST_LD) -s -o $@ $(filter %.o %.a,$^)
+	$(Q)$(GUEST_LD) -s -o $@ $^
 $(BUILD)/guests/%.kludge: $(BUILD)/guests/lib/kludge.o $(BUILD)/guests/tiny/%.o $(GUEST_LIB) guests/lib/guest.lds
 	$(call say,GUEST,$@)
 	$(Q)$(GUEST_LD) -s -o $@.elf $(filter %.o %.a,$^)

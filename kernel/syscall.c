@@ -270,54 +270,55 @@ struct need {
 #define ALL      ABI_RIGHT_ALL
 
 static const struct entry {
-	struct need needs[2];
-	uint8_t narrow; /* bits of the arguments that must fit into 32 bits */
+	struct need in[2]; /* handles among the arguments */
+	uint8_t narrow;    /* bits of the arguments that must fit into 32 bits */
 	uint8_t made; /* rights of the caller's handle to the object that the call puts into a[0] */
 	uint16_t out; /* size of the structure that the call fills: argument 1 */
 } table[SYS_COUNT] = {
-	[SYS_PROCESS_CREATE] = {{{0, MANAGE, SYSTEM}}, .made = ALL},
-	[SYS_PROCESS_GIVE] = {{{0, MANAGE, PROCESS | SELF}, {1, TRANSFER, ANY}}},
-	[SYS_PROCESS_KILL] = {{{0, MANAGE, PROCESS | SELF}}},
-	[SYS_PROCESS_INFO] = {{{0, READ, PROCESS | SELF}}, .out = sizeof(struct abi_process_info)},
-	[SYS_THREAD_CREATE] = {{{0, MANAGE, PROCESS | SELF}}},
+	[SYS_PROCESS_CREATE] = {.in = {{0, MANAGE, SYSTEM}}, .made = ALL},
+	[SYS_PROCESS_GIVE] = {.in = {{0, MANAGE, PROCESS | SELF}, {1, TRANSFER, ANY}}},
+	[SYS_PROCESS_KILL] = {.in = {{0, MANAGE, PROCESS | SELF}}},
+	[SYS_PROCESS_INFO] = {.in = {{0, READ, PROCESS | SELF}},
+			      .out = sizeof(struct abi_process_info)},
+	[SYS_THREAD_CREATE] = {.in = {{0, MANAGE, PROCESS | SELF}}},
 	[SYS_MEMORY_CREATE] = {.narrow = 1 << 1, .made = ALL},
-	[SYS_MEMORY_COW] = {{{0, WRITE, MEMORY}, {2, READ, MEMORY}}},
-	[SYS_MEMORY_MAP] = {{{0, MANAGE, PROCESS | SELF}, {1, MAP, MEMORY | VCPU}}},
-	[SYS_MEMORY_UNMAP] = {{{0, MANAGE, PROCESS | SELF}}},
-	[SYS_MEMORY_INFO] = {{{0, READ, MEMORY}}, .out = sizeof(struct abi_memory_info)},
-	[SYS_CHANNEL_SEND] = {{{0, WRITE, CHANNEL}}},
-	[SYS_CHANNEL_RECV] = {{{0, READ, CHANNEL}}},
+	[SYS_MEMORY_COW] = {.in = {{0, WRITE, MEMORY}, {2, READ, MEMORY}}},
+	[SYS_MEMORY_MAP] = {.in = {{0, MANAGE, PROCESS | SELF}, {1, MAP, MEMORY | VCPU}}},
+	[SYS_MEMORY_UNMAP] = {.in = {{0, MANAGE, PROCESS | SELF}}},
+	[SYS_MEMORY_INFO] = {.in = {{0, READ, MEMORY}}, .out = sizeof(struct abi_memory_info)},
+	[SYS_CHANNEL_SEND] = {.in = {{0, WRITE, CHANNEL}}},
+	[SYS_CHANNEL_RECV] = {.in = {{0, READ, CHANNEL}}},
 	[SYS_EVENT_CREATE] = {.made = ALL},
-	[SYS_EVENT_SIGNAL] = {{{0, WRITE, EVENT}}, .narrow = 1 << 1},
-	[SYS_EVENT_TAKE] = {{{0, READ, EVENT}}},
+	[SYS_EVENT_SIGNAL] = {.in = {{0, WRITE, EVENT}}, .narrow = 1 << 1},
+	[SYS_EVENT_TAKE] = {.in = {{0, READ, EVENT}}},
 	[SYS_WAITSET_CREATE] = {.made = READ | WRITE}, /* no TRANSFER: of no use to others */
-	[SYS_WAITSET_ADD] = {{{0, WRITE, WAITSET}, {1, WAIT, PROCESS | CHANNEL | EVENT}}},
-	[SYS_WAITSET_REMOVE] = {{{0, WRITE, WAITSET}, {1, 0, PROCESS | CHANNEL | EVENT}}},
-	[SYS_WAITSET_WAIT] = {{{0, READ, WAITSET}}},
-	[SYS_DEVICE_CREATE] = {{{0, MANAGE, SYSTEM}}, .made = ALL},
-	[SYS_DEVICE_PORT_IN] = {{{0, READ, DEVICE}}},
-	[SYS_DEVICE_PORT_OUT] = {{{0, WRITE, DEVICE}}, .narrow = 1 << 3},
-	[SYS_DEVICE_IRQ_BIND] = {{{0, MANAGE, DEVICE}, {1, WRITE, EVENT}}},
-	[SYS_DEVICE_IRQ_ACK] = {{{0, WRITE, DEVICE}}},
-	[SYS_DEVICE_DMA_MAP] = {{{0, MANAGE, DEVICE}, {1, DMA, MEMORY}}},
-	[SYS_DEVICE_DMA_UNMAP] = {{{0, MANAGE, DEVICE}}},
+	[SYS_WAITSET_ADD] = {.in = {{0, WRITE, WAITSET}, {1, WAIT, PROCESS | CHANNEL | EVENT}}},
+	[SYS_WAITSET_REMOVE] = {.in = {{0, WRITE, WAITSET}, {1, 0, PROCESS | CHANNEL | EVENT}}},
+	[SYS_WAITSET_WAIT] = {.in = {{0, READ, WAITSET}}},
+	[SYS_DEVICE_CREATE] = {.in = {{0, MANAGE, SYSTEM}}, .made = ALL},
+	[SYS_DEVICE_PORT_IN] = {.in = {{0, READ, DEVICE}}},
+	[SYS_DEVICE_PORT_OUT] = {.in = {{0, WRITE, DEVICE}}, .narrow = 1 << 3},
+	[SYS_DEVICE_IRQ_BIND] = {.in = {{0, MANAGE, DEVICE}, {1, WRITE, EVENT}}},
+	[SYS_DEVICE_IRQ_ACK] = {.in = {{0, WRITE, DEVICE}}},
+	[SYS_DEVICE_DMA_MAP] = {.in = {{0, MANAGE, DEVICE}, {1, DMA, MEMORY}}},
+	[SYS_DEVICE_DMA_UNMAP] = {.in = {{0, MANAGE, DEVICE}}},
 	[SYS_VM_CREATE] = {.made = ALL},
-	[SYS_VM_MAP] = {{{0, MANAGE, VM}, {2, MAP, MEMORY}}},
-	[SYS_VM_UNMAP] = {{{0, MANAGE, VM}}},
-	[SYS_VM_DOORBELL] = {{{0, MANAGE, VM}, {2, WRITE, EVENT | NONE}}},
-	[SYS_VM_MSI] = {{{0, WRITE, VM}}, .narrow = 1 << 2},
-	[SYS_VM_STATS] = {{{0, READ, VM}}, .out = sizeof(struct abi_vm_stats)},
-	[SYS_VCPU_CREATE] = {{{0, MANAGE, VM}}, .narrow = 1 << 1, .made = ALL},
-	[SYS_VCPU_RUN] = {{{0, MANAGE, VCPU}}},
-	[SYS_VCPU_KICK] = {{{0, WRITE, VCPU}}},
-	[SYS_VCPU_GET] = {{{0, READ, VCPU}}, .narrow = 1 << 1},
-	[SYS_VCPU_SET] = {{{0, WRITE, VCPU}}, .narrow = 1 << 1},
-	[SYS_VCPU_APIC_ACCESS] = {{{0, WRITE, VCPU}}, .narrow = 1 << 1 | 1 << 3},
-	[SYS_SYSTEM_INFO] = {{{0, READ, SYSTEM}}, .out = sizeof(struct abi_system_info)},
-	[SYS_SYSTEM_MODULE] = {{{0, READ, SYSTEM}},
+	[SYS_VM_MAP] = {.in = {{0, MANAGE, VM}, {2, MAP, MEMORY}}},
+	[SYS_VM_UNMAP] = {.in = {{0, MANAGE, VM}}},
+	[SYS_VM_DOORBELL] = {.in = {{0, MANAGE, VM}, {2, WRITE, EVENT | NONE}}},
+	[SYS_VM_MSI] = {.in = {{0, WRITE, VM}}, .narrow = 1 << 2},
+	[SYS_VM_STATS] = {.in = {{0, READ, VM}}, .out = sizeof(struct abi_vm_stats)},
+	[SYS_VCPU_CREATE] = {.in = {{0, MANAGE, VM}}, .narrow = 1 << 1, .made = ALL},
+	[SYS_VCPU_RUN] = {.in = {{0, MANAGE, VCPU}}},
+	[SYS_VCPU_KICK] = {.in = {{0, WRITE, VCPU}}},
+	[SYS_VCPU_GET] = {.in = {{0, READ, VCPU}}, .narrow = 1 << 1},
+	[SYS_VCPU_SET] = {.in = {{0, WRITE, VCPU}}, .narrow = 1 << 1},
+	[SYS_VCPU_APIC_ACCESS] = {.in = {{0, WRITE, VCPU}}, .narrow = 1 << 1 | 1 << 3},
+	[SYS_SYSTEM_INFO] = {.in = {{0, READ, SYSTEM}}, .out = sizeof(struct abi_system_info)},
+	[SYS_SYSTEM_MODULE] = {.in = {{0, READ, SYSTEM}},
 			       .made = READ | ABI_RIGHT_EXEC | MAP | TRANSFER,
 			       .out = sizeof(struct abi_module_info)},
-	[SYS_SYSTEM_POWER] = {{{0, MANAGE, SYSTEM}}},
+	[SYS_SYSTEM_POWER] = {.in = {{0, MANAGE, SYSTEM}}},
 };
 
 /* What each call does; it checks its arguments whole before it changes anything. */
@@ -492,8 +493,8 @@ int64_t syscall_dispatch(uint64_t number, const uint64_t args[6])
 	for (unsigned i = 0; entry->narrow >> i; i++)
 		if (entry->narrow >> i & 1 && args[i] > UINT32_MAX)
 			result = -ABI_EINVAL;
-	for (unsigned i = 0; i < 2 && entry->needs[i].types && result == 0; i++)
-		result = need_get(self, &entry->needs[i], &a[entry->needs[i].place], &held[i]);
+	for (unsigned i = 0; i < 2 && entry->in[i].types && result == 0; i++)
+		result = need_get(self, &entry->in[i], &a[entry->in[i].place], &held[i]);
 	if (entry->out) {
 		memset(out, 0, entry->out);
 		a[1].out = out;
