@@ -216,7 +216,7 @@ $(GUESTS:%=$(BUILD)/guests/%): $(BUILD)/guests/%: $(BUILD)/guests/%.elf
 	$(Q)$(OBJCOPY) -S -O elf32-i386 $< $@
 $(BUILD)/guests/%.pvh: $(BUILD)/guests/lib/pvh.o $(BUILD)/guests/tiny/%.o $(GUEST_LIB) guests/lib/guest.lds
 	$(call say,GUEST,$@)
-	$(Q)$(GUEST_LD) -s -o $@ $^
+	$(Q)$(GUEST_LD) -s -o $@ $(filter %.o %.a,$^)
 $(BUILD)/guests/%.kludge: $(BUILD)/guests/lib/kludge.o $(BUILD)/guests/tiny/%.o $(GUEST_LIB) guests/lib/guest.lds
 	$(call say,GUEST,$@)
 	$(Q)$(GUEST_LD) -s -o $@.elf $(filter %.o %.a,$^)
