@@ -41,8 +41,8 @@ static struct client *clients;
 static unsigned client_count;
 static struct uart uart;
 static handle_t irq_event, set;
-static uint8_t tx[TX_SIZE];
-static size_t tx_size;
+static uint8_t tx[2 * TX_SIZE]; /* twice: what went out is closed up seldom, not with each FIFO */
+static size_t tx_start, tx_size;
 static bool has_uart, wants_drain;
 
 static void emit(struct mux *m, const char *bytes, size_t size)
@@ -50,7 +50,11 @@ static void emit(struct mux *m, const char *bytes, size_t size)
 	(void)m;
 	if (size > TX_SIZE - tx_size)
 		size = TX_SIZE - tx_size;
-	memcpy(tx + tx_size, bytes, size);
+	if (tx_start + tx_size + size > sizeof(tx)) {
+		memmove(tx, tx + tx_start, tx_size);
+		tx_start = 0;
+	}
+	memcpy(tx + tx_start + tx_size, bytes, size);
 	tx_size += size;
 }
 
@@ -66,9 +70,9 @@ static void transmit(void)
 
 	if (!has_uart || !tx_size)
 		return;
-	done = uart_write(&uart, tx, tx_size);
+	done = uart_write(&uart, tx + tx_start, tx_size);
+	tx_start += done;
 	tx_size -= done;
-	memmove(tx, tx + done, tx_size);
 }
 
 static void set_waiting(struct client *client, bool on)

@@ -44,7 +44,12 @@ bool mux_put(struct mux_source *source, const uint8_t *bytes, size_t size)
 {
 	if (size > MUX_PENDING_MAX - source->pending_size)
 		return false;
-	memcpy(source->pending + source->pending_size, bytes, size);
+	if (source->pending_start + source->pending_size + size > sizeof(source->pending)) {
+		memmove(source->pending, source->pending + source->pending_start,
+			source->pending_size);
+		source->pending_start = 0;
+	}
+	memcpy(source->pending + source->pending_start + source->pending_size, bytes, size);
 	source->pending_size += size;
 	return true;
 }
@@ -118,18 +123,15 @@ static void put_byte(struct mux *mux, struct mux_source *source, uint8_t byte)
 /* As many bytes as go out now; stops at the end of a line so that others get their turn. */
 static void run_source(struct mux *mux, struct mux_source *source)
 {
-	size_t done = 0;
-
 	source->waits_since_ns = 0;
-	while (done < source->pending_size && mux->room(mux) >= ESCAPE_ROOM) {
-		uint8_t byte = source->pending[done++];
+	while (source->pending_size && mux->room(mux) >= ESCAPE_ROOM) {
+		uint8_t byte = source->pending[source->pending_start++];
 
+		source->pending_size--;
 		put_byte(mux, source, byte);
 		if (byte == '\n')
 			break;
 	}
-	source->pending_size -= done;
-	memmove(source->pending, source->pending + done, source->pending_size);
 }
 
 /* The owner's line is cut: its rest goes on in a line of its own later. */
@@ -169,7 +171,7 @@ static bool has_work(const struct mux *mux, const struct mux_source *source, uin
 		return false;
 	if (!mux->shows_names || source->is_log || source == mux->owner ||
 	    source->pending_size >= MUX_LINE_MAX ||
-	    memchr(source->pending, '\n', source->pending_size))
+	    memchr(source->pending + source->pending_start, '\n', source->pending_size))
 		return true;
 	return source->waits_since_ns && now_ns >= partial_due(mux, source);
 }

@@ -261,6 +261,31 @@ TEST(a_full_line_takes_nothing_and_loses_nothing)
 	CHECK_EQ(out_size, sizeof(big));
 }
 
+TEST(bytes_keep_their_order_however_often_the_queue_goes_round)
+{
+	uint32_t put_count = 0, taken = 0, seed = 1;
+
+	start(false);
+	while (taken < 20 * MUX_PENDING_MAX) {
+		uint8_t bytes[700];
+		size_t size;
+
+		seed = seed * 1103515245 + 12345;
+		size = (seed >> 16) % sizeof(bytes);
+		for (size_t i = 0; i < size; i++)
+			bytes[i] = (uint8_t)(put_count + i) | 0x80;
+		if (mux_put(&web, bytes, size))
+			put_count += size;
+		out_size = 0;
+		out_room = 64 + (seed >> 8) % 600;
+		mux_run(&mux, 1);
+		for (size_t i = 0; i < out_size; i++)
+			CHECK_EQ((uint8_t)out[i], (uint8_t)(taken + i) | 0x80);
+		taken += out_size;
+		CHECK_EQ(web.pending_size, put_count - taken);
+	}
+}
+
 TEST(a_removed_owner_leaves_column_0)
 {
 	start(false);
@@ -290,6 +315,7 @@ int main(void)
 	RUN(a_line_without_end_is_cut);
 	RUN(control_characters_cannot_forge_a_log_line);
 	RUN(a_full_line_takes_nothing_and_loses_nothing);
+	RUN(bytes_keep_their_order_however_often_the_queue_goes_round);
 	RUN(a_removed_owner_leaves_column_0);
 	return unit_end();
 }
