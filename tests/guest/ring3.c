@@ -365,6 +365,35 @@ static void waits_for_ever(void)
 	process_exit(1);
 }
 
+#define GUEST_PAGE ((volatile uint8_t *)(SECRET + 0x2000000))
+
+/* A page of RAM that this process and guests share, at GUEST_PAGE. */
+static handle_t guest_memory(uint64_t size)
+{
+	handle_t memory = (handle_t)memory_create(size, 0);
+
+	memory_map(PROCESS_SELF, memory, 0, size, (uint64_t)GUEST_PAGE,
+		   ABI_PROT_READ | ABI_PROT_WRITE);
+	return memory;
+}
+
+/* With so much of the memory from address 0 on; its CPU in real mode, as after reset but there. */
+static handle_t guest_start(handle_t vm, handle_t memory, uint64_t size)
+{
+	handle_t vcpu = (handle_t)vcpu_create(vm, 0);
+	struct abi_cpu cpu = {.rflags = 2, .cr0 = 0x60000010, .dr6 = 0xffff0ff0, .dr7 = 0x400};
+
+	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
+		cpu.segment[i] = (struct abi_segment_state){.limit = 0xffff, .attributes = 0x93};
+	cpu.segment[ABI_CS].attributes = 0x9b;
+	cpu.segment[ABI_LDTR].attributes = 0x82;
+	cpu.segment[ABI_TR].attributes = 0x8b;
+	if (vm_map(vm, 0, memory, 0, size, ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) != 0 ||
+	    vcpu_state_set(vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu)) != 0)
+		process_exit(2);
+	return vcpu;
+}
+
 /*
  * A guest that jumps to itself. Interrupts on, as Bochs 3.0 has a fault: entered with guest
  * RFLAGS.IF = 0, it holds back the host's interrupts until the guest changes IF (cpu/vmx.cc,
@@ -372,27 +401,44 @@ static void waits_for_ever(void)
  */
 static void runs_a_guest_that_spins(void)
 {
-	handle_t memory = (handle_t)memory_create(PAGE, 0);
-	uint8_t *page = (uint8_t *)memory_map(PROCESS_SELF, memory, 0, PAGE, SECRET + 0x2000000,
-					      ABI_PROT_READ | ABI_PROT_WRITE);
-	handle_t vm = (handle_t)vm_create(1);
-	handle_t vcpu = (handle_t)vcpu_create(vm, 0);
-	struct abi_cpu cpu = {.rflags = 2, .cr0 = 0x60000010, .dr6 = 0xffff0ff0, .dr7 = 0x400};
+	handle_t memory = guest_memory(PAGE);
 
-	page[0] = 0xfb; /* sti */
-	page[1] = 0xeb; /* jmp $ */
-	page[2] = 0xfe;
-	/* Real mode, as after reset but for the address. */
-	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
-		cpu.segment[i] = (struct abi_segment_state){.limit = 0xffff, .attributes = 0x93};
-	cpu.segment[ABI_CS].attributes = 0x9b;
-	cpu.segment[ABI_LDTR].attributes = 0x82;
-	cpu.segment[ABI_TR].attributes = 0x8b;
-	if (vm_map(vm, 0, memory, 0, PAGE, ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) != 0 ||
-	    vcpu_state_set(vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu)) != 0)
-		process_exit(2);
-	vcpu_run(vcpu);
+	GUEST_PAGE[0] = 0xfb; /* sti */
+	GUEST_PAGE[1] = 0xeb; /* jmp $ */
+	GUEST_PAGE[2] = 0xfe;
+	vcpu_run(guest_start((handle_t)vm_create(1), memory, PAGE));
 	process_exit(1);
+}
+
+/*
+ * VMs one after the other, by turns with and without RAM where all of them read: stage-2 roots in
+ * frames that a dead VM's had, and on SVM more vCPUs than there are ASIDs.
+ */
+static void dead_vms_leave_nothing(void)
+{
+	static const uint8_t code[] = {0xa0, 0x00, 0x10, 0xe6, 0x80}; /* mov al, [0x1000]; out */
+	volatile struct abi_vcpu_page *page = (void *)(SECRET + 0x3000000);
+	handle_t memory = guest_memory(2 * PAGE);
+
+	for (unsigned i = 0; i < sizeof(code); i++)
+		GUEST_PAGE[i] = code[i];
+	GUEST_PAGE[PAGE] = 0x5e;
+	for (unsigned i = 0; i < 100; i++) {
+		handle_t vm = (handle_t)vm_create(1);
+		handle_t vcpu = guest_start(vm, memory, i % 2 ? PAGE : 2 * PAGE);
+
+		memory_map(PROCESS_SELF, vcpu, 0, PAGE, (uint64_t)page,
+			   ABI_PROT_READ | ABI_PROT_WRITE);
+		if (vcpu_run(vcpu) != 0)
+			process_exit(3);
+		if (i % 2 ? page->exit.kind != ABI_EXIT_MMIO || page->exit.mmio.gpa != PAGE
+			  : page->exit.kind != ABI_EXIT_PORT || page->exit.port.value != 0x5e)
+			process_exit(100 + i);
+		memory_unmap(PROCESS_SELF, (uint64_t)page, PAGE);
+		handle_close(vcpu);
+		handle_close(vm);
+	}
+	process_exit(11);
 }
 
 enum end { FAULTS, EXITS, KILLED };
@@ -434,6 +480,7 @@ static const struct {
 	{forges_handles, EXITS, 8, "no forged handle is answered"},
 	{calls_at_random, EXITS, 7, "calls with random arguments return documented errors"},
 	{takes_all_memory, EXITS, 9, "a greedy process gets -ENOMEM"},
+	{dead_vms_leave_nothing, EXITS, 11, "a VM finds nothing of the memory of dead ones"},
 	{spins, KILLED, 0, "a process that spins can be killed"},
 	{spins_in_calls, KILLED, 0, "a process that spins in calls can be killed"},
 	{waits_for_ever, KILLED, 0, "a process that waits for ever can be killed"},

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* SVM: a guest finds no translation of another's in the TLB, which no rig of ours keeps. */
+#include "tests/unit/hv_host.h"
+
+#include "arch/x86_64/svm/svm.h"
+
+#include "arch/x86_64/hv.c"
+#include "arch/x86_64/svm/control.c"
+
+const struct hv_ops vmx_ops;
+const struct pt_format svm_npt_format;
+struct svm_caps svm_caps;
+
+const char *svm_missing(void)
+{
+	return NULL;
+}
+
+void svm_cpu_start(void)
+{
+}
+
+void svm_cpu_stop(void)
+{
+}
+
+void svm_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)vcpu;
+	(void)exit;
+}
+
+static void start(uint32_t asid_count, uint8_t flush)
+{
+	hv = &svm_ops;
+	svm_caps.flush = flush;
+	the_core.hv = (struct hv_core){
+		.is_on = true, .tag_generation = 1, .tag_next = 1, .tag_end = asid_count};
+}
+
+/* As VMRUN, and then svm_after, do it. */
+static void run(struct guest *guest, unsigned number)
+{
+	struct vmcb *vmcb = svm_vmcb(&guest->vcpu);
+
+	arch_vcpu_load(&guest->vcpu);
+	CHECK(vmcb->asid && vmcb->asid < the_core.hv.tag_end);
+	if (vmcb->tlb_control == TLB_FLUSH_ALL)
+		memset(tlb, 0, sizeof(tlb));
+	else if (vmcb->tlb_control == TLB_FLUSH_GUEST)
+		tlb_flush(0, vmcb->asid);
+	tlb_use(vmcb->asid, 0, number);
+	vmcb->tlb_control = TLB_FLUSH_NONE;
+}
+
+static void check_wrap(uint8_t flush)
+{
+	struct guest *guests[9];
+
+	start(4, flush); /* ASIDs 1 to 3 */
+	for (unsigned i = 0; i < ARRAY_COUNT(guests); i++)
+		guests[i] = guest_create(0x1000);
+	for (unsigned i = 0; i < ARRAY_COUNT(guests); i++)
+		run(guests[i], i + 1);
+	/* The one with the first ASID of the next round never runs. */
+	guest_destroy(guests[0]);
+	guests[0] = guest_create(0x1000);
+	for (unsigned i = 1; i < ARRAY_COUNT(guests); i++)
+		run(guests[i], i + 1);
+	for (unsigned i = ARRAY_COUNT(guests); i-- > 0;)
+		run(guests[i], i + 1 + (i == 0) * 20);
+	for (unsigned i = 0; i < ARRAY_COUNT(guests); i++)
+		guest_destroy(guests[i]);
+}
+
+TEST(an_asid_that_comes_again_is_flushed_where_it_is_used)
+{
+	check_wrap(TLB_FLUSH_GUEST);
+}
+
+TEST(without_flush_by_asid_all_are_flushed)
+{
+	check_wrap(TLB_FLUSH_ALL);
+}
+
+int main(void)
+{
+	RUN(an_asid_that_comes_again_is_flushed_where_it_is_used);
+	RUN(without_flush_by_asid_all_are_flushed);
+	return unit_end();
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VT-x: a guest finds no translation of another's in the TLB, which no rig of ours keeps. */
+#include "tests/unit/hv_host.h"
+
+#include "arch/x86_64/vmx/vmx.h"
+
+static struct vmcs {
+	const void *region;
+	uint64_t field[0x7000];
+} blocks[8], *current;
+
+static uint64_t fake_vmread(uint64_t field)
+{
+	return current->field[field];
+}
+
+static bool fake_vmwrite(uint64_t field, uint64_t value)
+{
+	current->field[field] = value;
+	return true;
+}
+
+static struct vmcs *block_of(uint64_t region)
+{
+	struct vmcs *block = blocks;
+
+	while (block->region != (void *)region && block->region)
+		block++;
+	CHECK(block < blocks + ARRAY_COUNT(blocks));
+	block->region = (void *)region;
+	return block;
+}
+
+static bool fake_vmclear(uint64_t region)
+{
+	memset(block_of(region)->field, 0, sizeof(current->field));
+	return true;
+}
+
+static bool fake_vmptrld(uint64_t region)
+{
+	current = block_of(region);
+	return true;
+}
+
+/* SDM vol 3, "INVEPT": fails, and flushes nothing, if no VM entry would take the EPTP. */
+static bool fake_invept(uint64_t type, uint64_t eptp)
+{
+	if (type == INV_ONE && (eptp & 0xfff) != 0x1e)
+		return false;
+	tlb_flush(0, eptp);
+	return true;
+}
+
+static bool fake_invvpid(uint64_t type, uint16_t vpid, uint64_t address)
+{
+	(void)address;
+	if (type == INV_ALL)
+		memset(tlb, 0, sizeof(tlb));
+	else
+		tlb_flush(1, vpid);
+	return true;
+}
+
+#define vmread  fake_vmread
+#define vmwrite fake_vmwrite
+#define vmclear fake_vmclear
+#define vmptrld fake_vmptrld
+#define invept  fake_invept
+#define invvpid fake_invvpid
+#define __asm__                                                                                    \
+	if (0)                                                                                     \
+	__asm__ /* SIDT, SGDT */
+
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmisleading-indentation"
+#include "arch/x86_64/hv.c"
+#include "arch/x86_64/vmx/control.c"
+
+const struct hv_ops svm_ops;
+const struct pt_format vmx_ept_format;
+uint32_t vmx_controls[CONTROL_COUNT];
+
+const char *vmx_missing(void)
+{
+	return NULL;
+}
+
+void vmx_cpu_start(void)
+{
+}
+
+void vmx_cpu_stop(void)
+{
+}
+
+void vmx_exit_landing(void)
+{
+}
+
+void vmx_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)vcpu;
+	(void)exit;
+}
+
+int space_read(struct space *space, uint64_t address, void *to, size_t size)
+{
+	(void)space;
+	(void)address;
+	(void)to;
+	(void)size;
+	return -ABI_EFAULT;
+}
+
+static void start(uint32_t tag_end)
+{
+	hv = &vmx_ops;
+	the_core.hv = (struct hv_core){
+		.is_on = true, .tag_generation = 1, .tag_next = 1, .tag_end = tag_end};
+}
+
+static void run(struct guest *guest, unsigned number)
+{
+	arch_vcpu_load(&guest->vcpu);
+	tlb_use(fake_vmread(VMCS_EPTP), fake_vmread(VMCS_VPID), number);
+}
+
+TEST(a_root_that_a_dead_vm_had_brings_none_of_its_translations)
+{
+	struct guest *guest;
+
+	start(100);
+	for (unsigned number = 1; number < 8; number++) {
+		guest = guest_create(0x5000);
+		run(guest, number);
+		run(guest, number);
+		guest_destroy(guest);
+	}
+}
+
+TEST(a_vpid_that_comes_again_brings_no_translation)
+{
+	struct guest *guests[6];
+
+	start(4); /* VPIDs 1 to 3 */
+	for (unsigned i = 0; i < ARRAY_COUNT(guests); i++)
+		guests[i] = guest_create(0x1000 * (i + 1));
+	for (unsigned i = 0; i < 3 * ARRAY_COUNT(guests); i++) {
+		struct guest *guest = guests[i % ARRAY_COUNT(guests)];
+
+		arch_vcpu_load(&guest->vcpu);
+		for (unsigned k = 0; k < ARRAY_COUNT(tlb); k++)
+			CHECK(!tlb[k].owner || tlb[k].owner == i % ARRAY_COUNT(guests) + 1 ||
+			      tlb[k].name[1] != fake_vmread(VMCS_VPID));
+		run(guest, i % ARRAY_COUNT(guests) + 1);
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(guests); i++)
+		guest_destroy(guests[i]);
+}
+
+int main(void)
+{
+	RUN(a_root_that_a_dead_vm_had_brings_none_of_its_translations);
+	RUN(a_vpid_that_comes_again_brings_no_translation);
+	return unit_end();
+}
