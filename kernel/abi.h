@@ -242,6 +242,7 @@ enum abi_exit {
 	ABI_EXIT_MMIO, /* u.mmio; page->cpu is valid */
 	ABI_EXIT_INTA, /* the guest takes an external interrupt: set page->inject_vector */
 	ABI_EXIT_EOI,  /* u.eoi: end of a level-triggered interrupt */
+	ABI_EXIT_DR,   /* a write of DR7 that the CPU must not see; page->cpu is valid */
 	ABI_EXIT_TRIPLE_FAULT,
 	ABI_EXIT_ERROR, /* u.error: this VM cannot go on */
 	ABI_EXIT_COUNT

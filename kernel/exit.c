@@ -197,6 +197,12 @@ static enum exit_action on_port(struct vcpu *vcpu, struct vm_exit *exit)
 	return EXIT_TO_VMM;
 }
 
+static enum exit_action on_dr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
+{
+	arch_vcpu_get_emulation(vcpu, &vcpu->page->cpu);
+	return EXIT_TO_VMM;
+}
+
 static enum exit_action on_triple_fault(UNUSED struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	return EXIT_STOP_VM;
@@ -224,6 +230,7 @@ static enum exit_action (*const table[ABI_EXIT_COUNT])(struct vcpu *, struct vm_
 	[ABI_EXIT_WINDOW] = on_again,
 	[ABI_EXIT_STAGE2] = on_stage2,
 	[ABI_EXIT_PORT] = on_port,
+	[ABI_EXIT_DR] = on_dr,
 	[ABI_EXIT_TRIPLE_FAULT] = on_triple_fault,
 	[ABI_EXIT_ERROR] = on_error,
 };

@@ -5,6 +5,10 @@
 #define DR6_B0 1ul
 #define DR6_BS (1ul << 14)
 #define STEPS  64
+#define CR4_DE (1ul << 3)
+
+#define ARMED_US     400000
+#define NEIGHBOUR_US 300000
 
 /*
  * STEP notes the address after an instruction in the list of addresses where a #DB must come.
@@ -141,15 +145,28 @@ static void hit(struct trap_frame *frame)
 	(void)frame;
 }
 
-static void check_breakpoints(void)
+static void hit_dr5(struct trap_frame *frame)
 {
-	uint64_t after, dr;
+	hits++;
+	hit_rip = frame->rip;
+	frame->rip += 3;
+}
+
+static void check_dr3(void)
+{
+	uint64_t dr;
 
 	__asm__ volatile("movq %1, %%dr3; cpuid; movq %%dr3, %0"
 			 : "=r"(dr)
 			 : "r"(0x123456789abcul)
 			 : "eax", "ebx", "ecx", "edx");
 	tap_equal(dr, 0x123456789abc, "DR3 keeps its value across an exit");
+}
+
+static void check_breakpoints(void)
+{
+	uint64_t after;
+
 	trap_handle(1, hit);
 	__asm__ volatile("movq %0, %%dr0" : : "r"(&watched));
 	write_dr7(0x400 | 2 | 0x1ul << 16 | 0x2ul << 18); /* eight bytes, written */
@@ -163,7 +180,36 @@ static void check_breakpoints(void)
 			 : "r"(0x402ul)
 			 : "memory");
 	tap_ok(hits == 1 && hit_rip == after, "an instruction breakpoint faults before it");
+	trap_handle(1, NULL);
+}
+
+/* Where a breakpoint would be QEMU's for all that runs there: DR7 cannot be set. */
+static void check_no_breakpoints(void)
+{
+	uint64_t dr7, fault;
+
+	__asm__ volatile("movq %1, %%dr7; movq %%dr7, %0" : "=&r"(dr7) : "r"(0x4000affful));
+	tap_equal(dr7, 0x400, "DR7 stays as after reset");
+	__asm__ volatile("movq %1, %%r9; movq %%r9, %%dr5; movq %%dr5, %0"
+			 : "=&r"(dr7)
+			 : "r"(0x402ul)
+			 : "r9");
+	tap_equal(dr7, 0x400, "by its other name, too");
 	hits = 0;
+	trap_handle(6, hit_dr5);
+	write_cr4(read_cr4() | CR4_DE);
+	__asm__ volatile("leaq 1f(%%rip), %0; 1: movq %1, %%dr5" : "=&r"(fault) : "r"(0x402ul));
+	write_cr4(read_cr4() & ~CR4_DE);
+	trap_handle(6, NULL);
+	tap_ok(hits == 1 && hit_rip == fault, "which CR4.DE takes away");
+}
+
+static void check_int1(void)
+{
+	uint64_t after;
+
+	hits = 0;
+	trap_handle(1, hit);
 	if (guest_cpu_is_tcg()) {
 		tap_skip("INT1 traps with RIP after it", "TCG has none");
 	} else {
@@ -173,9 +219,47 @@ static void check_breakpoints(void)
 	trap_handle(1, NULL);
 }
 
+/* What one VM has a breakpoint at and the other, whose addresses are the same, calls. */
+static __attribute__((noinline)) void target(void)
+{
+	__asm__ volatile("");
+}
+
+static void be_armed(void)
+{
+	__asm__ volatile("movq %0, %%dr0" : : "r"(&target));
+	write_dr7(0x402);
+	for (uint64_t end = time_tsc_after_us(ARMED_US); rdtsc() < end;)
+		cpuid(0, 0);
+	write_dr7(0x400);
+	tap_ok(true, "a breakpoint stood beside a neighbour");
+}
+
+static void be_neighbour(void)
+{
+	trap_handle(1, hit);
+	for (uint64_t end = time_tsc_after_us(NEIGHBOUR_US); rdtsc() < end; cpuid(0, 0))
+		target();
+	tap_equal(hits, 0, "no trap at a neighbour's breakpoint");
+}
+
 void guest_main(void)
 {
-	tap_plan(8);
+	char role[16] = "";
+
+	boot_option("role", role, sizeof(role));
+	if (!strcmp(role, "neighbour")) {
+		tap_plan(1);
+		be_neighbour();
+		return;
+	}
+	tap_plan(9);
 	check_steps();
-	check_breakpoints();
+	check_dr3();
+	if (guest_cpu_is_tcg() && !guest_is_tcg())
+		check_no_breakpoints();
+	else
+		check_breakpoints();
+	check_int1();
+	be_armed();
 }

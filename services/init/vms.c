@@ -255,10 +255,10 @@ void vms_start(const struct config *config)
 static void log_stats(const struct vm *vm)
 {
 	static const char *const names[ABI_EXIT_COUNT] = {
-		"none",      "CPUID", "HYPERCALL", "RDMSR",        "WRMSR",     "CR",
-		"XSETBV",    "HLT",   "PAUSE",     "INVALIDATE",   "UNDEFINED", "EXCEPTION",
-		"INTERRUPT", "NMI",   "WINDOW",    "STAGE2",       "DOORBELL",  "PORT",
-		"MMIO",      "INTA",  "EOI",       "TRIPLE_FAULT", "ERROR"};
+		"none",      "CPUID", "HYPERCALL", "RDMSR",      "WRMSR",        "CR",
+		"XSETBV",    "HLT",   "PAUSE",     "INVALIDATE", "UNDEFINED",    "EXCEPTION",
+		"INTERRUPT", "NMI",   "WINDOW",    "STAGE2",     "DOORBELL",     "PORT",
+		"MMIO",      "INTA",  "EOI",       "DR",         "TRIPLE_FAULT", "ERROR"};
 	char line[800];
 	size_t at = 0;
 

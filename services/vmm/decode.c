@@ -23,6 +23,7 @@ enum form {
 	FORM_A_O,     /* accumulator from an address in the instruction */
 	FORM_O_A,
 	FORM_STRING,
+	FORM_DR,
 	FORM_GROUP, /* the op depends on ModRM.reg */
 };
 
@@ -56,12 +57,19 @@ static const struct opcode one_byte[256] = {
 };
 
 static const struct opcode two_byte[256] = {
-	[0xa3] = {FORM_E_G, INSN_BT, true},     [0xab] = {FORM_E_G, INSN_BTS, true},
-	[0xae] = {FORM_GROUP, 0, true},         [0xb0 ... 0xb1] = {FORM_E_G, INSN_CMPXCHG, false},
-	[0xb3] = {FORM_E_G, INSN_BTR, true},    [0xb6] = {FORM_G_EB, INSN_MOVZX, true},
-	[0xb7] = {FORM_G_EW, INSN_MOVZX, true}, [0xba] = {FORM_GROUP, 0, true},
-	[0xbb] = {FORM_E_G, INSN_BTC, true},    [0xbe] = {FORM_G_EB, INSN_MOVSX, true},
-	[0xbf] = {FORM_G_EW, INSN_MOVSX, true}, [0xc0 ... 0xc1] = {FORM_E_G, INSN_XADD, false},
+	[0x23] = {FORM_DR, INSN_SET_DR, true},
+	[0xa3] = {FORM_E_G, INSN_BT, true},
+	[0xab] = {FORM_E_G, INSN_BTS, true},
+	[0xae] = {FORM_GROUP, 0, true},
+	[0xb0 ... 0xb1] = {FORM_E_G, INSN_CMPXCHG, false},
+	[0xb3] = {FORM_E_G, INSN_BTR, true},
+	[0xb6] = {FORM_G_EB, INSN_MOVZX, true},
+	[0xb7] = {FORM_G_EW, INSN_MOVZX, true},
+	[0xba] = {FORM_GROUP, 0, true},
+	[0xbb] = {FORM_E_G, INSN_BTC, true},
+	[0xbe] = {FORM_G_EB, INSN_MOVSX, true},
+	[0xbf] = {FORM_G_EW, INSN_MOVSX, true},
+	[0xc0 ... 0xc1] = {FORM_E_G, INSN_XADD, false},
 	[0xc3] = {FORM_E_G, INSN_MOV, true}, /* MOVNTI */
 };
 
@@ -244,6 +252,11 @@ static int translate(const ZydisDecodedInstruction *z, struct insn *insn)
 	bool has_modrm =
 		opcode.form != FORM_A_O && opcode.form != FORM_O_A && opcode.form != FORM_STRING;
 
+	if (opcode.form == FORM_DR) {
+		*insn = (struct insn){
+			.op = opcode.op, .length = z->length, .reg = z->raw.modrm.reg};
+		return 0;
+	}
 	if (opcode.form == FORM_NONE || (has_modrm && z->raw.modrm.mod == 3))
 		return -ABI_EINVAL;
 	*insn = (struct insn){

@@ -31,7 +31,8 @@ enum insn_op {
 	INSN_XCHG,
 	INSN_XADD,
 	INSN_CMPXCHG,
-	INSN_FLUSH, /* CLFLUSH, CLFLUSHOPT, CLWB: touches memory, changes nothing */
+	INSN_FLUSH,  /* CLFLUSH, CLFLUSHOPT, CLWB: touches memory, changes nothing */
+	INSN_SET_DR, /* MOV to a debug register: `reg` */
 	INSN_MOVS,
 	INSN_CMPS,
 	INSN_STOS,

@@ -161,6 +161,22 @@ static enum guestmem emulate_operand(struct vcpu *vcpu, const struct insn *insn)
 	return GUESTMEM_OK;
 }
 
+/*
+ * DR7 stays as it is after reset, so that no breakpoint is ever armed: on QEMU's TCG, which alone
+ * makes this exit, a guest's would strike all that runs there.
+ */
+static enum guestmem emulate_set_dr(struct vcpu *vcpu, const struct insn *insn)
+{
+	if (vcpu->page->exit.kind != ABI_EXIT_DR)
+		return GUESTMEM_RETRY;
+	if (insn->reg != 7 && vcpu->page->cpu.cr4 & X86_CR4_DE) {
+		vcpu_inject(vcpu, X86_VECTOR_UD);
+		return GUESTMEM_FAULT;
+	}
+	emulate_advance(vcpu, insn);
+	return GUESTMEM_OK;
+}
+
 static unsigned code_size_of(const struct vcpu *vcpu)
 {
 	if (vcpu->is_64bit)
@@ -209,6 +225,8 @@ enum guestmem emulate(struct vcpu *vcpu)
 	result = fetch(vcpu, &insn);
 	if (result != GUESTMEM_OK)
 		return result;
+	if (insn->op == INSN_SET_DR)
+		return emulate_set_dr(vcpu, insn);
 	if (insn->op >= INSN_MOVS)
 		return emulate_string(vcpu, insn);
 	return emulate_operand(vcpu, insn);

@@ -112,6 +112,7 @@ void vcpu_exit_handle(struct vcpu *vcpu)
 		handle_port(vcpu);
 		break;
 	case ABI_EXIT_MMIO:
+	case ABI_EXIT_DR:
 		handle_emulation(vcpu);
 		break;
 	case ABI_EXIT_RDMSR:

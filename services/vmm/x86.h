@@ -12,6 +12,7 @@
 #define X86_CR0_WP 0x00010000ull
 #define X86_CR0_PG 0x80000000ull
 
+#define X86_CR4_DE   0x00000008ull
 #define X86_CR4_PSE  0x00000010ull
 #define X86_CR4_PAE  0x00000020ull
 #define X86_CR4_LA57 0x00001000ull

@@ -8,6 +8,10 @@ static void check_bounds(const struct insn *insn, unsigned count)
 {
 	CHECK(insn->op < INSN_NONE);
 	CHECK(insn->length >= 1 && insn->length <= 15 && insn->length <= count);
+	if (insn->op == INSN_SET_DR) {
+		CHECK(insn->reg < 8);
+		return;
+	}
 	CHECK(insn->size == 1 || insn->size == 2 || insn->size == 4 || insn->size == 8);
 	CHECK(insn->register_size == 1 || insn->register_size == 2 || insn->register_size == 4 ||
 	      insn->register_size == 8);
@@ -109,8 +113,11 @@ TEST(what_modes_lack_is_refused)
 	CHECK(decode((const uint8_t *)"\x63\x03", 2, 4, &insn) < 0); /* ARPL */
 	CHECK_EQ(decode((const uint8_t *)"\x82\x03\x01", 3, 4, &insn), 0);
 	CHECK(decode((const uint8_t *)"\x82\x03\x01", 3, 8, &insn) < 0);
-	CHECK(decode((const uint8_t *)"\x0f\xae\x03", 3, 8, &insn) < 0);   /* FXSAVE */
-	CHECK_EQ(decode((const uint8_t *)"\x0f\xae\x3b", 3, 8, &insn), 0); /* CLFLUSH */
+	CHECK(decode((const uint8_t *)"\x0f\xae\x03", 3, 8, &insn) < 0);       /* FXSAVE */
+	CHECK_EQ(decode((const uint8_t *)"\x0f\xae\x3b", 3, 8, &insn), 0);     /* CLFLUSH */
+	CHECK_EQ(decode((const uint8_t *)"\x41\x0f\x23\xf9", 4, 8, &insn), 0); /* mov %r9, %dr7 */
+	CHECK(insn.op == INSN_SET_DR && insn.length == 4 && insn.reg == 7);
+	CHECK(decode((const uint8_t *)"\x44\x0f\x23\xf9", 4, 8, &insn) < 0); /* %dr15 */
 }
 
 /* A random guest state: modes, segments, page tables half made of garbage. */

@@ -612,6 +612,38 @@ TEST(ends_that_ring_0_reports_are_passed_on)
 	guest_stop();
 }
 
+TEST(a_write_of_dr7_does_nothing_where_it_must_not)
+{
+	static const uint8_t to_dr7[] = {0x41, 0x0f, 0x23, 0xf9}; /* mov %r9, %dr7 */
+	static const uint8_t to_dr5[] = {0x0f, 0x23, 0xe8};
+
+	guest_start64();
+	page.exit.kind = ABI_EXIT_DR;
+	guest_code(to_dr7, sizeof(to_dr7));
+	vcpu_exit_handle(&vcpu);
+	CHECK(page.set & ABI_SET_RIP && page.cpu.rip == GUEST_CODE + 4);
+	guest_code(to_dr5, sizeof(to_dr5));
+	vcpu_exit_handle(&vcpu);
+	CHECK_EQ(page.cpu.rip, GUEST_CODE + 7);
+	guest_code(to_dr5, sizeof(to_dr5));
+	page.cpu.cr4 |= X86_CR4_DE;
+	vcpu_exit_handle(&vcpu);
+	CHECK(page.inject_exception && page.exception_vector == X86_VECTOR_UD);
+	CHECK_EQ(page.cpu.rip, GUEST_CODE + 7);
+	guest_stop();
+}
+
+TEST(a_write_of_dr7_that_came_after_the_exit_is_run_again)
+{
+	static const uint8_t to_dr7[] = {0x0f, 0x23, 0xf8};
+
+	guest_start64();
+	guest_code(to_dr7, sizeof(to_dr7));
+	guest_exit(GUEST_MMIO);
+	CHECK(!page.set && !page.inject_exception && page.cpu.rip == GUEST_CODE);
+	guest_stop();
+}
+
 int main(void)
 {
 	RUN(mov_loads_by_the_rules_of_each_size);
@@ -642,6 +674,8 @@ int main(void)
 	RUN(an_instruction_on_two_pages_is_fetched_from_both);
 	RUN(ports_answer_by_size);
 	RUN(an_interrupt_that_went_away_is_not_injected);
+	RUN(a_write_of_dr7_does_nothing_where_it_must_not);
+	RUN(a_write_of_dr7_that_came_after_the_exit_is_run_again);
 	RUN(ends_that_ring_0_reports_are_passed_on);
 	return unit_end();
 }

@@ -37,7 +37,9 @@ TEST(each_code_has_its_kind)
 		uint32_t first, last, kind;
 	} expected[] = {
 		{0x00, 0x17, ABI_EXIT_ERROR},        {0x18, 0x18, ABI_EXIT_WINDOW},
-		{0x19, 0x3f, ABI_EXIT_ERROR},        {0x40, 0x5f, ABI_EXIT_EXCEPTION},
+		{0x19, 0x34, ABI_EXIT_ERROR},        {0x35, 0x35, ABI_EXIT_DR},
+		{0x36, 0x36, ABI_EXIT_ERROR},        {0x37, 0x37, ABI_EXIT_DR},
+		{0x38, 0x3f, ABI_EXIT_ERROR},        {0x40, 0x5f, ABI_EXIT_EXCEPTION},
 		{0x60, 0x62, ABI_EXIT_INTERRUPT},    {0x63, 0x63, ABI_EXIT_ERROR},
 		{0x64, 0x64, ABI_EXIT_WINDOW},       {0x65, 0x6e, ABI_EXIT_ERROR},
 		{0x6f, 0x6f, ABI_EXIT_EXCEPTION},    {0x70, 0x71, ABI_EXIT_ERROR},

@@ -34,6 +34,8 @@ static void svm_vcpu_init(struct vcpu *vcpu)
 			svm_intercept(vmcb, code, true);
 	svm_intercept(vmcb, SVM_PAUSE, svm_caps.has_pause_filter);
 	vmcb->pause_filter_count = PAUSE_LIMIT;
+	if (svm_caps.is_tcg)
+		vmcb->intercept_dr = INTERCEPT_DR7_WRITE;
 	vmcb->intercept_exceptions = EXCEPTIONS;
 	vmcb->iopm = hv_io_map.value;
 	vmcb->msrpm = hv_msr_map.value;

@@ -8,6 +8,8 @@
 
 const struct svm_code svm_codes[SVM_CODE_COUNT] = {
 	[SVM_CR8_WRITE] = {ABI_EXIT_WINDOW, SVM_PLAIN, 0, true}, /* while an interrupt waits */
+	[0x35] = {ABI_EXIT_DR, SVM_PLAIN, 0, true},              /* write of DR5, which is DR7 */
+	[0x37] = {ABI_EXIT_DR, SVM_PLAIN, 0, true},
 	[0x40 ... 0x5f] = {ABI_EXIT_EXCEPTION, SVM_EVENT, 0, true},
 	[0x60] = {ABI_EXIT_INTERRUPT, SVM_PLAIN, 0, false},
 	[0x61] = {ABI_EXIT_INTERRUPT, SVM_PLAIN, 0, false}, /* NMI: enter.S let it in at STGI */

@@ -21,7 +21,8 @@ struct svm_caps {
 	bool has_next_rip;
 	bool has_pause_filter;
 	bool is_tcg;   /* QEMU's TCG (7.2): its VMRUN does not load the interrupt shadow, and may
-			  lose one of our own interrupts */
+			  lose one of our own interrupts; and a guest's breakpoints, which VMRUN
+			  and #VMEXIT leave armed, strike its neighbours and ring 0 */
 	uint8_t flush; /* vmcb->tlb_control that flushes a guest's translations */
 };
 extern struct svm_caps svm_caps;

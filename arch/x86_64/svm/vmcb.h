@@ -78,6 +78,7 @@ _Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "VMCB layout");
 #define SVM_NPF       0x400u
 
 #define INTERCEPT_CR8_WRITE (1u << 24) /* of intercept_cr */
+#define INTERCEPT_DR7_WRITE (5u << 21) /* of intercept_dr: also by its other name, DR5 */
 
 #define VINTR_TPR        0x0fu
 #define VINTR_IRQ        (1u << 8)
