@@ -392,15 +392,43 @@ struct abi_vcpu_page {
 #define ABI_STATE_CPU   1u /* struct abi_cpu, all of it; general registers are in the page */
 #define ABI_STATE_MSRS  2u /* struct abi_msr[]: GET fills the index given in each */
 #define ABI_STATE_LAPIC 3u /* struct abi_lapic */
-#define ABI_STATE_FPU   4u /* XSAVE area, standard form */
+#define ABI_STATE_FPU   4u /* XSAVE area, standard form; ABI_FPU_SIZE bytes hold any */
+#define ABI_STATE_HIDDEN                                                                           \
+	5u /* struct abi_hidden: set it after the CPU, which clears most of it, and before the     \
+	      local APIC, whose deadline counts by the TSC */
+
+#define ABI_FPU_SIZE 4032u
 
 struct abi_msr {
 	uint32_t index, reserved;
 	uint64_t value;
 };
 
+/* An event on its way into the guest: types are VM_EVENT_* of kernel/arch.h. */
+struct abi_event {
+	uint8_t is_valid, type, vector, has_error;
+	uint32_t error;
+	uint32_t length; /* of the instruction, for software interrupts and exceptions */
+};
+
+/* What no instruction shows of a CPU between two instructions, and what no other state has. */
+struct abi_hidden {
+	uint64_t dr[4], xcr0;
+	uint64_t tsc_offset;    /* as in the page */
+	struct abi_event event; /* goes in first; is_valid 0: none */
+	uint32_t blocks;        /* ABI_BLOCK_* */
+	uint8_t is_halted;      /* sleeps after HLT */
+	uint8_t has_nmi;        /* one waits */
+	uint8_t reserved[6];
+};
+#define ABI_BLOCK_STI    1u  /* interrupts, for one instruction after STI; RFLAGS.IF is set */
+#define ABI_BLOCK_MOV_SS 2u  /* the same after MOV SS and POP SS; never together */
+#define ABI_BLOCK_NMI    8u  /* NMIs, until IRET */
+#define ABI_BLOCK_STEP   16u /* blocks nothing: the trap of single-stepping is due */
+
 struct abi_lapic {
-	uint32_t version, reserved;
+	uint32_t version;
+	uint32_t errors; /* since the last write to ESR */
 	uint64_t apic_base;
 	uint32_t registers[64]; /* by offset / 16 */
 	uint64_t tsc_deadline;

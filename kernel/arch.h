@@ -144,23 +144,21 @@ void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset);
 void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0); /* checked by the caller */
 size_t arch_fpu_size(void);    /* of what the vCPU's XCR0 enables, while an exit of it is handled */
 uint64_t arch_xcr0_host(void); /* components that the host can switch */
+/* DR0 to DR3, XCR0 and blocks. Set: -ABI_EINVAL: ABI_BLOCK_STI without RFLAGS.IF. */
+void arch_vcpu_get_hidden(struct vcpu *vcpu, struct abi_hidden *hidden);
+int arch_vcpu_set_hidden(struct vcpu *vcpu, const struct abi_hidden *hidden);
 int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size);
 int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size);
 
 /* Events. One at most is injected an entry; an event whose delivery an exit cut short comes back as
-   exit->reinject and goes in first again. */
-struct vm_event {
-	uint8_t is_valid, type, vector, has_error; /* type: VM_EVENT_* */
-	uint32_t error;
-	uint32_t length; /* of the instruction, for software interrupts and exceptions */
-};
+   exit->reinject and goes in first again. Types, */
 #define VM_EVENT_INTERRUPT                                                                         \
 	0u /* numbered as SDM vol 3, "Event Injection" and APM vol 2, "EVENTINJ" */
 #define VM_EVENT_NMI                2u
 #define VM_EVENT_EXCEPTION          3u
 #define VM_EVENT_SOFTWARE_INTERRUPT 4u
 #define VM_EVENT_SOFTWARE_EXCEPTION 6u
-void arch_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event);
+void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event);
 bool arch_vcpu_can_interrupt(struct vcpu *vcpu); /* RFLAGS.IF, no shadow, nothing injected */
 bool arch_vcpu_can_nmi(struct vcpu *vcpu);
 /* Asks for an exit (ABI_EXIT_WINDOW) as soon as an interrupt of priority class `class` (vector >>

@@ -22,11 +22,11 @@
 
 static enum exit_action inject(struct vcpu *vcpu, uint8_t vector, uint32_t error)
 {
-	vcpu->event = (struct vm_event){.is_valid = 1,
-					.type = VM_EVENT_EXCEPTION,
-					.vector = vector,
-					.has_error = WITH_ERROR_CODE >> (vector & 31) & 1,
-					.error = error};
+	vcpu->event = (struct abi_event){.is_valid = 1,
+					 .type = VM_EVENT_EXCEPTION,
+					 .vector = vector,
+					 .has_error = WITH_ERROR_CODE >> (vector & 31) & 1,
+					 .error = error};
 	vcpu->needs_look = true;
 	return EXIT_INJECT;
 }
@@ -275,7 +275,7 @@ void exit_take_page(struct vcpu *vcpu)
 		if (vector == VECTOR_PF)
 			arch_vcpu_set_cr2(vcpu, page->exception_address);
 	} else if (page->inject_vector) {
-		vcpu->event = (struct vm_event){
+		vcpu->event = (struct abi_event){
 			.is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = page->inject_vector};
 		vcpu->needs_look = true;
 	}

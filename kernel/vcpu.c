@@ -12,6 +12,12 @@
 #include "kernel/vm.h"
 #include "kernel/vm_syscalls.h"
 
+#define SHADOWS (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS)
+#define BLOCKS  (SHADOWS | ABI_BLOCK_NMI | ABI_BLOCK_STEP)
+#define EVENT_TYPES                                                                                \
+	(1u << VM_EVENT_INTERRUPT | 1u << VM_EVENT_NMI | 1u << VM_EVENT_EXCEPTION |                \
+	 1u << VM_EVENT_SOFTWARE_INTERRUPT | 1u << VM_EVENT_SOFTWARE_EXCEPTION)
+
 uint64_t vm_first_entry_tsc;
 
 int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
@@ -90,7 +96,7 @@ static bool has_extint(struct vcpu *vcpu)
 	return *(volatile uint32_t *)&vcpu->page->extint && vlapic_takes_extint(vcpu);
 }
 
-static void inject(struct vcpu *vcpu, struct vm_event event)
+static void inject(struct vcpu *vcpu, struct abi_event event)
 {
 	event.is_valid = 1;
 	arch_vcpu_inject(vcpu, &event);
@@ -105,7 +111,7 @@ static bool inject_interrupts(struct vcpu *vcpu)
 
 	if (vcpu->nmi_pending && arch_vcpu_can_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
-		inject(vcpu, (struct vm_event){.type = VM_EVENT_NMI, .vector = 2});
+		inject(vcpu, (struct abi_event){.type = VM_EVENT_NMI, .vector = 2});
 	} else if (vcpu->nmi_pending) {
 		arch_vcpu_want_nmi(vcpu);
 	}
@@ -120,7 +126,7 @@ static bool inject_interrupts(struct vcpu *vcpu)
 		    arch_vcpu_can_interrupt(vcpu)) {
 			vlapic_accept(vcpu, vector);
 			inject(vcpu,
-			       (struct vm_event){.type = VM_EVENT_INTERRUPT, .vector = vector});
+			       (struct abi_event){.type = VM_EVENT_INTERRUPT, .vector = vector});
 		} else {
 			arch_vcpu_want_interrupt(vcpu, vector >> 4);
 		}
@@ -139,14 +145,14 @@ static int for_vmm(struct vcpu *vcpu, enum abi_exit kind)
 static int prepare(struct vcpu *vcpu)
 {
 	for (;;) {
-		if (vcpu->kicked || thread_current()->dying) {
-			vcpu->kicked = false;
-			return -ABI_EINTR;
-		}
-		if (vcpu->lapic.eoi_vector) {
+		if (vcpu->lapic.eoi_vector) { /* first: no saved state has it */
 			vcpu->page->exit.eoi.vector = vcpu->lapic.eoi_vector;
 			vcpu->lapic.eoi_vector = 0;
 			return for_vmm(vcpu, ABI_EXIT_EOI);
+		}
+		if (vcpu->kicked || thread_current()->dying) {
+			vcpu->kicked = false;
+			return -ABI_EINTR;
 		}
 		vcpu->needs_look = false;
 		if (vcpu->event.is_valid)
@@ -215,6 +221,46 @@ static int msrs(struct vcpu *vcpu, struct abi_msr *msr, size_t count, bool is_ge
 	return 0;
 }
 
+static int get_hidden(struct vcpu *vcpu, struct abi_hidden *hidden)
+{
+	*hidden = (struct abi_hidden){.tsc_offset = vcpu->tsc_offset,
+				      .event = vcpu->event,
+				      .is_halted = vcpu->is_halted,
+				      .has_nmi = vcpu->nmi_pending};
+	arch_vcpu_get_hidden(vcpu, hidden);
+	return 0;
+}
+
+/* What the CPU would not take in else ends the VM at the next entry. */
+static bool event_is_valid(const struct abi_event *event)
+{
+	return event->is_valid <= 1 && event->has_error <= 1 && event->error <= 0xffff &&
+	       event->length <= 15 && event->type < 8 && EVENT_TYPES >> event->type & 1 &&
+	       (event->type != VM_EVENT_NMI || event->vector == 2) &&
+	       (event->type != VM_EVENT_EXCEPTION || event->vector < 32);
+}
+
+static int set_hidden(struct vcpu *vcpu, const struct abi_hidden *hidden)
+{
+	int error;
+
+	for (unsigned i = 0; i < sizeof(hidden->reserved); i++)
+		if (hidden->reserved[i])
+			return -ABI_EINVAL;
+	if (hidden->blocks & ~BLOCKS || (hidden->blocks & SHADOWS) == SHADOWS ||
+	    hidden->is_halted > 1 || hidden->has_nmi > 1 || !cpuid_xcr0_is_valid(hidden->xcr0) ||
+	    !event_is_valid(&hidden->event))
+		return -ABI_EINVAL;
+	error = arch_vcpu_set_hidden(vcpu, hidden);
+	if (error)
+		return error;
+	vcpu->event = hidden->event;
+	vcpu->is_halted = hidden->is_halted;
+	vcpu->nmi_pending = hidden->has_nmi;
+	vlapic_move_tsc(vcpu, hidden->tsc_offset);
+	return 0;
+}
+
 int vcpu_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size, bool is_get)
 {
 	if (vcpu->runner)
@@ -232,6 +278,8 @@ int vcpu_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size, bool
 		arch_vcpu_get_cpu(vcpu, buffer);
 		return 0;
 	}
+	if (what == ABI_STATE_HIDDEN && size == sizeof(struct abi_hidden))
+		return is_get ? get_hidden(vcpu, buffer) : set_hidden(vcpu, buffer);
 	if (what == ABI_STATE_LAPIC && size == sizeof(struct abi_lapic))
 		return is_get ? vlapic_get(vcpu, buffer) : vlapic_set(vcpu, buffer);
 	return -ABI_EINVAL;

@@ -49,8 +49,8 @@ struct vcpu {
 	bool needs_look;       /* something below or in lapic wants the slow way in; [the core] */
 	bool nmi_pending;
 	bool is_halted;
-	struct vm_event event; /* to be injected at the next entry: exception or re-injection */
-	uint32_t insn_length;  /* of the instruction of the last exit for vmm; 0 = none */
+	struct abi_event event; /* to be injected at the next entry: exception or re-injection */
+	uint32_t insn_length;   /* of the instruction of the last exit for vmm; 0 = none */
 	uint64_t tsc_offset;
 	uint32_t stage2_generation; /* of vm->stage2 when this vCPU's tag was last flushed */
 	struct memory *page_memory; /* the page as something that MEMORY_MAP takes */

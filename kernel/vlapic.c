@@ -22,6 +22,7 @@
 #define ESR_SEND_ILLEGAL     0x20u
 #define ESR_RECEIVE_ILLEGAL  0x40u
 #define ESR_REGISTER_ILLEGAL 0x80u
+#define ESR_ERRORS           0xe0u
 #define BROADCAST            UINT32_MAX
 
 /* Version 0x14, six LVT entries, no suppression of EOI broadcasts. */
@@ -393,9 +394,13 @@ bool vlapic_set_base(struct vcpu *vcpu, uint64_t value)
 int vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state)
 {
 	*state = (struct abi_lapic){.version = ABI_VERSION,
+				    .errors = vcpu->lapic.esr_pending,
 				    .apic_base = vcpu->lapic.base_msr,
 				    .tsc_deadline = vcpu->lapic.tsc_deadline,
 				    .timer_left_ns = vlapic_timer_left_ns(vcpu)};
+	/* Over, and the interrupt not raised yet: 0 would stop it. */
+	if (vcpu->lapic.expiry_ns && vcpu->lapic.expiry_ns <= arch_now_ns())
+		state->timer_left_ns = 1;
 	for (unsigned i = 0; i < ARRAY_COUNT(state->registers); i++)
 		state->registers[i] = *vlapic_reg(vcpu, i * 16);
 	return 0;
@@ -407,8 +412,8 @@ int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state)
 	uint64_t mine = VLAPIC_BASE | mode | (vcpu->lapic.base_msr & BASE_BSP);
 	const uint32_t *registers = state->registers;
 
-	if (state->version != ABI_VERSION || state->reserved || state->apic_base != mine ||
-	    mode == (VLAPIC_X2APIC & ~VLAPIC_XAPIC) ||
+	if (state->version != ABI_VERSION || state->errors & ~ESR_ERRORS ||
+	    state->apic_base != mine || mode == (VLAPIC_X2APIC & ~VLAPIC_XAPIC) ||
 	    registers[VLAPIC_VERSION / 16] != VERSION_VALUE ||
 	    (registers[VLAPIC_IRR / 16] | registers[VLAPIC_ISR / 16]) & 0xffff)
 		return -ABI_EINVAL;
@@ -418,6 +423,7 @@ int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state)
 			return -ABI_EINVAL;
 	vlapic_timer_stop(vcpu);
 	vcpu->lapic.base_msr = state->apic_base;
+	vcpu->lapic.esr_pending = state->errors;
 	for (unsigned i = 0; i < ARRAY_COUNT(state->registers); i++)
 		*vlapic_reg(vcpu, i * 16) = registers[i];
 	memset(vcpu->lapic.words, 0xff, sizeof(vcpu->lapic.words));

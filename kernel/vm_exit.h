@@ -25,5 +25,5 @@ struct vm_exit {
 			const char *text; /* a constant sentence */
 		} error;
 	};
-	struct vm_event reinject; /* is_valid: its delivery was cut short by this exit */
+	struct abi_event reinject; /* is_valid: its delivery was cut short by this exit */
 };

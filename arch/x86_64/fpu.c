@@ -104,6 +104,13 @@ void fpu_load(struct fpu_area *area)
 
 /* ---- guests ---- */
 
+uint64_t fpu_xcr0(struct fpu_area *area)
+{
+	if (core_this()->fpu_owner == area)
+		fpu_load(NULL);
+	return area->xcr0;
+}
+
 void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
 {
 	vcpu->arch->fpu->xcr0 = xcr0;

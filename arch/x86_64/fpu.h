@@ -40,6 +40,8 @@ void fpu_area_free(struct quota *quota, struct fpu_area *area);
  * set: VT-x has TS in HOST_CR0, SVM saves it in the host save area.
  */
 void fpu_load(struct fpu_area *area);
+/* What its owner enables. */
+uint64_t fpu_xcr0(struct fpu_area *area);
 /* Before each guest entry. */
 static inline void fpu_enter_guest(struct fpu_area *area)
 {

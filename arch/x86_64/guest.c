@@ -4,6 +4,7 @@
 
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
+#include "kernel/lib.h"
 
 #define STATUS_FLAGS 0xcd5ull /* CF, PF, AF, ZF, SF, DF, OF */
 #define EFER_BITS    (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
@@ -163,9 +164,30 @@ bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	return true;
 }
 
+/* ---- the rest ---- */
+
+void arch_vcpu_get_hidden(struct vcpu *vcpu, struct abi_hidden *hidden)
+{
+	hidden->blocks = hv->get_blocks(vcpu);
+	hidden->xcr0 = fpu_xcr0(vcpu->arch->fpu);
+	hv_unload(); /* DR0 to DR3 are where the next load takes them from */
+	memcpy(hidden->dr, vcpu->arch->dr, sizeof(hidden->dr));
+}
+
+int arch_vcpu_set_hidden(struct vcpu *vcpu, const struct abi_hidden *hidden)
+{
+	if (hidden->blocks & ABI_BLOCK_STI && !(get(vcpu, HV_RFLAGS) & RFLAGS_IF))
+		return -ABI_EINVAL;
+	hv->set_blocks(vcpu, hidden->blocks);
+	arch_vcpu_set_xcr0(vcpu, hidden->xcr0);
+	hv_unload();
+	memcpy(vcpu->arch->dr, hidden->dr, sizeof(hidden->dr));
+	return 0;
+}
+
 /* ---- events ---- */
 
-void arch_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
+void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event)
 {
 	uint32_t info = EVENT_VALID | (uint32_t)event->type << 8 | event->vector;
 

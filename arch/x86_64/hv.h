@@ -85,7 +85,10 @@ struct hv_ops {
 	/* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */
 	void (*end_instruction)(struct vcpu *vcpu);
 	bool (*can_take)(struct vcpu *vcpu, bool is_nmi); /* whatever RFLAGS.IF says */
-	void (*inject)(struct vcpu *vcpu, const struct vm_event *event, uint32_t info);
+	/* ABI_BLOCK_* and back; set: after `set` of the registers. */
+	uint32_t (*get_blocks)(struct vcpu *vcpu);
+	void (*set_blocks)(struct vcpu *vcpu, uint32_t blocks);
+	void (*inject)(struct vcpu *vcpu, const struct abi_event *event, uint32_t info);
 
 	/* As kernel/arch.h has them with "arch_" before the name. */
 	void (*vcpu_enter)(struct vcpu *vcpu, struct vm_exit *exit);
@@ -117,9 +120,9 @@ static inline struct abi_segment_state *hv_segment(const struct abi_cpu *cpu, un
 }
 
 /* Of an exit that cut an event's delivery short. */
-static inline struct vm_event hv_event(uint32_t info, uint32_t error)
+static inline struct abi_event hv_event(uint32_t info, uint32_t error)
 {
-	return (struct vm_event){
+	return (struct abi_event){
 		.is_valid = 1,
 		.type = EVENT_TYPE(info),
 		.vector = (uint8_t)info,

@@ -200,6 +200,29 @@ void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t value)
 	vcpu->arch->xcr0 = xcr0 = value;
 }
 
+void arch_vcpu_get_hidden(struct vcpu *vcpu, struct abi_hidden *hidden)
+{
+	const struct arch_vcpu *arch = vcpu->arch;
+
+	memcpy(hidden->dr, arch->dr, sizeof(hidden->dr));
+	hidden->xcr0 = arch->xcr0;
+	hidden->blocks =
+		(arch->has_shadow ? ABI_BLOCK_STI : 0) | (arch->is_nmi_blocked ? ABI_BLOCK_NMI : 0);
+}
+
+int arch_vcpu_set_hidden(struct vcpu *vcpu, const struct abi_hidden *hidden)
+{
+	struct arch_vcpu *arch = vcpu->arch;
+
+	if (hidden->blocks & ABI_BLOCK_STI && !(arch->cpu.rflags & 0x200))
+		return -ABI_EINVAL;
+	memcpy(arch->dr, hidden->dr, sizeof(hidden->dr));
+	arch->xcr0 = xcr0 = hidden->xcr0;
+	arch->has_shadow = hidden->blocks & (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS);
+	arch->is_nmi_blocked = hidden->blocks & ABI_BLOCK_NMI;
+	return 0;
+}
+
 int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size)
 {
 	(void)vcpu;
@@ -213,7 +236,7 @@ int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size)
 	return size == XSAVE_LEGACY ? 0 : -ABI_EINVAL;
 }
 
-void arch_vcpu_inject(struct vcpu *vcpu, const struct vm_event *event)
+void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event)
 {
 	if (vcpu->arch->injected.is_valid)
 		abort(); /* one at most goes in */

@@ -18,14 +18,14 @@ struct arch_vcpu {
 	uint64_t dr[8];
 	uint64_t msrs[16];
 	uint64_t tsc_offset, xcr0;
-	struct vm_event injected; /* goes in at the next entry */
+	struct abi_event injected; /* goes in at the next entry */
 	bool has_shadow, is_nmi_blocked;
 	unsigned cpl;
 	bool wants_interrupt, wants_nmi; /* windows; the exit WINDOW withdraws them */
 	unsigned window_class;
 	unsigned skip_count, skipped; /* calls of arch_vcpu_skip, and bytes */
 	unsigned set_rip_count, flush_count, enter_count;
-	struct vm_event delivered[FAKE_DELIVERED]; /* the first that went in, in order */
+	struct abi_event delivered[FAKE_DELIVERED]; /* the first that went in, in order */
 	unsigned delivered_count;
 };
 

@@ -82,10 +82,43 @@ static bool fake_can_take(struct vcpu *of, bool is_nmi)
 	return can_take;
 }
 
-static void fake_inject(struct vcpu *of, const struct vm_event *event, uint32_t info)
+static void fake_inject(struct vcpu *of, const struct abi_event *event, uint32_t info)
 {
 	CHECK(of == &vcpu && event->is_valid);
 	injected = info;
+}
+
+static uint32_t blocks;
+static unsigned unloads;
+static uint64_t xcr0 = 1;
+
+static uint32_t fake_get_blocks(struct vcpu *of)
+{
+	CHECK(of == &vcpu);
+	return blocks;
+}
+
+static void fake_set_blocks(struct vcpu *of, uint32_t value)
+{
+	CHECK(of == &vcpu);
+	blocks = value;
+}
+
+void hv_unload(void)
+{
+	unloads++;
+}
+
+uint64_t fpu_xcr0(struct fpu_area *area)
+{
+	(void)area;
+	return xcr0;
+}
+
+void arch_vcpu_set_xcr0(struct vcpu *of, uint64_t value)
+{
+	CHECK(of == &vcpu);
+	xcr0 = value;
 }
 
 static const struct hv_msr msrs[HV_MSR_COUNT] = {
@@ -116,6 +149,8 @@ static const struct hv_ops ops = {
 	.mode_changed = fake_mode_changed,
 	.end_instruction = fake_end,
 	.can_take = fake_can_take,
+	.get_blocks = fake_get_blocks,
+	.set_blocks = fake_set_blocks,
 	.inject = fake_inject,
 };
 const struct hv_ops *hv = &ops;
@@ -273,7 +308,7 @@ TEST(msr_values_that_the_cpu_refuses_are_refused)
 
 TEST(real_mode_pushes_no_error_code)
 {
-	struct vm_event event = {
+	struct abi_event event = {
 		.is_valid = 1, .type = VM_EVENT_EXCEPTION, .vector = 13, .has_error = 1};
 
 	arch_vcpu_inject(&vcpu, &event);
@@ -295,6 +330,33 @@ TEST(an_interrupt_needs_the_flag_and_an_nmi_does_not)
 	CHECK(!arch_vcpu_can_nmi(&vcpu));
 }
 
+TEST(hidden_state_comes_back_as_it_was_set)
+{
+	struct abi_hidden hidden = {.dr = {1, 2, 3, UINT64_MAX},
+				    .xcr0 = 7,
+				    .blocks = ABI_BLOCK_MOV_SS | ABI_BLOCK_NMI | ABI_BLOCK_STEP},
+			  got = {0};
+
+	CHECK_EQ(arch_vcpu_set_hidden(&vcpu, &hidden), 0);
+	arch_vcpu_get_hidden(&vcpu, &got);
+	CHECK(memcmp(&hidden, &got, sizeof(got)) == 0);
+	CHECK_EQ(unloads, 2); /* the core's debug registers are another's, or out of date */
+	CHECK_EQ(blocks, hidden.blocks);
+}
+
+TEST(the_shadow_of_sti_needs_the_flag)
+{
+	struct abi_hidden hidden = {.dr = {5}, .xcr0 = 3, .blocks = ABI_BLOCK_STI};
+
+	CHECK_EQ(arch_vcpu_set_hidden(&vcpu, &hidden), -ABI_EINVAL);
+	CHECK_EQ(blocks, 0);
+	CHECK_EQ(xcr0, 1);
+	CHECK_EQ(arch.dr[0], 0);
+	block[RFLAGS] = RFLAGS_IF;
+	CHECK_EQ(arch_vcpu_set_hidden(&vcpu, &hidden), 0);
+	CHECK_EQ(blocks, ABI_BLOCK_STI);
+}
+
 int main(void)
 {
 	RUN(a_state_comes_back_as_it_was_set);
@@ -307,5 +369,7 @@ int main(void)
 	RUN(msr_values_that_the_cpu_refuses_are_refused);
 	RUN(real_mode_pushes_no_error_code);
 	RUN(an_interrupt_needs_the_flag_and_an_nmi_does_not);
+	RUN(hidden_state_comes_back_as_it_was_set);
+	RUN(the_shadow_of_sti_needs_the_flag);
 	return unit_end();
 }

@@ -310,7 +310,7 @@ TEST(an_event_that_an_exit_cut_short_goes_in_again)
 	then(ABI_EXIT_STAGE2);
 	script[0].stage2.gpa.value = 0x5000;
 	script[0].stage2.access = PT_WRITE;
-	script[0].reinject = (struct vm_event){
+	script[0].reinject = (struct abi_event){
 		.is_valid = 1, .type = VM_EVENT_SOFTWARE_INTERRUPT, .vector = 0x80, .length = 2};
 	arrive(0x50);
 	arch->cpu.rflags = 2;
@@ -520,7 +520,7 @@ static void check_entry(void)
 	bool is_open = arch->cpu.rflags & IF && !arch->has_shadow;
 
 	if (arch->delivered_count) {
-		const struct vm_event *event = &arch->delivered[0];
+		const struct abi_event *event = &arch->delivered[0];
 
 		if (event->type == VM_EVENT_NMI) {
 			CHECK(nmi_is_pending && !arch->is_nmi_blocked);
@@ -811,6 +811,124 @@ TEST(without_memory_nothing_is_half_made)
 	CHECK(failed > 0);
 }
 
+/* ---- state that no register shows ---- */
+
+static int hidden_set(const struct abi_hidden *hidden)
+{
+	struct abi_hidden copy = *hidden;
+
+	return vcpu_set_state(vcpu, ABI_STATE_HIDDEN, &copy, sizeof(copy));
+}
+
+TEST(hidden_state_goes_from_one_vcpu_to_another)
+{
+	struct abi_hidden hidden, again;
+
+	start();
+	memset(&hidden, 0xee, sizeof(hidden));
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_HIDDEN, &hidden, sizeof(hidden)), 0);
+	CHECK_EQ(hidden.tsc_offset, vcpu->page->tsc_offset);
+	CHECK(hidden.xcr0 == 1 && !hidden.event.is_valid && !hidden.is_halted && !hidden.has_nmi);
+	arch->dr[2] = 0x1234;
+	arch->xcr0 = 7;
+	arch->is_nmi_blocked = true;
+	vcpu->is_halted = true;
+	vcpu->nmi_pending = true;
+	vcpu->event = (struct abi_event){.is_valid = 1,
+					 .type = VM_EVENT_EXCEPTION,
+					 .vector = 14,
+					 .has_error = 1,
+					 .error = 2};
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_HIDDEN, &hidden, sizeof(hidden)), 0);
+	start();
+	hidden.tsc_offset += 1000;
+	CHECK_EQ(hidden_set(&hidden), 0);
+	CHECK_EQ(arch->tsc_offset, hidden.tsc_offset);
+	CHECK_EQ(vcpu->page->tsc_offset, hidden.tsc_offset);
+	CHECK(arch->dr[2] == 0x1234 && arch->xcr0 == 7 && arch->is_nmi_blocked);
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_HIDDEN, &again, sizeof(again)), 0);
+	CHECK(memcmp(&hidden, &again, sizeof(again)) == 0);
+	run(ABI_EXIT_PORT); /* the event goes in, and the NMI waits for the IRET */
+	CHECK_EQ(arch->delivered_count, 1);
+	check_delivered(0, VM_EVENT_EXCEPTION, 14);
+	CHECK(vcpu->nmi_pending && arch->wants_nmi);
+}
+
+TEST(a_vcpu_that_was_asleep_sleeps_on)
+{
+	struct abi_hidden hidden = {.xcr0 = 1, .is_halted = 1};
+
+	start();
+	CHECK_EQ(hidden_set(&hidden), 0);
+	spawn(message);
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->enter_count, 1);
+	check_delivered(0, VM_EVENT_INTERRUPT, 0x44);
+}
+
+TEST(hidden_state_that_cannot_be_is_refused_whole)
+{
+	struct abi_hidden good = {.xcr0 = 7, .is_halted = 1, .event = {.is_valid = 1}}, bad, now;
+
+	start();
+	arch->cpu.rflags = 2;
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_HIDDEN, &now, sizeof(now)), 0);
+#define REFUSED(field, value)                                                                      \
+	do {                                                                                       \
+		bad = good;                                                                        \
+		bad.field = value;                                                                 \
+		CHECK_EQ(hidden_set(&bad), -ABI_EINVAL);                                           \
+		CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_HIDDEN, &bad, sizeof(bad)), 0);            \
+		CHECK(memcmp(&bad, &now, sizeof(now)) == 0);                                       \
+	} while (0)
+	REFUSED(xcr0, 0);
+	REFUSED(xcr0, 5);
+	REFUSED(xcr0, 0x207);
+	REFUSED(xcr0, UINT64_MAX);
+	REFUSED(blocks, 4);
+	REFUSED(blocks, 32);
+	REFUSED(blocks, 1u << 31);
+	REFUSED(blocks, ABI_BLOCK_STI | ABI_BLOCK_MOV_SS);
+	REFUSED(blocks, ABI_BLOCK_STI); /* RFLAGS.IF is clear */
+	REFUSED(is_halted, 2);
+	REFUSED(has_nmi, 255);
+	REFUSED(reserved[0], 1);
+	REFUSED(reserved[5], 1);
+	REFUSED(event.is_valid, 2);
+	REFUSED(event.type, 1);
+	REFUSED(event.type, 5);
+	REFUSED(event.type, 7);
+	REFUSED(event.type, 8);
+	REFUSED(event.type, 64);
+	REFUSED(event.type, VM_EVENT_NMI); /* of vector 0 */
+	REFUSED(event.has_error, 2);
+	REFUSED(event.error, 0x10000);
+	REFUSED(event.length, 16);
+	good.event.type = VM_EVENT_EXCEPTION;
+	REFUSED(event.vector, 32);
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_HIDDEN, &bad, sizeof(bad) - 1), -ABI_EINVAL);
+	CHECK_EQ(hidden_set(&good), 0);
+}
+
+static void ends_and_kicks(struct vcpu *running, struct vm_exit *exit)
+{
+	vcpu->page->gpr[ABI_RCX] = EOI_MSR;
+	vcpu->page->gpr[ABI_RAX] = vcpu->page->gpr[ABI_RDX] = 0;
+	vcpu_kick(running);
+	exit->kind = ABI_EXIT_WRMSR;
+}
+
+/* What vmm's IOAPIC must hear is in no state: a kick must not come before it. */
+TEST(a_kick_waits_for_the_end_of_a_level_triggered_interrupt)
+{
+	start();
+	vlapic_message(vcpu->vm, 0, false, 0x51 | LEVEL);
+	fake_guest = ends_and_kicks;
+	run(ABI_EXIT_EOI);
+	CHECK_EQ(vcpu->page->exit.eoi.vector, 0x51);
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+}
+
 int main(void)
 {
 	RUN(a_run_lasts_until_vmm_is_needed);
@@ -848,5 +966,9 @@ int main(void)
 	RUN(guest_addresses_are_checked);
 	RUN(all_of_it_comes_back_at_its_end);
 	RUN(without_memory_nothing_is_half_made);
+	RUN(hidden_state_goes_from_one_vcpu_to_another);
+	RUN(a_vcpu_that_was_asleep_sleeps_on);
+	RUN(hidden_state_that_cannot_be_is_refused_whole);
+	RUN(a_kick_waits_for_the_end_of_a_level_triggered_interrupt);
 	return unit_end();
 }

@@ -704,6 +704,7 @@ TEST(its_state_goes_to_another_and_comes_back)
 		write_reg(VLAPIC_LVT_ERROR, 0x70);
 		self_ipi(0x40);
 		self_ipi(0x81);
+		vcpu->lapic.esr_pending = 0x40;
 		message(0, false, LEVEL | 0xf0);
 		CHECK_EQ(take(), 0xf0);
 		write_reg(VLAPIC_TIMER_DIVIDE, 3);
@@ -742,7 +743,7 @@ static void refuse(void (*spoil)(struct abi_lapic *state))
 		statement;                                                                         \
 	}
 SPOIL(spoil_version, state->version = 2)
-SPOIL(spoil_reserved, state->reserved = 1)
+SPOIL(spoil_errors, state->errors = 0x10)
 SPOIL(spoil_base, state->apic_base = 0xfec00000 | ENABLE | BSP)
 SPOIL(spoil_bsp, state->apic_base ^= BSP)
 SPOIL(spoil_mode, state->apic_base = VLAPIC_BASE | BSP | X2APIC)
@@ -759,7 +760,7 @@ SPOIL(spoil_isr, state->registers[VLAPIC_ISR / 16] = 1)
 TEST(a_state_that_cannot_be_is_refused_whole)
 {
 	static void (*const spoils[])(struct abi_lapic *) = {
-		spoil_version,   spoil_reserved,     spoil_base, spoil_bsp, spoil_mode,
+		spoil_version,   spoil_errors,       spoil_base, spoil_bsp, spoil_mode,
 		spoil_base_high, spoil_apic_version, spoil_tpr,  spoil_svr, spoil_lvt,
 		spoil_divide,    spoil_lint,         spoil_irr,  spoil_isr,
 	};

@@ -381,6 +381,26 @@ TEST(the_timer_of_a_state_goes_on_where_it_was)
 	}
 }
 
+/* Ring 0 looks at the timer only now and then. */
+TEST(a_timer_that_is_over_but_has_not_fired_fires_after_the_load)
+{
+	static const uint32_t modes[] = {ONE_SHOT, PERIODIC, TSC_DEADLINE};
+
+	for (unsigned i = 0; i < ARRAY_COUNT(modes); i++) {
+		struct abi_lapic state;
+
+		start(modes[i]);
+		set(VLAPIC_TIMER_INITIAL, 100000);
+		deadline(guest_tsc() + 300000);
+		fake_now_ns += 100000;
+		CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_LAPIC, &state, sizeof(state)), 0);
+		start(modes[i]);
+		set_tsc(state.tsc_deadline + 1);
+		CHECK_EQ(vcpu_set_state(vcpu, ABI_STATE_LAPIC, &state, sizeof(state)), 0);
+		CHECK_EQ(pass(1), 1);
+	}
+}
+
 TEST(a_state_cannot_have_more_left_than_a_period)
 {
 	struct abi_lapic state;
@@ -423,6 +443,7 @@ int main(void)
 	RUN(reset_stops_the_timer);
 	RUN(a_vcpu_that_goes_takes_its_timer_along);
 	RUN(the_timer_of_a_state_goes_on_where_it_was);
+	RUN(a_timer_that_is_over_but_has_not_fired_fires_after_the_load);
 	RUN(a_state_cannot_have_more_left_than_a_period);
 	return unit_end();
 }

@@ -137,6 +137,8 @@ static void svm_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 
 	cpu->rip = vmcb->rip;
 	cpu->rflags = vmcb->rflags;
+	if (svm_vcpu(vcpu)->is_stepping && !svm_vcpu(vcpu)->had_tf)
+		cpu->rflags &= ~RFLAGS_TF; /* ours */
 	cpu->cr0 = vmcb->cr0;
 	cpu->cr2 = vmcb->cr2;
 	cpu->cr3 = vmcb->cr3;
@@ -172,6 +174,7 @@ static void svm_set(struct vcpu *vcpu, const struct abi_cpu *cpu)
 	vmcb->efer = cpu->efer | EFER_SVME;
 	vmcb->shadow = 0;
 	vmcb->clean = 0;
+	svm_vcpu(vcpu)->is_stepping = false;
 	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++) {
 		const struct abi_segment_state *s = hv_segment(cpu, i);
 
@@ -243,17 +246,43 @@ static void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
 	svm_end_instruction(vcpu);
 }
 
+static void mask_nmis(struct vcpu *vcpu, bool is_masked)
+{
+	svm_vcpu(vcpu)->is_nmi_masked = is_masked;
+	svm_intercept(svm_vmcb(vcpu), SVM_IRET, is_masked);
+}
+
+/* Between two exits an event in the block is the trap that end_step() put there. */
+static uint32_t svm_get_blocks(struct vcpu *vcpu)
+{
+	const struct vmcb *vmcb = svm_vmcb(vcpu);
+	uint32_t shadow = vmcb->rflags & RFLAGS_IF ? ABI_BLOCK_STI : ABI_BLOCK_MOV_SS;
+
+	return (vmcb->shadow & 1 ? shadow : 0) |
+	       (svm_vcpu(vcpu)->is_nmi_masked ? ABI_BLOCK_NMI : 0) |
+	       (vmcb->event & EVENT_VALID ? ABI_BLOCK_STEP : 0);
+}
+
+static void svm_set_blocks(struct vcpu *vcpu, uint32_t blocks)
+{
+	struct vmcb *vmcb = svm_vmcb(vcpu);
+
+	vmcb->shadow = !!(blocks & (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS));
+	mask_nmis(vcpu, blocks & ABI_BLOCK_NMI);
+	vmcb->event = 0;
+	if (blocks & ABI_BLOCK_STEP)
+		end_step(vcpu);
+}
+
 /* APM vol 2, "Event Injection". */
-static void svm_inject(struct vcpu *vcpu, const struct vm_event *event, uint32_t info)
+static void svm_inject(struct vcpu *vcpu, const struct abi_event *event, uint32_t info)
 {
 	struct vmcb *vmcb = svm_vmcb(vcpu);
 
 	vmcb->event = info;
 	vmcb->event_error = event->error & 0xffff;
-	if (event->type == VM_EVENT_NMI) { /* no other goes in before the IRET of this one */
-		svm_vcpu(vcpu)->is_nmi_masked = true;
-		svm_intercept(vmcb, SVM_IRET, true);
-	}
+	if (event->type == VM_EVENT_NMI) /* no other goes in before the IRET of this one */
+		mask_nmis(vcpu, true);
 }
 
 static bool svm_can_take(struct vcpu *vcpu, bool is_nmi)
@@ -304,8 +333,7 @@ void svm_window_settle(struct vcpu *vcpu)
 	if (vmcb->exit_code == SVM_CR8_WRITE)
 		step_start(svm);
 	if (vmcb->exit_code == SVM_IRET) { /* it runs first, as if in a shadow */
-		svm_intercept(vmcb, SVM_IRET, false);
-		svm->is_nmi_masked = false;
+		mask_nmis(vcpu, false);
 		vmcb->shadow = 1;
 	}
 }
@@ -364,6 +392,8 @@ const struct hv_ops svm_ops = {
 	.mode_changed = svm_mode_changed,
 	.end_instruction = svm_end_instruction,
 	.can_take = svm_can_take,
+	.get_blocks = svm_get_blocks,
+	.set_blocks = svm_set_blocks,
 	.inject = svm_inject,
 	.vcpu_enter = svm_vcpu_enter,
 	.vcpu_skip = svm_vcpu_skip,

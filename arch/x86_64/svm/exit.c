@@ -48,7 +48,7 @@ static const char *text_of(uint64_t code)
 /* INT n, INT3 and INTO run again (RIP stands at them); any other event goes in again. */
 static void decode_delivery(const struct vmcb *vmcb, struct vm_exit *exit)
 {
-	struct vm_event event = hv_event(vmcb->exit_event, vmcb->exit_event_error);
+	struct abi_event event = hv_event(vmcb->exit_event, vmcb->exit_event_error);
 
 	if (event.type != VM_EVENT_SOFTWARE_INTERRUPT &&
 	    !(event.type == VM_EVENT_EXCEPTION &&

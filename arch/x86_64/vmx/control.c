@@ -289,8 +289,23 @@ static void vmx_vcpu_skip(struct vcpu *vcpu, unsigned length)
 	vmx_end_instruction(vcpu);
 }
 
+/* ABI_BLOCK_* are numbered as the interruptibility state. */
+#define SHADOW_BITS (SHADOW_STI | SHADOW_MOV_SS | SHADOW_NMI)
+
+static uint32_t vmx_get_blocks(UNUSED struct vcpu *vcpu)
+{
+	return (vmread(VMCS_GUEST_SHADOW) & SHADOW_BITS) |
+	       (vmread(VMCS_GUEST_PENDING_DEBUG) & PENDING_DEBUG_STEP ? ABI_BLOCK_STEP : 0);
+}
+
+static void vmx_set_blocks(UNUSED struct vcpu *vcpu, uint32_t blocks)
+{
+	vmwrite(VMCS_GUEST_SHADOW, blocks & SHADOW_BITS);
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, blocks & ABI_BLOCK_STEP ? PENDING_DEBUG_STEP : 0);
+}
+
 /* SDM vol 3, "VM-Entry Controls for Event Injection". An exit takes VALID away. */
-static void vmx_inject(UNUSED struct vcpu *vcpu, const struct vm_event *event, uint32_t info)
+static void vmx_inject(UNUSED struct vcpu *vcpu, const struct abi_event *event, uint32_t info)
 {
 	vmwrite(VMCS_ENTRY_ERROR, event->error & 0xffff);
 	vmwrite(VMCS_ENTRY_LENGTH, event->length);
@@ -361,6 +376,8 @@ const struct hv_ops vmx_ops = {
 	.mode_changed = vmx_mode_changed,
 	.end_instruction = vmx_end_instruction,
 	.can_take = vmx_can_take,
+	.get_blocks = vmx_get_blocks,
+	.set_blocks = vmx_set_blocks,
 	.inject = vmx_inject,
 	.vcpu_enter = vmx_vcpu_enter,
 	.vcpu_skip = vmx_vcpu_skip,
