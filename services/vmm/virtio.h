@@ -40,7 +40,10 @@ struct virtio {
 	struct virtqueue queue[VIRTIO_QUEUE_MAX];
 };
 
-/* Of the transport. Interrupts if the driver wants to hear of what was pushed. */
+/* Of the transport. Is the driver ready, and has it kept to the rules since? */
+bool virtio_is_started(const struct virtio *virtio);
+
+/* Interrupts if the driver wants to hear of what was pushed. */
 void virtio_pushed(struct virtio *virtio, unsigned queue);
 
 /* The device configuration changed. */

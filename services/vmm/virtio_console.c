@@ -55,7 +55,6 @@ static void console_reset(struct virtio *virtio)
 	struct virtio_console *console = console_of(virtio);
 
 	console->s.sent = 0;
-	console->s.is_started = 0;
 	console->s.has_spoken = 0;
 }
 
@@ -86,7 +85,7 @@ void virtio_console_output(struct virtio_console *console)
 	struct virtqueue *queue = queue_of(console, QUEUE_TRANSMIT);
 	int result = 0;
 
-	if (!console->s.is_started)
+	if (!virtio_is_started(&console->pci.virtio))
 		return;
 	for (unsigned i = 0; i < QUEUE_SIZE; i++) {
 		result = virtqueue_pop(queue, &console->request);
@@ -105,10 +104,7 @@ void virtio_console_output(struct virtio_console *console)
 
 static void console_start(struct virtio *virtio)
 {
-	struct virtio_console *console = console_of(virtio);
-
-	console->s.is_started = 1;
-	virtio_console_output(console);
+	virtio_console_output(console_of(virtio));
 }
 
 static void console_notify(struct virtio *virtio, unsigned queue)
@@ -125,7 +121,7 @@ static void console_notify(struct virtio *virtio, unsigned queue)
 
 bool virtio_console_is_open(const struct virtio_console *console)
 {
-	return console->s.has_spoken;
+	return console->s.has_spoken && virtio_is_started(&console->pci.virtio);
 }
 
 size_t virtio_console_input(struct virtio_console *console, const uint8_t *bytes, size_t count)
@@ -190,12 +186,8 @@ int virtio_console_load(struct virtio_console *console, const void *buffer, size
 
 	if (state_get(buffer, size, STATE_VIRTIO_CONSOLE, STATE_VERSION, &saved, sizeof(saved)) !=
 		    0 ||
-	    saved.s.is_started > 1 || saved.s.has_spoken > saved.s.is_started ||
-	    saved.s.input_wanted > 1)
+	    saved.s.has_spoken > 1 || saved.s.input_wanted > 1)
 		return -ABI_EINVAL;
-	for (unsigned i = 0; i < sizeof(saved.s.reserved); i++)
-		if (saved.s.reserved[i])
-			return -ABI_EINVAL;
 	if (!virtio_pci_set(&console->pci, &saved.pci))
 		return -ABI_EINVAL;
 	console->s = saved.s;

@@ -7,10 +7,8 @@
 struct virtio_console_state {
 	uint32_t sent; /* bytes of the driver's next request that the console has taken */
 	uint16_t columns, rows;
-	uint8_t is_started;
-	uint8_t has_spoken;   /* something came out since it was started */
-	uint8_t input_wanted; /* virtio_console_input() refused something */
-	uint8_t reserved[5];
+	uint32_t has_spoken;   /* something came out since it was started */
+	uint32_t input_wanted; /* virtio_console_input() refused something */
 };
 
 struct virtio_console {

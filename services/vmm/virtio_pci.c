@@ -74,6 +74,13 @@ static void interrupt(struct virtio_pci *pci, uint16_t vector, uint8_t isr)
 	pci_msix_signal(&pci->msix, vector);
 }
 
+bool virtio_is_started(const struct virtio *virtio)
+{
+	const struct virtio_pci *pci = (const struct virtio_pci *)virtio;
+
+	return (pci->s.status & (STATUS_DRIVER_OK | STATUS_NEEDS_RESET)) == STATUS_DRIVER_OK;
+}
+
 void virtio_pushed(struct virtio *virtio, unsigned queue)
 {
 	struct virtio_pci *pci = (struct virtio_pci *)virtio;
@@ -280,7 +287,7 @@ static void notify(struct virtio_pci *pci, uint64_t value)
 	struct virtio *virtio = &pci->virtio;
 
 	if (value < virtio->ops->queue_count && virtio->queue[value].s.is_enabled &&
-	    (pci->s.status & (STATUS_DRIVER_OK | STATUS_NEEDS_RESET)) == STATUS_DRIVER_OK)
+	    virtio_is_started(virtio))
 		virtio->ops->notify(virtio, (unsigned)value);
 }
 

@@ -22,7 +22,7 @@ struct saved {
 	struct virtio_rng_state s;
 };
 
-_Static_assert(sizeof(struct saved) == sizeof(struct virtio_pci_state) + 16,
+_Static_assert(sizeof(struct saved) == sizeof(struct virtio_pci_state) + 8,
 	       "no padding may be saved");
 
 static struct virtio_rng *rng_of(struct virtio *virtio)
@@ -61,7 +61,7 @@ static void serve(struct virtio_rng *rng)
 	uint64_t now = platform_now_ns(virtio->platform);
 	int result = 0;
 
-	for (unsigned i = 0; i < QUEUE_SIZE && rng->s.is_started; i++) {
+	for (unsigned i = 0; i < QUEUE_SIZE && virtio_is_started(virtio); i++) {
 		uint32_t limit = budget(rng, now), given;
 
 		if (limit == 0) {
@@ -82,13 +82,11 @@ static void serve(struct virtio_rng *rng)
 
 static void rng_start(struct virtio *virtio)
 {
-	rng_of(virtio)->s.is_started = 1;
 	serve(rng_of(virtio));
 }
 
 static void rng_reset(struct virtio *virtio)
 {
-	rng_of(virtio)->s.is_started = 0;
 	platform_timer(virtio->platform, PLATFORM_TIMER_RNG, PLATFORM_NEVER);
 }
 
@@ -132,15 +130,12 @@ int virtio_rng_load(struct virtio_rng *rng, const void *buffer, size_t size)
 	struct saved saved;
 
 	if (state_get(buffer, size, STATE_VIRTIO_RNG, STATE_VERSION, &saved, sizeof(saved)) != 0 ||
-	    saved.s.is_started > 1 || saved.s.due_ns > now + BURST_NS)
+	    saved.s.due_ns > now + BURST_NS)
 		return -ABI_EINVAL;
-	for (unsigned i = 0; i < sizeof(saved.s.reserved); i++)
-		if (saved.s.reserved[i])
-			return -ABI_EINVAL;
 	if (!virtio_pci_set(&rng->pci, &saved.pci))
 		return -ABI_EINVAL;
 	rng->s = saved.s;
-	if (rng->s.is_started) /* a request may wait */
+	if (virtio_is_started(&rng->pci.virtio)) /* a request may wait */
 		platform_timer(rng->pci.virtio.platform, PLATFORM_TIMER_RNG, now);
 	return 0;
 }

@@ -9,8 +9,6 @@
 
 struct virtio_rng_state {
 	uint64_t due_ns; /* when all that was given is paid for, platform_now_ns() */
-	uint8_t is_started;
-	uint8_t reserved[7];
 };
 
 struct virtio_rng {
