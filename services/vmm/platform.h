@@ -77,7 +77,15 @@ bool platform_console_put(struct platform *platform, uint8_t byte);
 
 /* The same for many bytes: returns how many it took. virtio_console_output() is called then, too.
  */
-uint32_t platform_console_write(struct platform *platform, const uint8_t *bytes, uint32_t size);
+static inline uint32_t platform_console_write(struct platform *platform, const uint8_t *bytes,
+					      uint32_t size)
+{
+	uint32_t taken = 0;
+
+	while (taken < size && platform_console_put(platform, bytes[taken]))
+		taken++;
+	return taken;
+}
 
 /* vuart_input() did not take all that was offered and now has room again. */
 void platform_console_wanted(struct platform *platform);

@@ -78,15 +78,6 @@ bool platform_console_put(struct platform *platform, uint8_t byte)
 	return is_taken;
 }
 
-uint32_t platform_console_write(struct platform *platform, const uint8_t *bytes, uint32_t size)
-{
-	uint32_t taken = 0;
-
-	while (taken < size && platform_console_put(platform, bytes[taken]))
-		taken++;
-	return taken;
-}
-
 void platform_console_wanted(struct platform *platform)
 {
 	struct process *process = process_of(platform);
