@@ -131,7 +131,7 @@ bool virtqueue_want_notify(struct virtqueue *queue, bool wanted)
 	return format_of(queue)->has_more(queue);
 }
 
-/* Walks `count` parts from byte `offset` on; `copy` is memcpy, one way or the other. */
+/* Walks `count` parts from byte `offset` on, and copies between them and `bytes`. */
 static uint32_t copy(const struct virtqueue_part *part, unsigned count, uint64_t offset,
 		     uint8_t *bytes, uint32_t size, bool is_write)
 {

@@ -36,39 +36,22 @@ static struct split_descriptor descriptor_at(const uint8_t *table, unsigned inde
 }
 
 /*
- * A table of its own, to which one descriptor of the queue points: 2.7.5.3 "Indirect Descriptors".
- * Each entry is visited at most once, or the chain has a loop.
+ * Follows a chain through a table of `count` entries. Its last may point to a table of its own:
+ * 2.7.5.3 "Indirect Descriptors". No chain is longer than the queue, or it has a loop.
  */
-static bool add_indirect(const struct virtqueue *queue, struct virtqueue_request *request,
-			 const struct split_descriptor *pointer)
+static bool add_chain(const struct virtqueue *queue, struct virtqueue_request *request,
+		      const uint8_t *table, unsigned count, unsigned index, bool may_point)
 {
-	unsigned count = pointer->size / DESCRIPTOR_SIZE, index = 0;
-	const uint8_t *table = ram_at(queue->ram, pointer->address, pointer->size);
-
-	if (!table || count == 0 || pointer->size % DESCRIPTOR_SIZE)
-		return false;
-	for (unsigned visited = 0; visited < count && index < count; visited++) {
+	for (unsigned visited = 0; visited < queue->s.size && index < count; visited++) {
 		struct split_descriptor d = descriptor_at(table, index);
 
-		if (d.flags & DESCRIPTOR_INDIRECT ||
-		    !request_add(queue, request, d.address, d.size, d.flags & DESCRIPTOR_WRITE))
-			return false;
-		if (!(d.flags & DESCRIPTOR_NEXT))
-			return true;
-		index = d.next;
-	}
-	return false;
-}
+		if (d.flags & DESCRIPTOR_INDIRECT) {
+			const uint8_t *more = ram_at(queue->ram, d.address, d.size);
 
-static bool add_chain(const struct virtqueue *queue, struct virtqueue_request *request,
-		      unsigned index)
-{
-	for (unsigned visited = 0; visited < queue->s.size && index < queue->s.size; visited++) {
-		struct split_descriptor d = descriptor_at(queue->descriptors, index);
-
-		if (d.flags & DESCRIPTOR_INDIRECT)
-			return queue->s.has_indirect && !(d.flags & DESCRIPTOR_NEXT) &&
-			       add_indirect(queue, request, &d);
+			return may_point && !(d.flags & DESCRIPTOR_NEXT) && more &&
+			       d.size % DESCRIPTOR_SIZE == 0 &&
+			       add_chain(queue, request, more, d.size / DESCRIPTOR_SIZE, 0, false);
+		}
 		if (!request_add(queue, request, d.address, d.size, d.flags & DESCRIPTOR_WRITE))
 			return false;
 		if (!(d.flags & DESCRIPTOR_NEXT))
@@ -90,7 +73,7 @@ static int split_pop(struct virtqueue *queue, struct virtqueue_request *request)
 		return -ABI_EINVAL;
 	request->id = ring_get(queue->driver + AVAIL_RING + 2 * (s->next_pop & (s->size - 1)));
 	request->slots = 1;
-	if (!add_chain(queue, request, request->id))
+	if (!add_chain(queue, request, queue->descriptors, s->size, request->id, s->has_indirect))
 		return -ABI_EINVAL;
 	s->next_pop++;
 	return 1;

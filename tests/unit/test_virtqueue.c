@@ -193,14 +193,18 @@ TEST(chains_without_end_break_the_queue)
 	BREAKS(false, (put_descriptor(TABLE, 0, DATA, 4, NEXT, 2), offer(0, TABLE, 32, INDIRECT)));
 	BREAKS(false,
 	       (put_descriptor(TABLE, 0, TABLE, 16, INDIRECT, 0), offer(0, TABLE, 16, INDIRECT)));
-	for (unsigned packed = 0; packed < 2; packed++)
+	BREAKS(false, offer(0, DESCRIPTORS, 16 * SIZE, INDIRECT)); /* itself */
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned packed = i & 1;
+
 		BREAKS(packed, {
-			for (unsigned i = 0; i < 2 * SIZE; i++)
-				put_descriptor(TABLE, i, DATA, 4,
-					       i + 1 < 2 * SIZE && !packed ? NEXT : 0,
-					       (uint16_t)(packed ? 0 : i + 1));
+			for (unsigned n = 0; n < 2 * SIZE; n++) /* of no bytes, too */
+				put_descriptor(TABLE, n, DATA, 2 * (i & 2),
+					       n + 1 < 2 * SIZE && !packed ? NEXT : 0,
+					       (uint16_t)(packed ? 0 : n + 1));
 			offer(0, TABLE, 16 * 2 * SIZE, INDIRECT);
 		});
+	}
 	BREAKS(true, {
 		for (unsigned i = 0; i < SIZE; i++)
 			offer(i, DATA, 4, NEXT);
