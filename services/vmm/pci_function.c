@@ -96,23 +96,18 @@ void pci_function_allow(struct pci_function *function, unsigned offset, unsigned
 
 uint32_t pci_function_read(struct pci_function *function, unsigned offset, unsigned size)
 {
-	uint32_t value = 0;
-
 	if (function->before_read)
 		function->before_read(function->device, offset);
-	for (unsigned i = 0; i < size; i++)
-		value |= (uint32_t)function->config[(offset + i) % PCI_CONFIG_SIZE] << (8 * i);
-	return value;
+	return pci_function_get(function, offset, size);
 }
 
 void pci_function_write(struct pci_function *function, unsigned offset, unsigned size,
 			uint32_t value)
 {
 	for (unsigned i = 0; i < size; i++) {
-		unsigned at = (offset + i) % PCI_CONFIG_SIZE;
-		uint8_t mask = function->writable[at], byte = (uint8_t)(value >> (8 * i));
+		uint8_t *at = &function->config[offset + i], mask = function->writable[offset + i];
 
-		function->config[at] = (uint8_t)((function->config[at] & ~mask) | (byte & mask));
+		*at = (uint8_t)((*at & ~mask) | ((uint8_t)(value >> (8 * i)) & mask));
 	}
 	if (function->after_write)
 		function->after_write(function->device, offset);

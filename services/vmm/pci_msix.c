@@ -33,11 +33,6 @@ void pci_msix_init(struct pci_msix *msix, struct platform *platform, struct pci_
 	pci_function_allow(function, msix->capability + CONTROL, 2, CONTROL_ENABLE | CONTROL_MASK);
 	pci_function_put(function, msix->capability + TABLE, 4, (offset + PCI_MSIX_TABLE) | bar);
 	pci_function_put(function, msix->capability + PBA, 4, (offset + PCI_MSIX_PBA) | bar);
-	pci_msix_reset(msix);
-}
-
-void pci_msix_reset(struct pci_msix *msix)
-{
 	memset(&msix->s, 0, sizeof(msix->s));
 	for (unsigned i = 0; i < PCI_MSIX_MAX; i++)
 		msix->s.entry[i].control = ENTRY_MASKED;

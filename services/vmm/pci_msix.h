@@ -35,9 +35,6 @@ struct pci_msix {
 void pci_msix_init(struct pci_msix *msix, struct platform *platform, struct pci_function *function,
 		   unsigned count, unsigned bar, uint32_t offset);
 
-/* All vectors masked, none pending. */
-void pci_msix_reset(struct pci_msix *msix);
-
 bool pci_msix_is_enabled(const struct pci_msix *msix);
 
 /* Interrupts by that vector, now or when it is unmasked; PCI_MSIX_NONE does nothing. */

@@ -12,8 +12,8 @@
 #define CPUID_RDSEED (1u << 18) /* leaf 7, EBX */
 
 static br_hmac_drbg_context generator;
-static size_t left; /* bytes until it wants new seed */
-static bool has_rdseed, has_rdrand;
+static size_t left;     /* bytes until it wants new seed */
+static bool has_rdseed; /* else RDRAND */
 
 static void cpuid(uint32_t leaf, uint32_t out[4])
 {
@@ -62,8 +62,7 @@ bool random_init(void)
 		has_rdseed = out[1] & CPUID_RDSEED;
 	}
 	cpuid(1, out);
-	has_rdrand = out[2] & CPUID_RDRAND;
-	if (!has_rdseed && !has_rdrand)
+	if (!has_rdseed && !(out[2] & CPUID_RDRAND))
 		return false;
 	br_hmac_drbg_init(&generator, &br_sha256_vtable, NULL, 0);
 	return seed() == SEED_WORDS;

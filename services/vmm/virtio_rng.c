@@ -38,20 +38,17 @@ static uint32_t budget(struct virtio_rng *rng, uint64_t now)
 	return (uint32_t)((now + BURST_NS - rng->s.due_ns) / BYTE_NS);
 }
 
-/* Returns how many of the request's bytes it filled, one at least. */
-static uint32_t fill(struct virtio_rng *rng, uint32_t limit)
+/* Fills the request's first `size` bytes, which it has. */
+static void fill(struct virtio_rng *rng, uint32_t size)
 {
-	uint32_t done = 0, count;
+	uint8_t bytes[CHUNK];
 
-	do {
-		uint8_t bytes[CHUNK];
+	for (uint32_t done = 0; done < size; done += CHUNK) {
+		uint32_t count = size - done < CHUNK ? size - done : CHUNK;
 
-		count = limit - done < CHUNK ? limit - done : CHUNK;
 		platform_random(rng->pci.virtio.platform, bytes, count);
-		count = virtqueue_write(&rng->request, done, bytes, count);
-		done += count;
-	} while (count && done < limit);
-	return done;
+		virtqueue_write(&rng->request, done, bytes, count);
+	}
 }
 
 /* Fewer bytes than there is room for are a right answer; none is not, so a request waits then. */
@@ -71,7 +68,8 @@ static void serve(struct virtio_rng *rng)
 		result = virtqueue_pop(&virtio->queue[0], &rng->request);
 		if (result <= 0)
 			break;
-		given = fill(rng, limit);
+		given = rng->request.write_size < limit ? (uint32_t)rng->request.write_size : limit;
+		fill(rng, given);
 		rng->s.due_ns += given * BYTE_NS;
 		virtqueue_push(&virtio->queue[0], &rng->request, given);
 	}
