@@ -28,7 +28,7 @@ struct virtio_ops {
 	unsigned config_size;                            /* bytes of device configuration */
 	void (*config)(struct virtio *, uint8_t *bytes); /* fills in config_size bytes */
 	void (*start)(struct virtio *);                  /* the driver is ready: DRIVER_OK */
-	void (*reset)(struct virtio *);                  /* forget all that the driver said */
+	void (*reset)(struct virtio *); /* the driver is gone or lied: forget what it said */
 	void (*notify)(struct virtio *, unsigned queue); /* after start(), queue enabled */
 };
 

@@ -50,12 +50,22 @@ static void console_config(struct virtio *virtio, uint8_t *bytes)
 	memcpy(bytes + 2, &console->s.rows, 2);
 }
 
+/* Offers anew what was typed and had no room. */
+static void want_input(struct virtio_console *console)
+{
+	if (console->s.input_wanted)
+		platform_console_wanted(console->pci.virtio.platform);
+	console->s.input_wanted = 0;
+}
+
+/* What was typed goes to the UART from now on. */
 static void console_reset(struct virtio *virtio)
 {
 	struct virtio_console *console = console_of(virtio);
 
 	console->s.sent = 0;
 	console->s.has_spoken = 0;
+	want_input(console);
 }
 
 /* Passes on one request from byte s.sent on. False: the console is full; it goes on later. */
@@ -111,12 +121,10 @@ static void console_notify(struct virtio *virtio, unsigned queue)
 {
 	struct virtio_console *console = console_of(virtio);
 
-	if (queue == QUEUE_TRANSMIT) {
+	if (queue == QUEUE_TRANSMIT)
 		virtio_console_output(console);
-	} else if (console->s.input_wanted) {
-		console->s.input_wanted = 0;
-		platform_console_wanted(virtio->platform);
-	}
+	else
+		want_input(console);
 }
 
 bool virtio_console_is_open(const struct virtio_console *console)

@@ -105,6 +105,7 @@ void virtio_needs_reset(struct virtio *virtio)
 	if (pci->s.status & STATUS_NEEDS_RESET)
 		return;
 	pci->s.status |= STATUS_NEEDS_RESET;
+	virtio->ops->reset(virtio);
 	virtio_config_changed(virtio);
 }
 

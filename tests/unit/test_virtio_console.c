@@ -93,6 +93,20 @@ TEST(what_is_typed_goes_into_the_buffers_that_are_there)
 	CHECK(!virtio_console_is_open(&console));
 }
 
+TEST(what_was_typed_is_offered_anew_when_the_driver_is_gone)
+{
+	for (unsigned lies = 0; lies < 2; lies++) {
+		start();
+		driver_open(2);
+		say("login: ");
+		CHECK_EQ(virtio_console_input(&console, (const uint8_t *)"abc", 3), 0);
+		CHECK_EQ(fake->console_wanted, 1);
+		put(lies ? 28 : 20, lies ? 2 : 1, 0); /* queue_enable, status */
+		CHECK_EQ(fake->console_wanted, 2);
+		CHECK(!virtio_console_is_open(&console));
+	}
+}
+
 TEST(the_size_is_shown_and_its_change_told)
 {
 	start();
@@ -173,6 +187,7 @@ int main(void)
 	RUN(a_driver_that_notifies_at_events_only_is_heard_each_time);
 	RUN(a_full_console_makes_the_rest_wait);
 	RUN(what_is_typed_goes_into_the_buffers_that_are_there);
+	RUN(what_was_typed_is_offered_anew_when_the_driver_is_gone);
 	RUN(the_size_is_shown_and_its_change_told);
 	RUN(lies_end_in_needs_reset_and_nothing_more_comes_out);
 	RUN(a_buffer_for_reading_is_no_place_for_input);
