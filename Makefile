@@ -64,7 +64,7 @@ vmm_OBJS := $(addprefix services/vmm/,main.o process.o machine.o settings.o line
 	loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o loader_pvh.o acpi_tables.o alu.o decode.o \
 	emulate.o emulate_string.o gpagewalk.o guestmem.o board.o bus.o calendar.o state.o vacpi_pm.o vfwcfg.o vi8042.o \
 	vioapic.o vpci.o pci_function.o pci_msix.o vpic.o vpit.o vrtc.o vtest.o vuart.o virtqueue.o virtqueue_packed.o \
-	virtqueue_split.o virtio_pci.o virtio_console.o virtio_rng.o) services/lib/lock.o \
+	virtqueue_split.o virtio_pci.o virtio_common.o virtio_console.o virtio_rng.o) services/lib/lock.o \
 	$(addprefix third/,Decoder.o DecoderData.o SharedData.o hmac_drbg.o hmac.o sha2small.o enc32be.o dec32be.o)
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
 	DISABLE_KNC) -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -isystem $(ZYDIS_SRC)/include -isystem $(ZYDIS_SRC)/src \

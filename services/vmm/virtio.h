@@ -8,7 +8,8 @@
 
 #include "services/vmm/virtqueue.h"
 
-#define VIRTIO_QUEUE_MAX 16u
+#define VIRTIO_QUEUE_MAX  16u
+#define VIRTIO_CONFIG_MAX 64u
 
 /* virtio 1.2, 6 "Reserved Feature Bits". */
 #define VIRTIO_F_VERSION_1 (1ull << 32)
@@ -25,7 +26,7 @@ struct virtio_ops {
 	uint64_t features; /* of the type; the transport adds those of the ring */
 	unsigned queue_count;
 	uint16_t queue_size;
-	unsigned config_size;                            /* bytes of device configuration */
+	unsigned config_size; /* bytes of device configuration, VIRTIO_CONFIG_MAX at most */
 	void (*config)(struct virtio *, uint8_t *bytes); /* fills in config_size bytes */
 	void (*start)(struct virtio *);                  /* the driver is ready: DRIVER_OK */
 	void (*reset)(struct virtio *); /* the driver is gone or lied: forget what it said */

@@ -5,15 +5,10 @@
 #include <string.h>
 
 #include "services/vmm/platform.h"
+#include "services/vmm/virtio_common.h"
 
 #define VENDOR_VIRTIO 0x1af4
 #define DEVICE_MODERN 0x1040 /* plus the type: 4.1.2.1 */
-
-/* 2.1 "Device Status Field". */
-#define STATUS_DRIVER_OK   0x04
-#define STATUS_FEATURES_OK 0x08
-#define STATUS_NEEDS_RESET 0x40
-#define STATUS_KEPT        0x8f /* what a driver may set */
 
 /* 4.1.4 "Virtio Structure PCI Capabilities". */
 #define CAPABILITY_VENDOR 0x09
@@ -34,35 +29,16 @@
 #define MEMORY_DEVICE 0x400u
 #define MEMORY_MSIX   0x1000u
 #define MEMORY_SIZE   0x2000u
-#define CONFIG_MAX    (MEMORY_MSIX - MEMORY_DEVICE)
 #define NOTIFY_STRIDE 4u
 
 #define ISR_QUEUE  1
 #define ISR_CONFIG 2
-
-#define RING_FEATURES                                                                              \
-	(VIRTIO_F_VERSION_1 | VIRTQUEUE_F_INDIRECT | VIRTQUEUE_F_EVENT_INDEX | VIRTQUEUE_F_PACKED)
 
 _Static_assert(sizeof(struct virtio_pci_state) ==
 		       8 + 8 + 4 + 4 + 2 * VIRTIO_QUEUE_MAX +
 			       VIRTIO_QUEUE_MAX * sizeof(struct virtqueue_state) +
 			       sizeof(struct pci_msix_state) + PCI_CONFIG_SIZE,
 	       "no padding may be saved");
-
-/* 4.1.4.3 "Common configuration structure layout": what a driver reads at once. */
-struct common {
-	uint32_t device_select, device_feature, driver_select, driver_feature;
-	uint16_t config_vector, queue_count;
-	uint8_t status, generation;
-	uint16_t queue_select, queue_size, queue_vector, queue_enable, queue_notify_off;
-	uint32_t queue_descriptors[2], queue_driver[2], queue_device[2];
-	uint16_t notify_data, reserved;
-};
-
-static uint64_t offered(const struct virtio_pci *pci)
-{
-	return pci->virtio.ops->features | RING_FEATURES;
-}
 
 /* ---- interrupts ---- */
 
@@ -109,177 +85,6 @@ void virtio_needs_reset(struct virtio *virtio)
 	virtio_config_changed(virtio);
 }
 
-/* ---- common configuration ---- */
-
-static void reset(struct virtio_pci *pci)
-{
-	struct virtio *virtio = &pci->virtio;
-
-	virtio->ops->reset(virtio);
-	virtio->features = 0;
-	for (unsigned i = 0; i < virtio->ops->queue_count; i++)
-		virtqueue_init(&virtio->queue[i], &virtio->platform->ram, virtio->ops->queue_size);
-	memset(&pci->s, 0, sizeof(pci->s));
-	pci->s.config_vector = PCI_MSIX_NONE;
-	memset(pci->s.vector, 0xff, sizeof(pci->s.vector));
-}
-
-/* 3.1.1 "Driver Requirements: Device Initialization": bits are added, and 0 resets. */
-static void write_status(struct virtio_pci *pci, uint8_t value)
-{
-	uint8_t before = pci->s.status, added;
-
-	if (value == 0) {
-		reset(pci);
-		return;
-	}
-	added = value & STATUS_KEPT & (uint8_t)~before;
-	if (added & STATUS_FEATURES_OK && ((pci->s.driver_features & ~offered(pci)) ||
-					   !(pci->s.driver_features & VIRTIO_F_VERSION_1)))
-		added &= (uint8_t)~STATUS_FEATURES_OK; /* the driver reads it back and gives up */
-	if (added & STATUS_DRIVER_OK && !((before | added) & STATUS_FEATURES_OK)) {
-		virtio_needs_reset(&pci->virtio);
-		return;
-	}
-	pci->s.status |= added;
-	if (added & STATUS_FEATURES_OK)
-		pci->virtio.features = pci->s.driver_features;
-	if (added & STATUS_DRIVER_OK)
-		pci->virtio.ops->start(&pci->virtio);
-}
-
-static struct virtqueue *selected(struct virtio_pci *pci)
-{
-	unsigned i = pci->s.queue_select;
-
-	return i < pci->virtio.ops->queue_count ? &pci->virtio.queue[i] : NULL;
-}
-
-static void read_common(struct virtio_pci *pci, struct common *c)
-{
-	const struct virtqueue *queue = selected(pci);
-	const struct virtio_pci_state *s = &pci->s;
-
-	*c = (struct common){
-		.device_select = s->device_select,
-		.device_feature = s->device_select < 2
-					  ? (uint32_t)(offered(pci) >> (32 * s->device_select))
-					  : 0,
-		.driver_select = s->driver_select,
-		.driver_feature = s->driver_select < 2 ? (uint32_t)(s->driver_features >>
-								    (32 * s->driver_select))
-						       : 0,
-		.config_vector = s->config_vector,
-		.queue_count = (uint16_t)pci->virtio.ops->queue_count,
-		.status = s->status,
-		.generation = s->generation,
-		.queue_select = s->queue_select,
-	};
-	if (!queue)
-		return;
-	c->queue_size = queue->s.size;
-	c->queue_vector = s->vector[s->queue_select];
-	c->queue_enable = queue->s.is_enabled;
-	c->queue_notify_off = s->queue_select;
-	memcpy(c->queue_descriptors, &queue->s.descriptors, 8);
-	memcpy(c->queue_driver, &queue->s.driver, 8);
-	memcpy(c->queue_device, &queue->s.device, 8);
-	c->notify_data = s->queue_select;
-}
-
-/* A vector that the function has, or none: the driver reads back which. */
-static uint16_t vector_of(const struct virtio_pci *pci, uint16_t value)
-{
-	return value < pci->msix.count ? value : PCI_MSIX_NONE;
-}
-
-static void write_queue_enable(struct virtio_pci *pci, struct virtqueue *queue, uint16_t value)
-{
-	if (value != 1 || queue->s.is_enabled || !(pci->s.status & STATUS_FEATURES_OK) ||
-	    !virtqueue_enable(queue, pci->virtio.features))
-		virtio_needs_reset(&pci->virtio);
-}
-
-/* Half of one of the three addresses, at byte `at` of them. */
-static void write_address(struct virtqueue *queue, unsigned at, uint32_t value)
-{
-	uint64_t *const addresses[3] = {&queue->s.descriptors, &queue->s.driver, &queue->s.device};
-
-	memcpy((uint8_t *)addresses[at / 8] + at % 8, &value, sizeof(value));
-}
-
-static void write_queue(struct virtio_pci *pci, unsigned offset, uint32_t value)
-{
-	struct virtqueue *queue = selected(pci);
-
-	if (!queue)
-		return;
-	if (offset == offsetof(struct common, queue_vector))
-		pci->s.vector[pci->s.queue_select] = vector_of(pci, (uint16_t)value);
-	else if (offset == offsetof(struct common, queue_enable))
-		write_queue_enable(pci, queue, (uint16_t)value);
-	else if (queue->s.is_enabled) /* what it works with must not change */
-		virtio_needs_reset(&pci->virtio);
-	else if (offset == offsetof(struct common, queue_size))
-		queue->s.size = (uint16_t)value; /* judged when the queue is enabled */
-	else
-		write_address(queue, offset - offsetof(struct common, queue_descriptors), value);
-}
-
-static void write_features(struct virtio_pci *pci, uint32_t value)
-{
-	unsigned shift = 32 * pci->s.driver_select;
-
-	if (pci->s.driver_select < 2 && !(pci->s.status & STATUS_FEATURES_OK))
-		pci->s.driver_features = (pci->s.driver_features & ~(0xffffffffull << shift)) |
-					 (uint64_t)value << shift;
-}
-
-/* How wide the field at that offset is, if a driver may write it; else 0. */
-static unsigned common_width(uint64_t offset)
-{
-	if (offset == offsetof(struct common, status))
-		return 1;
-	if (offset == offsetof(struct common, config_vector) ||
-	    (offset >= offsetof(struct common, queue_select) &&
-	     offset <= offsetof(struct common, queue_enable) && offset % 2 == 0))
-		return 2;
-	if (offset == offsetof(struct common, device_select) ||
-	    offset == offsetof(struct common, driver_select) ||
-	    offset == offsetof(struct common, driver_feature) ||
-	    (offset >= offsetof(struct common, queue_descriptors) &&
-	     offset < offsetof(struct common, notify_data) && offset % 4 == 0))
-		return 4;
-	return 0;
-}
-
-static void write_common(struct virtio_pci *pci, unsigned offset, uint32_t value)
-{
-	switch (offset) {
-	case offsetof(struct common, device_select):
-		pci->s.device_select = value;
-		break;
-	case offsetof(struct common, driver_select):
-		pci->s.driver_select = value;
-		break;
-	case offsetof(struct common, driver_feature):
-		write_features(pci, value);
-		break;
-	case offsetof(struct common, config_vector):
-		pci->s.config_vector = vector_of(pci, (uint16_t)value);
-		break;
-	case offsetof(struct common, status):
-		write_status(pci, (uint8_t)value);
-		break;
-	case offsetof(struct common, queue_select):
-		pci->s.queue_select = (uint16_t)value;
-		break;
-	default:
-		write_queue(pci, offset, value);
-		break;
-	}
-}
-
 /* ---- the two base addresses ---- */
 
 /* virtio 1.2, 4.1.5.2: the value is the queue's index. */
@@ -318,7 +123,7 @@ static uint64_t bytes_at(const void *bytes, uint64_t bytes_size, uint64_t offset
 
 static uint64_t read_device(struct virtio_pci *pci, uint64_t offset, unsigned size)
 {
-	uint8_t bytes[CONFIG_MAX] = {0};
+	uint8_t bytes[VIRTIO_CONFIG_MAX];
 
 	pci->virtio.ops->config(&pci->virtio, bytes);
 	return bytes_at(bytes, pci->virtio.ops->config_size, offset, size);
@@ -327,7 +132,7 @@ static uint64_t read_device(struct virtio_pci *pci, uint64_t offset, unsigned si
 static uint64_t memory_read(void *device, uint64_t offset, unsigned size)
 {
 	struct virtio_pci *pci = device;
-	struct common common;
+	uint8_t bytes[VIRTIO_COMMON_SIZE];
 	uint8_t isr;
 
 	if (offset >= MEMORY_MSIX)
@@ -341,15 +146,13 @@ static uint64_t memory_read(void *device, uint64_t offset, unsigned size)
 		pci->s.isr = 0;
 		return isr;
 	}
-	read_common(pci, &common);
-	return bytes_at(&common, sizeof(common), offset, size);
+	virtio_common_get(pci, bytes);
+	return bytes_at(bytes, sizeof(bytes), offset, size);
 }
 
-/* A write of another width than the field's is no write of a driver that knows the device. */
 static void memory_write(void *device, uint64_t offset, unsigned size, uint64_t value)
 {
 	struct virtio_pci *pci = device;
-	unsigned width = common_width(offset);
 
 	if (offset >= MEMORY_MSIX) {
 		pci_msix_write(&pci->msix, offset - MEMORY_MSIX, size, value);
@@ -357,11 +160,8 @@ static void memory_write(void *device, uint64_t offset, unsigned size, uint64_t 
 		virtio_needs_reset(&pci->virtio); /* no device has a field to write */
 	} else if (offset >= MEMORY_NOTIFY) {
 		notify(pci, value & 0xffff);
-	} else if (offset + size <= sizeof(struct common) && width) {
-		if (width == size)
-			write_common(pci, (unsigned)offset, (uint32_t)value);
-		else
-			virtio_needs_reset(&pci->virtio);
+	} else {
+		virtio_common_write(pci, offset, size, value);
 	}
 }
 
@@ -441,7 +241,7 @@ static void add_structures(struct virtio_pci *pci)
 			   pci->virtio.ops->queue_count * NOTIFY_STRIDE, 4);
 	pci_function_put(&pci->function, at + CAPABILITY_SIZE, 4, NOTIFY_STRIDE);
 	add_structure(pci, CAP_NOTIFY, BAR_PORTS, 0, PORTS_SIZE, 4);
-	add_structure(pci, CAP_COMMON, BAR_MEMORY, MEMORY_COMMON, sizeof(struct common), 0);
+	add_structure(pci, CAP_COMMON, BAR_MEMORY, MEMORY_COMMON, VIRTIO_COMMON_SIZE, 0);
 }
 
 void virtio_pci_init(struct virtio_pci *pci, struct platform *platform,
@@ -465,7 +265,7 @@ void virtio_pci_init(struct virtio_pci *pci, struct platform *platform,
 	pci_msix_init(&pci->msix, platform, function, ops->queue_count + 1, BAR_MEMORY,
 		      MEMORY_MSIX);
 	add_structures(pci);
-	reset(pci);
+	virtio_common_reset(pci);
 }
 
 /* ---- saved state ---- */
@@ -481,7 +281,7 @@ void virtio_pci_get(const struct virtio_pci *pci, struct virtio_pci_state *state
 
 static bool is_vector(const struct virtio_pci *pci, uint16_t vector)
 {
-	return vector_of(pci, vector) == vector;
+	return virtio_common_vector(pci, vector) == vector;
 }
 
 static bool is_valid(const struct virtio_pci *pci, const struct virtio_pci_state *s)
@@ -493,8 +293,8 @@ static bool is_valid(const struct virtio_pci *pci, const struct virtio_pci_state
 	for (unsigned i = 0; i < VIRTIO_QUEUE_MAX; i++)
 		if (!is_vector(pci, s->vector[i]))
 			return false;
-	if (s->status & STATUS_FEATURES_OK &&
-	    ((s->driver_features & ~offered(pci)) || !(s->driver_features & VIRTIO_F_VERSION_1)))
+	if (s->status & STATUS_FEATURES_OK && ((s->driver_features & ~virtio_common_offered(pci)) ||
+					       !(s->driver_features & VIRTIO_F_VERSION_1)))
 		return false;
 	if (s->status & STATUS_DRIVER_OK && !(s->status & STATUS_FEATURES_OK))
 		return false;
