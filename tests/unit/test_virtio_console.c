@@ -39,7 +39,7 @@ TEST(what_the_guest_writes_comes_out)
 TEST(a_driver_that_notifies_at_events_only_is_heard_each_time)
 {
 	start();
-	driver_open_with(2, (uint32_t)VIRTQUEUE_F_EVENT_INDEX);
+	driver_open_with(2, VIRTQUEUE_F_EVENT_INDEX);
 	for (unsigned i = 0; i < 100; i++) {
 		*ram(DRIVER_BUFFER) = (uint8_t)('0' + i % 10);
 		driver_offer(TX, DRIVER_BUFFER, 1, 0);
@@ -89,7 +89,7 @@ TEST(what_is_typed_goes_into_the_buffers_that_are_there)
 	CHECK_EQ(virtio_console_input(&console, (const uint8_t *)"c", 1), 1);
 	CHECK_EQ(*ram(DRIVER_BUFFER + 16), 'c');
 	CHECK_EQ(driver_written(RX, 1), 1);
-	put(20, 1, 0);
+	put(STATUS, 1, 0);
 	CHECK(!virtio_console_is_open(&console));
 }
 
@@ -101,7 +101,7 @@ TEST(what_was_typed_is_offered_anew_when_the_driver_is_gone)
 		say("login: ");
 		CHECK_EQ(virtio_console_input(&console, (const uint8_t *)"abc", 3), 0);
 		CHECK_EQ(fake->console_wanted, 1);
-		put(lies ? 28 : 20, lies ? 2 : 1, 0); /* queue_enable, status */
+		put(lies ? QUEUE_ENABLE : STATUS, lies ? 2 : 1, 0);
 		CHECK_EQ(fake->console_wanted, 2);
 		CHECK(!virtio_console_is_open(&console));
 	}
@@ -110,12 +110,12 @@ TEST(what_was_typed_is_offered_anew_when_the_driver_is_gone)
 TEST(the_size_is_shown_and_its_change_told)
 {
 	start();
-	CHECK_EQ(get(0x400, 4), 80 | 25 << 16);
+	CHECK_EQ(get(DRIVER_CONFIG, 4), 80 | 25 << 16);
 	driver_open(2);
 	virtio_console_resize(&console, 132, 43);
-	CHECK_EQ(get(0x400, 4), 132 | 43 << 16);
-	CHECK_EQ(get(21, 1), 1);
-	CHECK_EQ(get(0x100, 1), 2);
+	CHECK_EQ(get(DRIVER_CONFIG, 4), 132 | 43 << 16);
+	CHECK_EQ(get(GENERATION, 1), 1);
+	CHECK_EQ(get(DRIVER_ISR, 1), 2);
 }
 
 TEST(lies_end_in_needs_reset_and_nothing_more_comes_out)
@@ -124,14 +124,14 @@ TEST(lies_end_in_needs_reset_and_nothing_more_comes_out)
 	driver_open(2);
 	driver_offer(TX, DRIVER_RAM_SIZE, 4, 0);
 	driver_notify(TX);
-	CHECK_EQ(get(20, 1), 0x4f);
+	CHECK_EQ(get(STATUS, 1), 0x4f);
 	say("hello");
 	CHECK_EQ(fake->console_count, 0);
 	start();
 	driver_open(2);
 	driver_offer(RX, DRIVER_RAM_SIZE - 1, 2, 2);
 	CHECK_EQ(virtio_console_input(&console, (const uint8_t *)"ab", 2), 0);
-	CHECK_EQ(get(20, 1), 0x4f);
+	CHECK_EQ(get(STATUS, 1), 0x4f);
 }
 
 TEST(a_buffer_for_reading_is_no_place_for_input)
@@ -169,10 +169,9 @@ TEST(hostile_drivers_and_states_do_no_harm)
 	for (unsigned i = 0; i < 20000; i++) {
 		*ram(driver_area(random_next() % 2) + random_next() % 0x2400) =
 			(uint8_t)random_value();
-		put(0x200 + 4 * (random_next() & 1), 2, random_next() & 1);
+		put(DRIVER_NOTIFY, 2, random_next() & 1);
 		virtio_console_input(&console, (const uint8_t *)"abcdefgh", random_next() % 9);
 		if (random_next() % 8 == 0) {
-			put(20, 1, 0);
 			driver_open(2);
 		}
 	}

@@ -3,40 +3,12 @@
 #include "kernel/abi.h"
 #include "services/vmm/state.h"
 #include "services/vmm/virtio_pci.h"
-#include "services/vmm/vpci.h"
-#include "tests/unit/vdevice.h"
+#include "tests/unit/vdriver.h"
 
-#define PORTS    0xc100u
-#define MEMORY   0xfe000000u
-#define MSIX     (MEMORY + 0x1000)
-#define RAM_SIZE 0x100000u
-#define SLOT     5u
-#define FEATURE  (1ull << 3)
-#define QUEUES   2u
-#define SIZE     16u
-
-/* Fields of the common configuration: virtio 1.2, 4.1.4.3. */
-enum {
-	DEVICE_SELECT = 0,
-	DEVICE_FEATURE = 4,
-	DRIVER_SELECT = 8,
-	DRIVER_FEATURE = 12,
-	CONFIG_VECTOR = 16,
-	QUEUE_COUNT = 18,
-	STATUS = 20,
-	GENERATION = 21,
-	QUEUE_SELECT = 22,
-	QUEUE_SIZE = 24,
-	QUEUE_VECTOR = 26,
-	QUEUE_ENABLE = 28,
-	QUEUE_NOTIFY_OFF = 30,
-	QUEUE_DESCRIPTORS = 32,
-	QUEUE_DRIVER = 40,
-	QUEUE_DEVICE = 48,
-};
+#define FEATURE (1ull << 3)
+#define QUEUES  2u
 
 static struct virtio_pci pci;
-static struct vpci bus;
 static unsigned starts, resets, notifies, last_queue;
 
 static void test_config(struct virtio *virtio, uint8_t *bytes)
@@ -68,7 +40,7 @@ static const struct virtio_ops ops = {
 	.type = 4,
 	.features = FEATURE,
 	.queue_count = QUEUES,
-	.queue_size = SIZE,
+	.queue_size = DRIVER_SIZE,
 	.config_size = 6,
 	.config = test_config,
 	.start = test_start,
@@ -76,74 +48,19 @@ static const struct virtio_ops ops = {
 	.notify = test_notify,
 };
 
-static uint32_t config_get(unsigned offset)
-{
-	out(0xcf8, 4, 0x80000000 | SLOT << 11 | (offset & 0xfc));
-	return in((uint16_t)(0xcfc + offset % 4), 4 - offset % 4);
-}
-
-static void config_put(unsigned offset, unsigned size, uint32_t value)
-{
-	out(0xcf8, 4, 0x80000000 | SLOT << 11 | (offset & 0xfc));
-	out((uint16_t)(0xcfc + offset % 4), size, value);
-}
-
-static uint64_t get(unsigned offset, unsigned size)
-{
-	return bus_read(&fake->platform.mmio, MEMORY + offset, size);
-}
-
-static void put(unsigned offset, unsigned size, uint64_t value)
-{
-	bus_write(&fake->platform.mmio, MEMORY + offset, size, value);
-}
-
 static void start(void)
 {
-	if (fake)
-		fake_platform_free(fake);
-	fake = fake_platform_new(RAM_SIZE);
-	vpci_init(&bus, &fake->platform);
+	driver_platform();
 	memset(&pci, 0, sizeof(pci));
 	virtio_pci_init(&pci, &fake->platform, &ops);
 	starts = resets = notifies = 0;
-	CHECK_EQ(vpci_add(&bus, SLOT, &pci.function), 0);
-	config_put(PCI_BAR, 4, PORTS);
-	config_put(PCI_BAR + 4, 4, MEMORY);
-	config_put(PCI_COMMAND, 2, PCI_COMMAND_PORTS | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-}
-
-/* Acknowledge, driver, features, FEATURES_OK: virtio 1.2, 3.1.1. */
-static void agree(uint64_t features)
-{
-	put(STATUS, 1, 0);
-	put(STATUS, 1, 1);
-	put(STATUS, 1, 3);
-	for (unsigned i = 0; i < 2; i++) {
-		put(DRIVER_SELECT, 4, i);
-		put(DRIVER_FEATURE, 4, (uint32_t)(features >> (32 * i)));
-	}
-	put(STATUS, 1, 0xb);
-}
-
-static void enable(unsigned queue)
-{
-	put(QUEUE_SELECT, 2, queue);
-	put(QUEUE_DESCRIPTORS, 4, 0x1000 + 0x4000 * queue);
-	put(QUEUE_DRIVER, 4, 0x2000 + 0x4000 * queue);
-	put(QUEUE_DEVICE, 4, 0x3000 + 0x4000 * queue);
-	put(QUEUE_VECTOR, 2, queue + 1);
-	put(QUEUE_ENABLE, 2, 1);
+	driver_plug(&pci.function);
 }
 
 static void bring_up(void)
 {
 	start();
-	agree(VIRTIO_F_VERSION_1);
-	put(CONFIG_VECTOR, 2, 0);
-	for (unsigned i = 0; i < QUEUES; i++)
-		enable(i);
-	put(STATUS, 1, 0xf);
+	driver_open(QUEUES);
 	CHECK_EQ(get(STATUS, 1), 0xf);
 	CHECK_EQ(starts, 1);
 }
@@ -151,9 +68,9 @@ static void bring_up(void)
 static void msix_on(void)
 {
 	for (unsigned i = 0; i <= QUEUES; i++) {
-		bus_write(&fake->platform.mmio, MSIX + 16 * i, 4, 0xfee00000);
-		bus_write(&fake->platform.mmio, MSIX + 16 * i + 8, 4, 0x40 + i);
-		bus_write(&fake->platform.mmio, MSIX + 16 * i + 12, 4, 0);
+		put(DRIVER_MSIX + 16 * i, 4, 0xfee00000);
+		put(DRIVER_MSIX + 16 * i + 8, 4, 0x40 + i);
+		put(DRIVER_MSIX + 16 * i + 12, 4, 0);
 	}
 	config_put(pci.msix.capability + 2, 2, 0x8000);
 }
@@ -189,9 +106,9 @@ TEST(a_driver_finds_its_structures)
 		break;
 	}
 	CHECK_EQ(get(QUEUE_COUNT, 2), QUEUES);
-	CHECK_EQ(get(QUEUE_SIZE, 2), SIZE);
-	CHECK_EQ(get(0x400, 4), 0x62726f63);
-	CHECK_EQ(get(0x404, 4), 0x6c65);
+	CHECK_EQ(get(QUEUE_SIZE, 2), DRIVER_SIZE);
+	CHECK_EQ(get(DRIVER_CONFIG, 4), 0x62726f63);
+	CHECK_EQ(get(DRIVER_CONFIG + 4, 4), 0x6c65);
 	put(QUEUE_SELECT, 2, QUEUES);
 	CHECK_EQ(get(QUEUE_SIZE, 2), 0);
 }
@@ -207,33 +124,33 @@ TEST(features_are_agreed_or_refused)
 	CHECK(features & FEATURE && features & VIRTIO_F_VERSION_1);
 	put(DEVICE_SELECT, 4, 2);
 	CHECK_EQ(get(DEVICE_FEATURE, 4), 0);
-	agree(features);
+	driver_agree(features);
 	CHECK_EQ(get(STATUS, 1), 0xb);
 	put(DRIVER_SELECT, 4, 0);
 	put(DRIVER_FEATURE, 4, 0); /* too late */
 	CHECK_EQ(get(DRIVER_FEATURE, 4), (uint32_t)features);
-	agree(0); /* without VERSION_1 */
+	driver_agree(0); /* without VERSION_1 */
 	CHECK_EQ(get(STATUS, 1), 3);
-	agree(VIRTIO_F_VERSION_1 | 1); /* not offered */
+	driver_agree(VIRTIO_F_VERSION_1 | 1); /* not offered */
 	CHECK_EQ(get(STATUS, 1), 3);
 }
 
 TEST(notifications_arrive_by_port_and_by_memory)
 {
 	bring_up();
-	out(PORTS, 2, 1);
+	out(DRIVER_PORTS, 2, 1);
 	CHECK_EQ(notifies, 1);
 	CHECK_EQ(last_queue, 1);
-	put(0x200, 2, 0);
+	put(DRIVER_NOTIFY, 2, 0);
 	CHECK_EQ(notifies, 2);
 	CHECK_EQ(last_queue, 0);
-	out(PORTS, 2, QUEUES);
-	out(PORTS, 2, 0xffff);
+	out(DRIVER_PORTS, 2, QUEUES);
+	out(DRIVER_PORTS, 2, 0xffff);
 	CHECK_EQ(notifies, 2);
 	put(STATUS, 1, 0);
-	out(PORTS, 2, 0);
+	out(DRIVER_PORTS, 2, 0);
 	CHECK_EQ(notifies, 2);
-	CHECK_EQ(resets, 2); /* by agree(), and now */
+	CHECK_EQ(resets, 2); /* by driver_agree(), and now */
 }
 
 /* As if the device had given back one request. */
@@ -250,8 +167,8 @@ TEST(interrupts_go_by_their_vectors)
 	bring_up();
 	push(0);
 	CHECK_EQ(fake->msi_count, 0);
-	CHECK_EQ(get(0x100, 1), 1); /* without MSI-X the status register tells, once */
-	CHECK_EQ(get(0x100, 1), 0);
+	CHECK_EQ(get(DRIVER_ISR, 1), 1); /* without MSI-X the status register tells, once */
+	CHECK_EQ(get(DRIVER_ISR, 1), 0);
 	msix_on();
 	push(1);
 	CHECK_EQ(fake->msi_count, 1);
@@ -260,20 +177,20 @@ TEST(interrupts_go_by_their_vectors)
 	virtio_config_changed(&pci.virtio);
 	CHECK_EQ(fake->msi[1].data, 0x40);
 	CHECK_EQ(get(GENERATION, 1), 1);
-	CHECK_EQ(get(0x100, 1), 0);
+	CHECK_EQ(get(DRIVER_ISR, 1), 0);
 }
 
 TEST(an_interrupt_behind_a_mask_waits)
 {
 	bring_up();
 	msix_on();
-	bus_write(&fake->platform.mmio, MSIX + 16 + 12, 4, 1);
+	put(DRIVER_MSIX + 16 + 12, 4, 1);
 	push(0);
 	CHECK_EQ(fake->msi_count, 0);
-	CHECK_EQ(bus_read(&fake->platform.mmio, MSIX + 0x800, 4), 2);
-	bus_write(&fake->platform.mmio, MSIX + 16 + 12, 4, 0);
+	CHECK_EQ(get(DRIVER_MSIX + 0x800, 4), 2);
+	put(DRIVER_MSIX + 16 + 12, 4, 0);
 	CHECK_EQ(fake->msi_count, 1);
-	CHECK_EQ(bus_read(&fake->platform.mmio, MSIX + 0x800, 8), 0);
+	CHECK_EQ(get(DRIVER_MSIX + 0x800, 8), 0);
 	config_put(pci.msix.capability + 2, 2, 0xc000);
 	push(0);
 	push(1);
@@ -295,7 +212,7 @@ TEST(an_interrupt_behind_a_mask_waits)
 		CHECK_EQ(get(STATUS, 1), 0x4f);                                                    \
 		CHECK_EQ(fake->msi_count, 1);                                                      \
 		CHECK_EQ(fake->msi[0].data, 0x40);                                                 \
-		out(PORTS, 2, 0);                                                                  \
+		out(DRIVER_PORTS, 2, 0);                                                           \
 		CHECK_EQ(notifies, 0);                                                             \
 		put(STATUS, 1, 0);                                                                 \
 		CHECK_EQ(get(STATUS, 1), 0);                                                       \
@@ -310,10 +227,10 @@ TEST(lies_end_in_needs_reset)
 	NEEDS_RESET_AFTER(put(STATUS, 2, 0xf)); /* of another width */
 	NEEDS_RESET_AFTER(put(QUEUE_SELECT, 1, 0));
 	NEEDS_RESET_AFTER(put(DEVICE_SELECT, 8, 0));
-	NEEDS_RESET_AFTER(put(0x400, 1, 0));
+	NEEDS_RESET_AFTER(put(DRIVER_CONFIG, 1, 0));
 	start();
-	agree(VIRTIO_F_VERSION_1);
-	put(QUEUE_DESCRIPTORS, 4, RAM_SIZE);
+	driver_agree(VIRTIO_F_VERSION_1);
+	put(QUEUE_DESCRIPTORS, 4, DRIVER_RAM_SIZE);
 	put(QUEUE_ENABLE, 2, 1);
 	CHECK_EQ(get(STATUS, 1), 0x4b);
 	start();
@@ -358,7 +275,7 @@ static int device_load(struct virtio_pci *device, const void *buffer, size_t siz
 
 	if (state_get(buffer, size, 1, 1, &s, sizeof(s)) != 0 || !virtio_pci_set(device, &s))
 		return -ABI_EINVAL;
-	vpci_map(&bus);
+	vpci_map(&driver_bus);
 	return 0;
 }
 
@@ -377,21 +294,21 @@ TEST(a_saved_device_goes_on_where_it_was)
 	CHECK_EQ(get(STATUS, 1), 0xf);
 	push(1);
 	CHECK_EQ(fake->msi_count, 1);
-	out(PORTS, 2, 1);
+	out(DRIVER_PORTS, 2, 1);
 	CHECK_EQ(notifies, 1);
 }
 
 TEST(hostile_drivers_and_states_do_no_harm)
 {
 	bring_up();
-	sweep(&fake->platform.mmio, MEMORY, 0x2000, 20000);
-	sweep(&fake->platform.mmio, MEMORY, 64, 100000);
-	sweep(&fake->platform.ports, PORTS, 4, 1000);
+	sweep(&fake->platform.mmio, DRIVER_MEMORY, 0x2000, 20000);
+	sweep(&fake->platform.mmio, DRIVER_MEMORY, 64, 100000);
+	sweep(&fake->platform.ports, DRIVER_PORTS, 4, 1000);
 	for (unsigned i = 0; i < 20000; i++)
 		config_put((unsigned)random_next() % 256, 1u << random_next() % 3,
 			   (uint32_t)random_value());
 	bring_up();
-	HOSTILE_STATES(device, &pci, sweep(&fake->platform.mmio, MEMORY, 64, 50));
+	HOSTILE_STATES(device, &pci, sweep(&fake->platform.mmio, DRIVER_MEMORY, 64, 50));
 }
 
 int main(void)

@@ -76,7 +76,7 @@ TEST(a_reset_takes_the_timer_back)
 	start();
 	ask(DRIVER_BUFFER, VIRTIO_RNG_BURST, 2);
 	ask(DRIVER_BUFFER, 16, 2);
-	put(20, 1, 0);
+	put(STATUS, 1, 0);
 	CHECK(fake->deadline_ns[PLATFORM_TIMER_RNG] == PLATFORM_NEVER);
 	virtio_rng_timer(&rng);
 	CHECK_EQ(driver_used(0), 1);
@@ -100,7 +100,6 @@ TEST(hostile_drivers_and_states_do_no_harm)
 		driver_notify(0);
 		virtio_rng_timer(&rng);
 		if (random_next() % 8 == 0) {
-			put(20, 1, 0);
 			driver_open(1);
 		}
 	}
