@@ -125,7 +125,8 @@ static uint64_t read_device(struct virtio_pci *pci, uint64_t offset, unsigned si
 {
 	uint8_t bytes[VIRTIO_CONFIG_MAX];
 
-	pci->virtio.ops->config(&pci->virtio, bytes);
+	if (pci->virtio.ops->config_size)
+		pci->virtio.ops->config(&pci->virtio, bytes);
 	return bytes_at(bytes, pci->virtio.ops->config_size, offset, size);
 }
 

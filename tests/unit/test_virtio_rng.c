@@ -91,6 +91,15 @@ TEST(a_request_without_room_costs_nothing)
 	CHECK_EQ(*ram(DRIVER_BUFFER), 0);
 }
 
+TEST(there_is_no_configuration)
+{
+	start();
+	CHECK_EQ(get(DRIVER_CONFIG, 4), 0);
+	CHECK_EQ(get(STATUS, 1), 0xf);
+	put(DRIVER_CONFIG, 4, 0);
+	CHECK_EQ(get(STATUS, 1), 0x4f);
+}
+
 TEST(hostile_drivers_and_states_do_no_harm)
 {
 	start();
@@ -114,6 +123,7 @@ int main(void)
 	RUN(a_request_that_waits_is_filled_in_time);
 	RUN(a_reset_takes_the_timer_back);
 	RUN(a_request_without_room_costs_nothing);
+	RUN(there_is_no_configuration);
 	RUN(hostile_drivers_and_states_do_no_harm);
 	return unit_end();
 }
