@@ -3,6 +3,7 @@
 #include "services/lib/syscall.h"
 #include "services/vmm/process.h"
 #include "services/vmm/random.h"
+#include "services/vmm/vtest.h"
 
 #define STACK_TOP  0x00007ffe00000000ull /* of the vCPU's thread */
 #define STACK_SIZE (32ull * 1024)
@@ -159,6 +160,9 @@ int main(int bootstrap)
 	process.zero_ns = clock_ns();
 	process.boot_wall_ns = settings.start->boot_wall_ns;
 	process.board.platform.ram = machine->parts;
+	if (settings.start->has_test_device)
+		process.board.platform.virtio_hidden =
+			vtest_hidden_features(settings_string(&settings, settings.start->cmdline));
 	process.armed_ns = 0; /* the I/O thread has not slept yet */
 	board_init(&process.board, settings.start->vcpu_count, settings.start->has_test_device,
 		   random_init());

@@ -17,9 +17,10 @@
  * holds; these functions are called with it held and never wait.
  */
 struct platform {
-	struct ram ram;   /* (set once) */
-	struct bus ports; /* I/O ports; addresses up to 0xffff */
-	struct bus mmio;  /* guest physical addresses; not the local APIC's page */
+	struct ram ram;         /* (set once) */
+	struct bus ports;       /* I/O ports; addresses up to 0xffff */
+	struct bus mmio;        /* guest physical addresses; not the local APIC's page */
+	uint64_t virtio_hidden; /* features that no virtio device offers (set once) */
 };
 
 /* Interrupt lines: 0..15 are the ISA ones, 16 and above reach the IOAPIC only. */

@@ -23,7 +23,7 @@ _Static_assert(sizeof(struct common) == VIRTIO_COMMON_SIZE, "as the specificatio
 
 uint64_t virtio_common_offered(const struct virtio_pci *pci)
 {
-	return pci->virtio.ops->features | RING_FEATURES;
+	return (pci->virtio.ops->features | RING_FEATURES) & ~pci->virtio.platform->virtio_hidden;
 }
 
 void virtio_common_reset(struct virtio_pci *pci)

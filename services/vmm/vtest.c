@@ -2,9 +2,10 @@
 /* The test device: INTERFACE, "The VM's console and its test device". It has no state to save. */
 #include "services/vmm/vtest.h"
 
-#include <stdint.h>
+#include <string.h>
 
 #include "services/vmm/platform.h"
+#include "services/vmm/virtqueue.h"
 
 static uint64_t ones_read(void *device, uint64_t offset, unsigned size)
 {
@@ -24,6 +25,11 @@ static void fail_write(void *device, uint64_t offset, unsigned size, uint64_t va
 	(void)size;
 	if (offset == 0 && value >= PLATFORM_FAIL_CRASH && value <= PLATFORM_FAIL_EXIT)
 		platform_fail(device, (enum platform_failure)value);
+}
+
+uint64_t vtest_hidden_features(const char *cmdline)
+{
+	return strstr(cmdline, VTEST_SPLIT_WORD) ? VIRTQUEUE_F_PACKED : 0;
 }
 
 void vtest_init(struct platform *platform)

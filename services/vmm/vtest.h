@@ -2,11 +2,21 @@
 /* The test device: INTERFACE, "The VM's console and its test device". It has no state to save. */
 #pragma once
 
+#include <stdint.h>
+
 struct platform;
 
 #define VTEST_STATUS_PORT   0xf4
 #define VTEST_FAIL_PORT     0xf8
 #define VTEST_DOORBELL_PORT 0xfc /* ring 0 answers it: SYS_VM_DOORBELL */
+
+/*
+ * Linux takes packed rings wherever they are offered. For tests of split ones, a VM with a test
+ * device and this word in its command line offers none: these features are hidden then, else 0.
+ */
+#define VTEST_SPLIT_WORD "test.rings=split"
+
+uint64_t vtest_hidden_features(const char *cmdline);
 
 /* Claims its ports; only for a VM whose configuration asks for it. */
 void vtest_init(struct platform *platform);

@@ -4,6 +4,7 @@
 import re
 
 import machine
+from machine import vm
 
 STEPS = ((r"^guest ready\r?$", b""),
          (r"^/root # ", b"echo $((6*7))-x\n"),
@@ -29,23 +30,38 @@ def cloud_12(rig):
     return shell(rig, "linux", "linux.img")
 
 
+# What tells one VM of the group from the next: words for Linux, and its ring format, bit 34 of the features that both
+# devices agreed on. Linux takes packed rings unless they are hidden from it, for which a test device is needed
+# (services/vmm/vtest.h). With either it prints the same: `guest ready`, then its shell stands at /dev/hvc0.
+VIRTIO = {"packed": ("", "1"), "split": ("test.rings=split", "0")}
+
+
 def virtio(rig):
-    """Linux's own virtio drivers: the console as hvc0, with what is typed into it, and random bytes."""
-    steps = ((r"^guest ready\r?$", b""),
-             (r"^/root # ", b"tty; echo $((6*7))-x\n"),
-             (r"^42-x\r?$", b"head -c 16 /dev/hwrng | od -An -t x1; head -c 16 /dev/hwrng | od -An -t x1\n"),
-             (r"^( [0-9a-f]{2}){16}\r?\n( [0-9a-f]{2}){16}\r?$", b"grep -c virtio /proc/interrupts; poweroff -f\n"))
-    log = machine.boot(rig, [{"name": "virtio", "kernel": "linux/cloud-12/vmlinuz", "initrd": "initrd",
-                              "cmdline": "console=ttyS0 console=hvc0 quiet", "memory": "128M"}],
-                       files={"initrd": machine.BUILD / "guests/linux/cloud-12/initrd"}, timeout=600, steps=steps)
-    lines = log.guests["virtio"]
-    random = [line for line in lines if re.fullmatch(r"( [0-9a-f]{2}){16}", line)]
-    wanted = (
-        ("/dev/hvc0" in lines and "42-x" in lines, "the console answers as hvc0"),
-        (len(set(random)) == 2, "/dev/hwrng gives other bytes each time"),
-        (log.ended("virtio") == "poweroff", "ends as poweroff when it powers off"),
-    )
-    return [(is_good, f"{rig}/virtio.{sentence}", log.tail()) for is_good, sentence in wanted]
+    """Linux's own virtio drivers in two VMs: the console as hvc0, with what is typed into it, and random bytes."""
+    # Who was attached to the console first has the keyboard; both are at their prompts before anything is typed.
+    steps = [(r"(?s)(?=.*^split\| /root # ).*^packed\| /root # ", b"")]
+    for name in VIRTIO:
+        octets = rf"{name}\| ( [0-9a-f]{{2}}){{16}}\r?$"
+        steps += [(r"", b"tty; echo $((6*7))-x\n"),
+                  (rf"^{name}\| 42-x\r?$", b"for i in 1 2; do head -c 16 /dev/hwrng | od -An -t x1; done\n"),
+                  (rf"^{octets}\n{octets}", b"cut -c35 /sys/bus/virtio/devices/*/features; poweroff -f\n"),
+                  (rf"^corbel: vm {name}: ended: ", b"")]
+    vms = [vm(name, "linux/cloud-12/vmlinuz", initrd="initrd", memory="128M",
+              cmdline=f"console=ttyS0 console=hvc0 quiet {words}") for name, (words, _) in VIRTIO.items()]
+    log = machine.boot(rig, vms, files={"initrd": machine.BUILD / "guests/linux/cloud-12/initrd"}, timeout=600,
+                       steps=steps)
+    results = []
+    for name, (_, bit) in VIRTIO.items():
+        lines = log.guests[name]
+        random = [line for line in lines if re.fullmatch(r"( [0-9a-f]{2}){16}", line)]
+        wanted = (
+            ("/dev/hvc0" in lines and "42-x" in lines, "the console answers as hvc0"),
+            (len(set(random)) == 2, "/dev/hwrng gives other bytes each time"),
+            (lines.count(bit) == 2, "both devices have rings of that kind"),
+            (log.ended(name) == "poweroff", "ends as poweroff when it powers off"),
+        )
+        results += [(is_good, f"{rig}/virtio.{name} rings, {sentence}", log.tail()) for is_good, sentence in wanted]
+    return results
 
 
 def generic_12(rig):

@@ -135,6 +135,18 @@ TEST(features_are_agreed_or_refused)
 	CHECK_EQ(get(STATUS, 1), 3);
 }
 
+TEST(hidden_features_are_not_offered)
+{
+	start();
+	fake->platform.virtio_hidden = VIRTQUEUE_F_PACKED;
+	put(DEVICE_SELECT, 4, 1);
+	CHECK_EQ(get(DEVICE_FEATURE, 4), VIRTIO_F_VERSION_1 >> 32);
+	driver_agree(VIRTIO_F_VERSION_1 | VIRTQUEUE_F_PACKED);
+	CHECK_EQ(get(STATUS, 1), 3);
+	driver_agree(VIRTIO_F_VERSION_1 | VIRTQUEUE_F_INDIRECT);
+	CHECK_EQ(get(STATUS, 1), 0xb);
+}
+
 TEST(notifications_arrive_by_port_and_by_memory)
 {
 	bring_up();
@@ -315,6 +327,7 @@ int main(void)
 {
 	RUN(a_driver_finds_its_structures);
 	RUN(features_are_agreed_or_refused);
+	RUN(hidden_features_are_not_offered);
 	RUN(notifications_arrive_by_port_and_by_memory);
 	RUN(interrupts_go_by_their_vectors);
 	RUN(an_interrupt_behind_a_mask_waits);

@@ -55,6 +55,13 @@ TEST(the_three_failures_are_told_apart)
 	fake_platform_free(fake);
 }
 
+TEST(a_word_of_the_command_line_hides_packed_rings)
+{
+	CHECK(vtest_hidden_features("quiet test.rings=split x") == 1ull << 34);
+	CHECK(vtest_hidden_features("quiet test.rings=packed") == 0);
+	CHECK(vtest_hidden_features("") == 0);
+}
+
 TEST(random_accesses_do_no_harm)
 {
 	start();
@@ -67,6 +74,7 @@ int main(void)
 	RUN(status_is_twice_the_value_plus_one);
 	RUN(other_ports_and_reads_end_nothing);
 	RUN(the_three_failures_are_told_apart);
+	RUN(a_word_of_the_command_line_hides_packed_rings);
 	RUN(random_accesses_do_no_harm);
 	return unit_end();
 }
