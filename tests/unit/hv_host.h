@@ -86,6 +86,18 @@ void fpu_area_free(struct quota *quota, struct fpu_area *area)
 	kfree(quota, area, 1);
 }
 
+uint64_t fpu_xcr0(struct fpu_area *area)
+{
+	(void)area;
+	return 1;
+}
+
+void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
+{
+	(void)vcpu;
+	(void)xcr0;
+}
+
 struct pt_leaf pagetable_query(const struct pagetable *pt, uint64_t address)
 {
 	(void)pt;

@@ -7,7 +7,7 @@
 static struct vmcs {
 	const void *region;
 	uint64_t field[0x7000];
-} blocks[8], *current;
+} regions[8], *current;
 
 static uint64_t fake_vmread(uint64_t field)
 {
@@ -22,11 +22,11 @@ static bool fake_vmwrite(uint64_t field, uint64_t value)
 
 static struct vmcs *block_of(uint64_t region)
 {
-	struct vmcs *block = blocks;
+	struct vmcs *block = regions;
 
 	while (block->region != (void *)region && block->region)
 		block++;
-	CHECK(block < blocks + ARRAY_COUNT(blocks));
+	CHECK(block < regions + ARRAY_COUNT(regions));
 	block->region = (void *)region;
 	return block;
 }
