@@ -228,6 +228,8 @@ static unsigned memory_size(const ZydisDecodedInstruction *z, const struct opcod
 		return 1;
 	if (opcode->form == FORM_G_EW)
 		return 2;
+	if (z->mnemonic == ZYDIS_MNEMONIC_MOVNTI)
+		return size < 4 ? 4 : size; /* also in 16-bit code */
 	/* Ports, and the source of MOVSXD, have four bytes at most. */
 	if (opcode->form == FORM_G_ED || opcode->op == INSN_INS || opcode->op == INSN_OUTS)
 		return size < 4 ? size : 4;

@@ -120,6 +120,17 @@ TEST(what_modes_lack_is_refused)
 	CHECK(decode((const uint8_t *)"\x44\x0f\x23\xf9", 4, 8, &insn) < 0); /* %dr15 */
 }
 
+TEST(movnti_has_four_bytes_at_least)
+{
+	struct insn insn;
+
+	CHECK_EQ(decode((const uint8_t *)"\x0f\xc3\x07", 3, 2, &insn), 0);
+	CHECK_EQ(insn.size, 4);
+	CHECK_EQ(insn.register_size, 4);
+	CHECK_EQ(decode((const uint8_t *)"\x48\x0f\xc3\x07", 4, 8, &insn), 0);
+	CHECK_EQ(insn.size, 8);
+}
+
 /* A random guest state: modes, segments, page tables half made of garbage. */
 static void randomise_guest(void)
 {
@@ -180,6 +191,7 @@ int main(void)
 	RUN(more_bytes_behind_change_nothing);
 	RUN(the_cache_says_what_decoding_says);
 	RUN(what_modes_lack_is_refused);
+	RUN(movnti_has_four_bytes_at_least);
 	RUN(hostile_guests_get_a_fault_or_nothing);
 	return unit_end();
 }
