@@ -37,6 +37,8 @@ static const char *part_check(struct elf_image *image, const struct program_head
 		return "a segment of a program reaches past the end of its file";
 	if (p->virt % PAGE_SIZE || p->virt < virt_min || p->size > ELF_SIZE_MAX)
 		return "a segment of a program has a wrong address or size";
+	if (p->flags & FLAG_WRITE && p->flags & FLAG_EXECUTE)
+		return "a segment of a program is both writable and executable";
 	if (!image->part_count)
 		image->virt = p->virt;
 	above = p->virt - image->virt; /* huge if it lies below */

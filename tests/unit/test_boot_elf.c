@@ -164,6 +164,14 @@ TEST(segments_out_of_bounds_are_refused)
 	CHECK(check(file));
 }
 
+TEST(what_is_writable_is_never_code)
+{
+	struct file *file = good();
+
+	file->program[3].p_flags |= PF_X;
+	CHECK_STR(check(file), "a segment of a program is both writable and executable");
+}
+
 TEST(an_image_at_the_very_top_does_not_wrap)
 {
 	struct file *file = good();
@@ -214,6 +222,7 @@ int main(void)
 	RUN(every_truncation_is_refused);
 	RUN(other_kinds_of_file_are_refused);
 	RUN(segments_out_of_bounds_are_refused);
+	RUN(what_is_writable_is_never_code);
 	RUN(an_image_at_the_very_top_does_not_wrap);
 	RUN(the_entry_must_be_code);
 	RUN(too_many_segments_are_refused);
