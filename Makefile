@@ -98,7 +98,12 @@ services_FAKES := fake_platform
 services_PARTS := services/console/mux.o $(filter-out %/main.o %/machine.o %/process.o,$(vmm_OBJS)) \
 	$(filter-out %/main.o %/vms.o %/modules.o,$(init_OBJS))
 UNIT_TESTS := $(foreach k,$(UNIT_KINDS),$($k_TESTS))
-FUZZERS := board emulate # tests/fuzz/fuzz_NAME.c
+kernel_FUZZERS := # tests/fuzz/fuzz_NAME.c, built as unit tests of its kind are
+vm_FUZZERS :=
+arch_FUZZERS := exit
+boot_FUZZERS := acpi boot
+services_FUZZERS := board config decode emulate loader
+FUZZERS := $(foreach k,$(UNIT_KINDS),$($k_FUZZERS))
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))
 SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
@@ -237,36 +242,34 @@ $(BUILD)/linux-%.img: $(BUILD)/guests/linux/%/initrd $(BUILD)/corbel.efi
 	$(call say,IMAGE,$@)
 	$(Q)tools/corbel-image --efi $(BUILD)/corbel.efi -o $@ $(BUILD)/guests/linux/$*/corbel.json
 
-# ---- tests on the host ----
+# ---- tests on the host: unit tests in build/unit, fuzzers, by clang, in build/fuzz ----
 
-$(BUILD)/unit/%.o: %.c
-	$(call compile,HOSTCC,$(HOSTCC) $(HOST_FLAGS))
-$(BUILD)/unit/third/%.o: %.c
-	$(call compile,HOSTCC,$(HOSTCC) $(HOST_FLAGS))
-$(BUILD)/unit/%.o: %.S ; $(call compile,HOSTAS,$(HOSTCC) $(HOST_FLAGS) -Dmemcpy=ring0_memcpy -Dmemset=ring0_memset)
-$(BUILD)/fuzz/%.o: %.c
-	$(call compile,FUZZCC,clang $(HOST_FLAGS) -fsanitize=fuzzer-no-link)
-$(BUILD)/fuzz/third/%.o: %.c
-	$(call compile,FUZZCC,clang $(HOST_FLAGS) -fsanitize=fuzzer-no-link)
-
-$(foreach k,$(UNIT_KINDS),$(eval $(BUILD)/unit/$k.a: $$($k_PARTS:%=$(BUILD)/unit/%)))
-$(BUILD)/fuzz/services.a: $(services_PARTS:%=$(BUILD)/fuzz/%)
+unit_CC = $(HOSTCC) $(HOST_FLAGS)
+fuzz_CC = clang $(HOST_FLAGS) -fsanitize=fuzzer-no-link
+define host_rules
+$(BUILD)/$1/%.o: %.c ; $$(call compile,HOSTCC,$$($1_CC))
+$(BUILD)/$1/third/%.o: %.c ; $$(call compile,HOSTCC,$$($1_CC))
+$(BUILD)/$1/%.o: %.S ; $$(call compile,HOSTAS,$$($1_CC) -Dmemcpy=ring0_memcpy -Dmemset=ring0_memset)
+$(foreach k,$(UNIT_KINDS),$(eval $(BUILD)/$1/$k.a: $($k_PARTS:%=$(BUILD)/$1/%)))
+endef
+$(foreach d,unit fuzz,$(eval $(call host_rules,$d)))
 %.a:
 	$(Q)rm -f $@
 	$(Q)$(AR) rcsD $@ $^
 
+# What tests/config/test_config.py asks how init reads a configuration.
+$(BUILD)/unit/config_dump: $(BUILD)/unit/tests/config/dump.o $(BUILD)/unit/services.a
 $(foreach k,$(UNIT_KINDS),$(foreach t,$($k_TESTS),$(eval $(BUILD)/unit/test_$t: $(BUILD)/unit/tests/unit/test_$t.o \
 	$($k_FAKES:%=$(BUILD)/unit/tests/unit/%.o) $(BUILD)/unit/$k.a)))
-$(UNIT_TESTS:%=$(BUILD)/unit/test_%):
+$(UNIT_TESTS:%=$(BUILD)/unit/test_%) $(BUILD)/unit/config_dump:
 	$(call say,HOSTLD,$@)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) -o $@ $^
 
-# What tests/config/test_config.py asks how init reads a configuration.
-$(BUILD)/unit/config_dump: $(BUILD)/unit/tests/config/dump.o $(BUILD)/unit/services.a
-	$(Q)$(HOSTCC) $(HOST_FLAGS) -o $@ $^
-
-$(FUZZERS:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(addprefix $(BUILD)/fuzz/,tests/fuzz/fuzz_%.o tests/unit/fake_platform.o services.a)
-	$(Q)clang $(HOST_FLAGS) -fsanitize=fuzzer -o $@ $^
+$(foreach k,$(UNIT_KINDS),$(foreach t,$($k_FUZZERS),$(eval $(BUILD)/fuzz/fuzz_$t: $(BUILD)/fuzz/tests/fuzz/fuzz_$t.o \
+	$($k_FAKES:%=$(BUILD)/fuzz/tests/unit/%.o) $(BUILD)/fuzz/$k.a)))
+$(FUZZERS:%=$(BUILD)/fuzz/fuzz_%):
+	$(call say,FUZZLD,$@)
+	$(Q)clang $(HOST_FLAGS) -fsanitize=fuzzer -o $@ $^ -lcapstone
 
 unit: $(UNIT_TESTS:%=$(BUILD)/unit/test_%) $(BUILD)/unit/config_dump $(EFI_TESTS)
 
@@ -286,11 +289,8 @@ run: setup
 	$(Q)tests/rig/run --rig $(or $(RIG),$(shell grep -qE '^flags.* (vmx|svm)( |$$)' /proc/cpuinfo && \
 		[ -w /dev/kvm ] && echo kvm || echo qemu-svm)) --timeout 86400 $(BUILD)/linux.img
 
-# Each for so long, anew each time: what it finds is worth a unit test.
-FUZZ_SECONDS ?= 60
-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
-	$(Q)cd $(BUILD)/fuzz && for f in $(FUZZERS); do nice ./$$f -max_total_time=$(FUZZ_SECONDS) -max_len=2000 \
-		-print_final_stats=1 2>$$f.log || { tail -n 40 $$f.log; exit 1; }; echo "fuzz $$f: nothing found"; done
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
+	$(Q)tests/fuzz/run $(BUILD)/fuzz $(FUZZERS)
 
 clean:
 	$(Q)rm -rf build

@@ -1,72 +1,79 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fuzzes all devices together: the input is port and MMIO accesses, time, input, saved states. */
+/* Fuzzes all devices together: the input is port and MMIO accesses, time, what is typed. */
 #include "services/vmm/board.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/unit/vdevice.h"
 
 static struct board board;
 
 /* Accesses mostly go to ports that somebody answers. */
-static void do_access(const uint8_t *op)
+static void do_access(struct input *input, uint8_t how)
 {
-	struct bus *bus = op[0] & 64 ? &board.platform.mmio : &board.platform.ports;
-	const struct bus_region *region = &bus->region[op[1] % bus->region_count];
-	unsigned size = 1u << (op[0] & 3);
-	uint64_t value;
+	struct bus *bus = how & 16 ? &board.platform.mmio : &board.platform.ports;
+	const struct bus_region *region = &bus->region[take8(input) % bus->region_count];
+	uint64_t address = region->first + take8(input);
+	unsigned size = 1u << (how & 3);
 
-	memcpy(&value, op + 8, 8);
-	if (op[0] & 4)
-		bus_write(bus, region->first + op[2], size, value);
+	if (how & 4)
+		bus_write(bus, address, size, take_value(input));
 	else
-		bus_read(bus, region->first + op[2], size);
+		CHECK(!(bus_read(bus, address, size) & ~bus_ones(size)));
 }
 
-static void load(const uint8_t *bytes, size_t size)
+static void pass_time(struct input *input)
 {
-	static uint8_t saved[16384];
-	size_t saved_size = board_save(&board, saved, sizeof(saved));
+	uint64_t ns = take32(input) >> take8(input) % 32;
 
-	/* The input is what to change in a good state. */
-	for (size_t i = 0; i + 3 <= size; i += 3)
-		saved[(bytes[i] | bytes[i + 1] << 8) % saved_size] ^= bytes[i + 2];
-	board_load(&board, saved, saved_size);
+	fake->now_ns += ns << 8;
+	fake->wall_ns += take8(input) % 16 ? ns << 8 : take64(input) >> 2;
+	board_run_timers(&board);
+	/* What is due has been done: the next time is still to come. */
+	CHECK(board_deadline(&board) > fake->now_ns);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+/* The buses' regions stay in order, whatever moves them. */
+static void check_bus(const struct bus *bus)
 {
-	uint64_t value;
+	for (unsigned i = 0; i < bus->region_count; i++) {
+		CHECK(bus->region[i].first <= bus->region[i].last);
+		CHECK(i == 0 || bus->region[i - 1].last < bus->region[i].first);
+	}
+}
 
-	fake = fake_platform_new(0x100000);
+static void act(struct input *input)
+{
+	uint8_t how = take8(input), bytes[16];
+
+	switch (how >> 5) {
+	case 0:
+		pass_time(input);
+		break;
+	case 1:
+		take(input, bytes, sizeof(bytes));
+		CHECK(board_console_input(&board, bytes, how % 16) <= how % 16);
+		break;
+	case 2:
+		fake->console_room = how % 32;
+		board_console_output(&board);
+		break;
+	case 3:
+		vpic_acknowledge(&board.pic);
+		vioapic_eoi(&board.ioapic, take8(input));
+		break;
+	default:
+		do_access(input, how);
+	}
+}
+
+static void fuzz(struct input *input)
+{
+	fake = fake_platform_new(0x40000);
 	memset(&board, 0, sizeof(board));
 	board.platform.ram = fake->platform.ram;
 	board_init(&board, 1, true, true);
-	for (; size >= 16; bytes += 16, size -= 16) {
-		memcpy(&value, bytes + 8, 8);
-		switch (bytes[0] >> 3 & 7) {
-		case 0:
-			fake->now_ns += value >> (bytes[1] % 64);
-			fake->wall_ns += value >> (bytes[1] % 64);
-			board_run_timers(&board);
-			break;
-		case 1:
-			vuart_input(&board.uart, bytes + 1, 15);
-			break;
-		case 2:
-			fake->console_room = bytes[1] % 4;
-			vuart_output(&board.uart);
-			break;
-		case 3:
-			vpic_acknowledge(&board.pic);
-			vioapic_eoi(&board.ioapic, bytes[1]);
-			break;
-		case 4:
-			load(bytes + 1, 15);
-			break;
-		default:
-			do_access(bytes);
-		}
-	}
+	while (input->left)
+		act(input);
+	check_bus(&board.platform.ports);
+	check_bus(&board.platform.mmio);
 	fake_platform_free(fake);
-	return 0;
 }
