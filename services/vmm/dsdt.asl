@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a guest cannot find by probing: the PCI root bridge, ISA devices, the sleep state. Numbers
- * are those of vacpi_pm.h, memmap.h and the ISA devices' headers; a unit test compares them.
+ * are those of vacpi_pm.h, vpci.h, memmap.h and the ISA devices' headers; a unit test compares them.
  */
 DefinitionBlock ("dsdt.aml", "DSDT", 2, "CORBEL", "CORBEL  ", 1)
 {
@@ -24,6 +24,12 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "CORBEL", "CORBEL  ", 1)
 			DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
 				NonCacheable, ReadWrite,
 				0, 0xc0000000, 0xfebfffff, 0, 0x3ec00000)
+		})
+
+		Name (_PRT, Package () // VPCI_LINE(): console, rng
+		{
+			Package () { 0x0001ffff, 0, 0, 10 },
+			Package () { 0x0002ffff, 0, 0, 11 }
 		})
 
 		Device (PIC)

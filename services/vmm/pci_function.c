@@ -9,6 +9,7 @@
 #include "services/vmm/platform.h"
 #include "services/vmm/state.h"
 
+#define STATUS_INTERRUPT    0x08
 #define STATUS_CAPABILITIES 0x10
 #define BAR_IS_PORTS        0x1
 #define BAR_IS_64BIT        0x4
@@ -96,9 +97,14 @@ void pci_function_allow(struct pci_function *function, unsigned offset, unsigned
 
 uint32_t pci_function_read(struct pci_function *function, unsigned offset, unsigned size)
 {
+	uint32_t value;
+
 	if (function->before_read)
 		function->before_read(function->device, offset);
-	return pci_function_get(function, offset, size);
+	value = pci_function_get(function, offset, size);
+	if (function->is_asking && PCI_STATUS >= offset && PCI_STATUS < offset + size)
+		value |= STATUS_INTERRUPT << (8 * (PCI_STATUS - offset));
+	return value;
 }
 
 void pci_function_write(struct pci_function *function, unsigned offset, unsigned size,

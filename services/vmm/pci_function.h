@@ -10,6 +10,7 @@
 struct bus;
 struct bus_ops;
 struct platform;
+struct vpci;
 
 #define PCI_CONFIG_SIZE 256
 #define PCI_BAR_COUNT   6
@@ -35,6 +36,9 @@ struct platform;
 enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_PORTS, PCI_BAR_MEMORY32, PCI_BAR_MEMORY64 };
 
 struct pci_function {
+	struct vpci *bus; /* that it is plugged into, or NULL */
+	unsigned line;    /* of platform_irq(), that its pin is wired to there */
+	bool is_asking;   /* for an interrupt by its pin: vpci_interrupt() */
 	uint8_t config[PCI_CONFIG_SIZE];
 	uint8_t writable[PCI_CONFIG_SIZE]; /* bits that the guest may change (set once) */
 	unsigned capability_end;           /* where the next capability goes */

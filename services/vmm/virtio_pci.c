@@ -6,6 +6,7 @@
 
 #include "services/vmm/platform.h"
 #include "services/vmm/virtio_common.h"
+#include "services/vmm/vpci.h"
 
 #define VENDOR_VIRTIO 0x1af4
 #define DEVICE_MODERN 0x1040 /* plus the type: 4.1.2.1 */
@@ -42,12 +43,19 @@ _Static_assert(sizeof(struct virtio_pci_state) ==
 
 /* ---- interrupts ---- */
 
-/* Without MSI-X a driver has to poll: no interrupt pin is wired. */
+/* 4.1.4.5 "ISR status capability": the pin asks until the driver has read the status. */
+static void update_pin(struct virtio_pci *pci)
+{
+	vpci_interrupt(&pci->function, pci->s.isr && !pci_msix_is_enabled(&pci->msix));
+}
+
 static void interrupt(struct virtio_pci *pci, uint16_t vector, uint8_t isr)
 {
-	if (!pci_msix_is_enabled(&pci->msix))
+	if (pci_msix_is_enabled(&pci->msix))
+		pci_msix_signal(&pci->msix, vector);
+	else
 		pci->s.isr |= isr;
-	pci_msix_signal(&pci->msix, vector);
+	update_pin(pci);
 }
 
 bool virtio_is_started(const struct virtio *virtio)
@@ -145,6 +153,7 @@ static uint64_t memory_read(void *device, uint64_t offset, unsigned size)
 		if (offset != MEMORY_ISR)
 			return 0;
 		pci->s.isr = 0;
+		update_pin(pci);
 		return isr;
 	}
 	virtio_common_get(pci, bytes);
@@ -163,6 +172,7 @@ static void memory_write(void *device, uint64_t offset, unsigned size, uint64_t 
 		notify(pci, value & 0xffff);
 	} else {
 		virtio_common_write(pci, offset, size, value);
+		update_pin(pci); /* a reset takes back what it asked for */
 	}
 }
 
@@ -204,6 +214,7 @@ static void after_write(void *device, unsigned offset)
 		access_registers(pci, true);
 	else if (offset / 4 * 4 == pci->msix.capability)
 		pci_msix_update(&pci->msix);
+	update_pin(pci);
 }
 
 /* One structure; returns the capability's offset. `more` bytes follow the common ones. */
@@ -256,6 +267,7 @@ void virtio_pci_init(struct virtio_pci *pci, struct platform *platform,
 	pci->virtio.platform = platform;
 	pci_function_init(function, VENDOR_VIRTIO, (uint16_t)(DEVICE_MODERN + ops->type), 0xff0000,
 			  1);
+	pci_function_put(function, PCI_PIN, 1, 1); /* INTA# */
 	pci_function_put(function, PCI_SUBSYSTEM, 2, VENDOR_VIRTIO);
 	pci_function_put(function, PCI_SUBSYSTEM + 2, 2, 0x40); /* 4.1.2.1: 0x40 or higher */
 	pci_function_add_bar(function, BAR_PORTS, PCI_BAR_PORTS, PORTS_SIZE, 4, &ports, pci);
@@ -337,5 +349,6 @@ bool virtio_pci_set(struct virtio_pci *pci, const struct virtio_pci_state *s)
 	pci->msix.s = s->msix;
 	pci->virtio.features = s->status & STATUS_FEATURES_OK ? s->driver_features : 0;
 	pci->s = *s;
+	update_pin(pci);
 	return true;
 }

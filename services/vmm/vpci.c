@@ -46,11 +46,38 @@ void vpci_map(struct vpci *pci)
 			pci_function_map(pci->function[i], pci->platform);
 }
 
+/* A line is shared: it is high while one of its functions asks. */
+static void update_line(struct vpci *pci, unsigned line)
+{
+	bool level = false;
+
+	for (unsigned i = 0; i < VPCI_SLOT_COUNT; i++) {
+		const struct pci_function *function = pci->function[i];
+
+		if (function && function->line == line && function->is_asking &&
+		    !(pci_function_get(function, PCI_COMMAND, 2) & PCI_COMMAND_NO_INTX))
+			level = true;
+	}
+	platform_irq(pci->platform, line, level);
+}
+
+void vpci_interrupt(struct pci_function *function, bool is_asking)
+{
+	if (function->is_asking == is_asking)
+		return;
+	function->is_asking = is_asking;
+	if (function->bus)
+		update_line(function->bus, function->line);
+}
+
 void vpci_place(struct vpci *pci)
 {
 	uint64_t ports = VPCI_PORTS, memory = VPCI_MEMORY;
 
+	bus_write(&pci->platform->ports, VPCI_ELCR_PORT, 1, VPCI_ELCR);
 	for (unsigned i = 0; i < VPCI_SLOT_COUNT; i++) {
+		if (pci->function[i] && pci_function_get(pci->function[i], PCI_PIN, 1))
+			pci_function_put(pci->function[i], PCI_LINE, 1, pci->function[i]->line);
 		for (unsigned n = 0; pci->function[i] && n < PCI_BAR_COUNT; n++) {
 			const struct pci_bar *bar = &pci->function[i]->bar[n];
 			uint64_t *next = bar->kind == PCI_BAR_PORTS ? &ports : &memory;
@@ -111,8 +138,10 @@ static void data_write(void *device, uint64_t offset, unsigned size, uint64_t va
 	if (!function)
 		return;
 	pci_function_write(function, at, size, (uint32_t)value);
-	if (at < MAPPING_END)
+	if (at < MAPPING_END) {
 		vpci_map(pci);
+		update_line(pci, function->line);
+	}
 }
 
 int vpci_add(struct vpci *pci, unsigned slot, struct pci_function *function)
@@ -122,6 +151,8 @@ int vpci_add(struct vpci *pci, unsigned slot, struct pci_function *function)
 	if (pci->function[slot])
 		return -ABI_EEXIST;
 	pci->function[slot] = function;
+	function->bus = pci;
+	function->line = VPCI_LINE(slot);
 	return 0;
 }
 

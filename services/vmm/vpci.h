@@ -2,12 +2,18 @@
 /* PCI bus 0 behind configuration ports 0xcf8 and 0xcfc, with a host bridge at 00:00.0. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "services/vmm/pci_function.h"
 
 #define VPCI_SLOT_COUNT 32
+
+/* The interrupt pins' wires: a line for the odd slots, one for the even ones; level-triggered. */
+#define VPCI_LINE(slot) ((slot) % 2 ? 10u : 11u)
+#define VPCI_ELCR_PORT  0x4d1
+#define VPCI_ELCR       0x0cu /* both lines */
 
 #define VPCI_PORTS  0xc000u
 #define VPCI_MEMORY 0xfe000000u
@@ -35,10 +41,14 @@ void vpci_init(struct vpci *pci, struct platform *platform);
 int vpci_add(struct vpci *pci, unsigned slot, struct pci_function *function);
 
 /*
- * Gives all base addresses a place, as firmware does: ports from VPCI_PORTS, memory from
- * VPCI_MEMORY on, both in the bridge's windows. The functions stay off.
+ * What firmware does: gives all base addresses a place, ports from VPCI_PORTS, memory from
+ * VPCI_MEMORY on, both in the bridge's windows; says on which line each pin is, and that these
+ * are level-triggered. The functions stay off.
  */
 void vpci_place(struct vpci *pci);
+
+/* The function asks for an interrupt by its pin, or no more. */
+void vpci_interrupt(struct pci_function *function, bool is_asking);
 
 /* Puts all functions' registers where they belong now; earlier slots win where two collide. */
 void vpci_map(struct vpci *pci);

@@ -179,6 +179,23 @@ TEST(dsdt_names_the_sleep_type)
 	CHECK_EQ(get(at + 9, 1), VACPI_PM_SLEEP_S5);
 }
 
+/* An entry of _PRT: device and any function, pin A, no link device, the line. */
+TEST(dsdt_names_the_lines_of_pci_slots)
+{
+	uint64_t dsdt;
+
+	make(1);
+	dsdt = get(table("FACP") + 40, 4);
+	for (uint8_t slot = 1; slot <= 2; slot++) {
+		const uint8_t entry[] = {0x0c, 0xff, 0xff, slot, 0, 0, 0, 0x0a, VPCI_LINE(slot)};
+		unsigned found = 0;
+
+		for (uint64_t at = dsdt + 36; at < dsdt + get(dsdt + 4, 4) - sizeof(entry); at++)
+			found += memcmp(ram_at(&ram, at, sizeof(entry)), entry, sizeof(entry)) == 0;
+		CHECK_EQ(found, 1);
+	}
+}
+
 TEST(bios_data_area_is_true)
 {
 	make(1);
@@ -193,6 +210,7 @@ int main(void)
 	RUN(fadt_names_the_ports);
 	RUN(madt_lists_the_cpus);
 	RUN(dsdt_names_the_sleep_type);
+	RUN(dsdt_names_the_lines_of_pci_slots);
 	RUN(bios_data_area_is_true);
 	return unit_end();
 }

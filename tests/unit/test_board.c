@@ -96,6 +96,23 @@ TEST(isa_lines_reach_both_controllers)
 	stop();
 }
 
+TEST(the_lines_of_pci_are_level_triggered)
+{
+	start();
+	init_pics();
+	vpci_interrupt(&board.console.pci.function, true);
+	CHECK(fake->intr);
+	CHECK_EQ(vpic_acknowledge(&board.pic), 0x3a); /* line 10 */
+	board_out(0xa0, 0x20);
+	board_out(0x20, 0x20);
+	CHECK(fake->intr); /* it is still high */
+	vpci_interrupt(&board.console.pci.function, false);
+	CHECK(!fake->intr);
+	vpci_interrupt(&board.rng.pci.function, true);
+	CHECK_EQ(vpic_acknowledge(&board.pic), 0x3b);
+	stop();
+}
+
 TEST(timers_run_when_due_and_wake_when_nearer)
 {
 	unsigned wakes;
@@ -218,6 +235,7 @@ int main(void)
 {
 	RUN(all_devices_are_on_the_bus);
 	RUN(isa_lines_reach_both_controllers);
+	RUN(the_lines_of_pci_are_level_triggered);
 	RUN(timers_run_when_due_and_wake_when_nearer);
 	RUN(a_loaded_board_answers_as_the_saved_one);
 	RUN(a_hostile_state_leaves_the_board_as_it_was);

@@ -159,6 +159,30 @@ TEST(wrong_base_addresses_and_slots_are_refused)
 	stop();
 }
 
+TEST(pins_share_level_lines)
+{
+	start();
+	pci_function_init(&other, 0x1af4, 0x1041, 0x020000, 1);
+	pci_function_put(&other, PCI_PIN, 1, 1);
+	CHECK_EQ(vpci_add(&pci, 5, &other), 0);
+	vpci_place(&pci);
+	CHECK_EQ(get(5, 0x3c) & 0xffff, 0x010a);
+	CHECK_EQ(get(3, 0x3c) & 0xffff, 0); /* it has no pin */
+	vpci_interrupt(&card, true);
+	vpci_interrupt(&other, true);
+	CHECK(fake->irq[10] && get(5, 4) & 0x80000 && in(0xcfe, 2) & 8);
+	CHECK_EQ(fake->irq_rises[10], 1);
+	vpci_interrupt(&card, false);
+	CHECK(fake->irq[10] && !(get(3, 4) & 0x80000));
+	set(5, PCI_COMMAND, 2, PCI_COMMAND_NO_INTX);
+	CHECK(!fake->irq[10] && get(5, 4) & 0x80000);
+	set(5, PCI_COMMAND, 2, 0);
+	CHECK(fake->irq[10]);
+	vpci_interrupt(&other, false);
+	CHECK(!fake->irq[10] && !fake->irq[11]);
+	stop();
+}
+
 TEST(the_reset_register_restarts_the_vm)
 {
 	start();
@@ -197,6 +221,7 @@ int main(void)
 	RUN(registers_on_others_places_do_not_answer_until_moved);
 	RUN(capabilities_form_a_list);
 	RUN(wrong_base_addresses_and_slots_are_refused);
+	RUN(pins_share_level_lines);
 	RUN(the_reset_register_restarts_the_vm);
 	RUN(hostile_guests_and_states_do_no_harm);
 	return unit_end();

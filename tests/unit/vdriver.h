@@ -14,6 +14,7 @@
 #define DRIVER_MSIX     0x1000u
 #define DRIVER_RAM_SIZE 0x100000u
 #define DRIVER_SLOT     3u
+#define DRIVER_LINE     VPCI_LINE(DRIVER_SLOT)
 #define DRIVER_SIZE     16u /* entries of each queue */
 #define DRIVER_BUFFER   0x20000u
 
