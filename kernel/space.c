@@ -9,7 +9,8 @@
 #include "kernel/memory.h"
 #include "kernel/sched.h"
 
-#define MAPPINGS_MAX 1024u /* of a space: a lookup may walk them all */
+#define MAPPINGS_MAX 1024u      /* of a space: a lookup may walk them all */
+#define AROUND_SIZE  0x10000ull /* in which a page that is read brings others along */
 
 int space_init(struct space *space, const struct pt_format *format, struct quota *quota,
 	       unsigned user_prot)
@@ -164,6 +165,25 @@ bool space_exit(struct space *space)
 	return true;
 }
 
+/* Files are read on and on, also backwards: borrowed pages around the one that was read come along.
+ */
+static void map_around(struct space *space, const struct mapping *mapping, uint64_t address)
+{
+	uint64_t at = MAX(ALIGN_DOWN(address, AROUND_SIZE), mapping->address);
+	uint64_t end = MIN(ALIGN_DOWN(address, AROUND_SIZE) + AROUND_SIZE,
+			   mapping->address + mapping->size);
+
+	for (; at < end; at += PAGE_SIZE) {
+		struct pt_leaf leaf =
+			memory_page(mapping->memory, at - mapping->address + mapping->offset);
+
+		if (leaf.level == 1 && leaf.prot == PT_READ &&
+		    !pagetable_query(&space->table, at).prot)
+			pagetable_map(&space->table, at, leaf.frame, 1,
+				      (mapping->prot & (PT_READ | PT_EXEC)) | space->user_prot);
+	}
+}
+
 int space_fault(struct space *space, uint64_t address, unsigned access)
 {
 	struct mapping *mapping = find(space, address, 1);
@@ -188,7 +208,10 @@ int space_fault(struct space *space, uint64_t address, unsigned access)
 	    pagetable_map(&space->table, start, (hpa_t){leaf.frame.value - (address - start)}, 2,
 			  prot) == 0)
 		return 0;
-	return pagetable_map(&space->table, address, leaf.frame, 1, prot);
+	error = pagetable_map(&space->table, address, leaf.frame, 1, prot);
+	if (error == 0 && !(access & PT_WRITE))
+		map_around(space, mapping, address);
+	return error;
 }
 
 int space_read(struct space *space, uint64_t address, void *to, size_t size)

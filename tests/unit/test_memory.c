@@ -219,7 +219,7 @@ TEST(copies_are_made_at_the_first_write_of_either)
 	CHECK_EQ(get(&space, 0x100000), 10);
 	CHECK_EQ(get(&space, 0x200000 + 2 * PAGE_SIZE), 11);
 	CHECK_EQ(get(&space, 0x200000 + 7 * PAGE_SIZE), 0);
-	CHECK_EQ(dst->borrowed_pages, 4); /* one copied, one that nobody shares any more */
+	CHECK_EQ(dst->borrowed_pages, 5); /* one copied */
 	CHECK_EQ(memory_cow(dst, 0, src, 0, 2 * PAGE_SIZE), -ABI_EBUSY);
 	CHECK_EQ(memory_cow(dst, 0, src, 0, PAGE_SIZE), 0);
 	drop(src);
@@ -229,6 +229,46 @@ TEST(copies_are_made_at_the_first_write_of_either)
 	end_space(&space);
 	CHECK_EQ(frames_free_count(), free_before);
 	CHECK_EQ(frames_reserve(free_before - 600), 0); /* nothing is still set aside */
+}
+
+TEST(borrowed_pages_come_along_with_one_that_is_read_and_only_to_be_read)
+{
+	struct memory *src, *dst;
+	uint64_t free_before, at = 0x204000; /* the first window ends behind page 11 */
+	struct space space;
+
+	fake_start();
+	free_before = frames_free_count();
+	src = make(64 * PAGE_SIZE, 0);
+	dst = make(64 * PAGE_SIZE, 0);
+	new_space(&space, &fake_host_format);
+	CHECK_EQ(space_map(&space, 0x10000000, src, 0, 64 * PAGE_SIZE, PT_READ | PT_WRITE), 0);
+	for (unsigned i = 0; i < 20; i++)
+		put(&space, 0x10000000 + i * PAGE_SIZE, (uint8_t)i);
+	CHECK_EQ(memory_cow(dst, 0, src, 0, 20 * PAGE_SIZE), 0);
+	CHECK_EQ(space_map(&space, at, dst, 0, 24 * PAGE_SIZE, PT_READ | PT_WRITE), 0);
+	put(&space, at + 5 * PAGE_SIZE, 99); /* a write brings nothing along */
+	CHECK_EQ(pagetable_query(&space.table, at + 6 * PAGE_SIZE).prot, 0);
+	CHECK_EQ(get(&space, at + 8 * PAGE_SIZE), 8);
+	CHECK_EQ(pagetable_query(&space.table, at - PAGE_SIZE).prot, 0);
+	CHECK_EQ(pagetable_query(&space.table, at).prot, PT_READ);
+	CHECK_EQ(pagetable_query(&space.table, at + 5 * PAGE_SIZE).prot, PT_READ | PT_WRITE);
+	CHECK_EQ(pagetable_query(&space.table, at + 11 * PAGE_SIZE).prot, PT_READ);
+	CHECK_EQ(pagetable_query(&space.table, at + 12 * PAGE_SIZE).prot, 0);
+	CHECK_EQ(get(&space, at + 12 * PAGE_SIZE), 12);
+	CHECK_EQ(pagetable_query(&space.table, at + 19 * PAGE_SIZE).prot, PT_READ);
+	CHECK_EQ(pagetable_query(&space.table, at + 20 * PAGE_SIZE).prot, 0); /* never touched */
+	CHECK_EQ(pagetable_query(&space.table, at + 24 * PAGE_SIZE).prot, 0); /* behind the end */
+	put(&space, at + 10 * PAGE_SIZE, 98);
+	put(&space, 0x10000000 + 11 * PAGE_SIZE, 97);
+	CHECK_EQ(get(&space, 0x10000000 + 10 * PAGE_SIZE), 10);
+	CHECK_EQ(get(&space, at + 11 * PAGE_SIZE), 11);
+	drop(src);
+	for (unsigned i = 0; i < 20; i++)
+		CHECK_EQ(get(&space, at + i * PAGE_SIZE), i == 5 ? 99 : i == 10 ? 98 : i);
+	drop(dst);
+	end_space(&space);
+	CHECK_EQ(frames_free_count(), free_before);
 }
 
 TEST(bad_copy_requests_change_nothing)
@@ -398,6 +438,7 @@ int main(void)
 	RUN(small_pages_when_no_large_one_is_free);
 	RUN(zeroing_a_large_page_lets_others_run);
 	RUN(copies_are_made_at_the_first_write_of_either);
+	RUN(borrowed_pages_come_along_with_one_that_is_read_and_only_to_be_read);
 	RUN(bad_copy_requests_change_nothing);
 	RUN(contiguous_memory_is_one_zeroed_run);
 	RUN(what_was_created_can_always_be_touched);
