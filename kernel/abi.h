@@ -131,6 +131,8 @@ enum abi_op {
 	ABI_OP_LOCKED,
 	ABI_OP_INVALIDATE,
 	ABI_OP_XSAVE,
+	ABI_OP_GUEST_TICKS, /* TSC ticks, not instructions: between entries and exits */
+	ABI_OP_PAGE_TICKS,  /* and in zeroing and copying pages */
 	ABI_OP_COUNT
 };
 

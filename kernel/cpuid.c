@@ -27,7 +27,7 @@ static const uint32_t *find(const struct abi_cpuid *table, uint32_t leaf, uint32
 /* For the guest that tells what instructions an exit takes: tests/bench. */
 static void answer_ops(uint64_t *gpr, uint32_t op)
 {
-	uint64_t count = op < ABI_OP_COUNT ? arch_ops[op] : 0;
+	uint64_t count = op < ABI_OP_COUNT ? arch_ops[op] : arch_tsc();
 
 	gpr[ABI_RAX] = (uint32_t)count;
 	gpr[ABI_RBX] = OPS_SIGNATURE;

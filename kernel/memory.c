@@ -186,7 +186,11 @@ int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct p
 			return 0;
 		}
 		leaf->frame = frames_alloc();
+		if (COUNT_OPS)
+			arch_ops[ABI_OP_PAGE_TICKS] -= arch_tsc();
 		memcpy(window_map(0, leaf->frame), window_map(1, shared), PAGE_SIZE);
+		if (COUNT_OPS)
+			arch_ops[ABI_OP_PAGE_TICKS] += arch_tsc();
 		--*frames_shares(shared);
 		mapping_drop(memory, offset, PAGE_SIZE);
 	} else if (leaf->prot & PT_WRITE) {

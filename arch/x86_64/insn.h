@@ -222,6 +222,18 @@ static inline uint64_t rdtsc(void)
 	return (uint64_t)high << 32 | low;
 }
 
+static inline void count_from(enum abi_op op)
+{
+	if (COUNT_OPS)
+		arch_ops[op] -= rdtsc();
+}
+
+static inline void count_to(enum abi_op op)
+{
+	if (COUNT_OPS)
+		arch_ops[op] += rdtsc();
+}
+
 static inline void pause(void)
 {
 	__asm__ volatile("pause" : : : "memory");

@@ -271,10 +271,11 @@ static void log_stats(const struct vm *vm)
 /* What `make bench` computes its boot and memory rows from. */
 static void log_machine(const struct vm *vm)
 {
-	static const char *const ops[] = {"vmread",   "vmwrite", "wrmsr",      "rdmsr",
-					  "cr_write", "locked",  "invalidate", "xsave"};
+	static const char *const ops[] = {"vmread",      "vmwrite",   "wrmsr",      "rdmsr",
+					  "cr_write",    "locked",    "invalidate", "xsave",
+					  "guest_ticks", "page_ticks"};
 	static struct abi_system_info info;
-	char line[400];
+	char line[500];
 	size_t at = 0;
 
 	if (system_info(system_handle, &info) < 0)

@@ -19,7 +19,7 @@ MANY = [f"idle{i}" for i in range(10)]
 TIMEOUT_S = 240
 # What an unfinished line may already match: nothing here is the beginning of another end.
 OVER = r"^corbel: (all vms ended|panic|boot stopped|config:)"
-LAST_OVER = rf"{OVER}|vm {LAST}: (machine .* xsave=|refused|ended: (poweroff|reboot|triple-fault|error|killed))"
+LAST_OVER = rf"{OVER}|vm {LAST}: (machine .* page_ticks=|refused|ended: (poweroff|reboot|triple-fault|error|killed))"
 LOCKED = re.compile(r"\block\b|\bxchg[bwlq]?\s.*\(")
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 

@@ -25,7 +25,7 @@ OPS = {"vmread": "3", "vmwrite": "1", "wrmsr": "0.02", "rdmsr": "0", "cr_write":
        "xsave": "0"}
 MACHINE = {"tsc_khz": 100000, "entry": 1000, "files": 5000, "exit": 40_000_000, "first_guest": 48_000_000,
            "usable": 480 << 20, "file_bytes": 600 << 10, "stage2": 128 << 10, "free": 460 << 20, "ram": 4 << 20,
-           "vm_stage2": 64 << 10, "vmread": 0, "xsave": 0}
+           "vm_stage2": 64 << 10, "vmread": 0, "xsave": 0, "guest_ticks": 0, "page_ticks": 0}
 
 
 def canned(text, names):
@@ -227,7 +227,7 @@ def test_each_run_is_booted_only_if_a_row_wants_it():
 def test_a_run_is_not_over_in_the_middle_of_a_line():
     line = f"corbel: vm last: ended: test-device 1\ncorbel: vm last: machine {words(MACHINE)}"
     ends = [at for at in range(len(line)) if re.search(runs.LAST_OVER, line[:at].split("\n")[-1])]
-    equal(line[:ends[0]][-6:], "xsave=")
+    equal(line[:ends[0]][-11:], "page_ticks=")
     for end in ("ended: triple-fault", "ended: error a sentence", "ended: killed", "refused: a sentence"):
         equal(bool(re.search(runs.LAST_OVER, f"corbel: vm last: {end}")), True)
 

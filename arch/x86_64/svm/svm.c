@@ -18,6 +18,7 @@ struct svm_entry *svm_before(struct vcpu *vcpu)
 	const struct core *core = core_this();
 	struct svm_vcpu *svm = svm_vcpu(vcpu);
 	struct vmcb *vmcb = svm->arch.block;
+	struct svm_entry *entry = &svm->entry;
 	uint8_t tpr = vcpu->lapic.page[0x80] >> 4;
 
 	vmcb->rax = vcpu->page->gpr[ABI_RAX];
@@ -27,8 +28,9 @@ struct svm_entry *svm_before(struct vcpu *vcpu)
 		vmcb->clean = 0;
 	}
 	if (__builtin_expect(core->hv.owner != vcpu || core->fpu_owner != svm->arch.fpu, 0))
-		return before_slow(vcpu);
-	return &svm->entry;
+		entry = before_slow(vcpu);
+	count_from(ABI_OP_GUEST_TICKS);
+	return entry;
 }
 
 /* Also brings up to date what the exit left half-done, so that the record is all there is to know.
@@ -61,6 +63,7 @@ void svm_after(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vmcb *vmcb = svm_vmcb(vcpu);
 
+	count_to(ABI_OP_GUEST_TICKS);
 	vcpu->page->gpr[ABI_RAX] = vmcb->rax;
 	vcpu->page->gpr[ABI_RSP] = vmcb->rsp;
 	vmcb->clean = CLEAN_ALL;

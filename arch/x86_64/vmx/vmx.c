@@ -35,13 +35,15 @@ struct vmx_entry *vmx_before(struct vcpu *vcpu)
 {
 	const struct core *core = core_this();
 	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+	struct vmx_entry *entry = &vmx->entry;
 
 	if (__builtin_expect(core->hv.owner != vcpu || vmx->host_cr3 != read_cr3() ||
 				     vmx->rsp != vcpu->page->gpr[ABI_RSP] || vmx->tpr_threshold ||
 				     vmx->cr2 != read_cr2() || core->fpu_owner != vmx->arch.fpu,
 			     0))
-		return before_slow(vcpu);
-	return &vmx->entry;
+		entry = before_slow(vcpu);
+	count_from(ABI_OP_GUEST_TICKS);
+	return entry;
 }
 
 /* SDM vol 3, "Debug Exceptions": an exit leaves to us what delivery does to DR6 and DR7. */
@@ -123,8 +125,10 @@ static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_ex
 void vmx_after(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
-	uint32_t reason = (uint32_t)vmread(VMCS_REASON);
+	uint32_t reason;
 
+	count_to(ABI_OP_GUEST_TICKS);
+	reason = (uint32_t)vmread(VMCS_REASON);
 	vmx->cr2 = read_cr2();
 	vmx->entry.is_launched = 1;
 	if (__builtin_expect(!vmx_exit_plain(reason, exit), 0)) {
