@@ -98,8 +98,7 @@ services_FAKES := fake_platform
 services_PARTS := services/console/mux.o $(filter-out %/main.o %/machine.o %/process.o,$(vmm_OBJS)) \
 	$(filter-out %/main.o %/vms.o %/modules.o,$(init_OBJS))
 UNIT_TESTS := $(foreach k,$(UNIT_KINDS),$($k_TESTS))
-kernel_FUZZERS := # tests/fuzz/fuzz_NAME.c, built as unit tests of its kind are
-vm_FUZZERS :=
+vm_FUZZERS := syscall vlapic # tests/fuzz/fuzz_NAME.c, built as unit tests of its kind are
 arch_FUZZERS := exit
 boot_FUZZERS := acpi boot
 services_FUZZERS := board config decode emulate loader
