@@ -320,12 +320,17 @@ static bool is_valid(const struct virtio_pci *pci, const struct virtio_pci_state
 static bool load_queues(struct virtio_pci *pci, const struct virtio_pci_state *s,
 			struct virtqueue *queue)
 {
-	const struct virtio_ops *ops = pci->virtio.ops;
+	static const struct virtqueue_state none;
 	uint64_t features = s->status & STATUS_FEATURES_OK ? s->driver_features : 0;
 
-	for (unsigned i = 0; i < ops->queue_count; i++) {
+	for (unsigned i = 0; i < VIRTIO_QUEUE_MAX; i++) {
 		const struct virtqueue_state *q = &s->queue[i];
 
+		if (i >= pci->virtio.ops->queue_count) {
+			if (memcmp(q, &none, sizeof(none)) != 0)
+				return false;
+			continue;
+		}
 		queue[i].ram = &pci->virtio.platform->ram;
 		if (q->is_enabled && (!(s->status & STATUS_FEATURES_OK) ||
 				      q->is_packed != !!(features & VIRTQUEUE_F_PACKED) ||

@@ -348,6 +348,18 @@ TEST(a_saved_device_goes_on_where_it_was)
 	check_pin(1);
 }
 
+TEST(a_state_of_queues_that_are_not_there_is_refused)
+{
+	struct virtio_pci_state s;
+
+	bring_up();
+	virtio_pci_get(&pci, &s);
+	s.queue[VIRTIO_QUEUE_MAX - 1].size = 1;
+	CHECK(!virtio_pci_set(&pci, &s));
+	s.queue[VIRTIO_QUEUE_MAX - 1].size = 0;
+	CHECK(virtio_pci_set(&pci, &s));
+}
+
 TEST(hostile_drivers_and_states_do_no_harm)
 {
 	bring_up();
@@ -373,6 +385,7 @@ int main(void)
 	RUN(lies_end_in_needs_reset);
 	RUN(registers_are_reached_through_pci_configuration);
 	RUN(a_saved_device_goes_on_where_it_was);
+	RUN(a_state_of_queues_that_are_not_there_is_refused);
 	RUN(hostile_drivers_and_states_do_no_harm);
 	return unit_end();
 }
