@@ -4,10 +4,18 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC   0x464e494c45425243ull /* "CRBELINF" */
-#define BOOT_INFO_VERSION 4u
+#define BOOT_INFO_VERSION 5u
 #define BOOT_PATH_SIZE    256u                      /* of a module's path, with its NUL */
 #define BOOT_MODULE_MAX   4096u                     /* files below \corbel\ plus services */
 #define BOOT_RANGE_MAX    (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
+
+/* The kernel's addresses: each begins a root entry (512 GiB) of its own. */
+#define BOOT_WINDOW     0xffff800000000000ull /* + physical address: the kernel's own pages */
+#define BOOT_RAM_MAX    (1ull << 46)          /* 64 TiB: what lies above is not used */
+#define BOOT_SLOTS      0xffffc08000000000ull /* where a core maps a page for a moment */
+#define BOOT_STACKS     0xffffc10000000000ull
+#define BOOT_FRAMES     0xffffc18000000000ull /* what is kept of each frame */
+#define BOOT_BLOCK_SIZE (2ull << 20)
 
 /* All addresses below are physical; every range is a whole number of 4 KiB pages. */
 
@@ -123,7 +131,10 @@ struct boot_info {
 	uint64_t modules;                 /* struct boot_module[], services first */
 	uint32_t module_count, module_size;
 	struct boot_segment segments[BOOT_SEGMENT_MAX];
-	uint32_t segment_count, reserved;
+	uint32_t segment_count;
+	uint32_t block_used; /* pages of the block */
+	uint64_t block; /* BOOT_BLOCK_SIZE, aligned to that, in a KERNEL range: the kernel's tables,
+			   root first, and pages for it to use */
 	struct boot_init init;
 	struct boot_acpi acpi;
 	struct boot_clock clock;
@@ -142,9 +153,12 @@ struct boot_info {
 };
 
 /*
- * The kernel is entered at its ELF entry point in 64-bit mode with interrupts off, paging on with
- * the loader's tables (all of the ranges FREE, LOADER, KERNEL, MODULE, ACPI identity-mapped, the
- * kernel's segments at their link addresses), RDI = physical address of struct boot_info,
- * RSP = a stack of at least 16 KiB in a LOADER range. The 8259 pair and each line of the IOAPICs
- * are masked; the local APIC is as the firmware left it, but for its timer, which stands still.
+ * The kernel is entered at its ELF entry point in 64-bit mode with interrupts off, EFER.NXE on, and
+ * paging on with tables made for it: in the upper half its segments at their link addresses, each
+ * with no more rights than it needs, the block at BOOT_WINDOW + block, and root entries for all of
+ * BOOT_WINDOW that has RAM, BOOT_SLOTS, BOOT_STACKS and BOOT_FRAMES, which need never change again;
+ * all global. In the lower half all of the ranges FREE, LOADER, KERNEL, MODULE and ACPI are mapped
+ * to themselves, by tables in LOADER ranges. RDI = physical address of struct boot_info, RSP = a
+ * stack of at least 16 KiB in a LOADER range. The 8259 pair and each line of the IOAPICs are
+ * masked; the local APIC is as the firmware left it, but for its timer, which stands still.
  */

@@ -8,18 +8,19 @@
 #include "boot/memory.h"
 #include "boot/paging.h"
 
-#define STACK_SIZE (32u << 10)
-#define POOL_FIRST 32u /* pages for page tables, doubled until they are enough */
-#define POOL_LIMIT (1u << 18)
-#define POOL_SPARE 8u /* the map may change a little until the firmware has left */
-#define EXIT_TRIES 8u
+#define STACK_SIZE   (32u << 10)
+#define BLOCK_TABLES 256u /* pages of the kernel's block that may become tables */
+#define POOL_FIRST   32u  /* pages for page tables, doubled until they are enough */
+#define POOL_LIMIT   (1u << 18)
+#define POOL_SPARE   8u /* the map may change a little until the firmware has left */
+#define EXIT_TRIES   8u
 #define RUNTIME_POOL                                                                               \
 	64u /* pages for the tables of the firmware's ranges; if too few, it gets none */
 
 static struct {
 	struct ranges_edge *edges;
 	size_t edge_max;
-	struct paging paging, runtime;
+	struct paging kernel, paging, runtime;
 } plan;
 
 /* Writes the map into boot_info and makes the page tables, taking no memory. 0, or -1: no room. */
@@ -40,8 +41,12 @@ static int describe_memory(struct boot_info *info)
 						  info->range_count)
 				     ? 0
 				     : (uintptr_t)plan.runtime.pool;
-	return paging_build(&plan.paging, (struct boot_range *)(uintptr_t)info->ranges,
-			    info->range_count, info->segments, info->segment_count);
+	if (paging_build_kernel(&plan.kernel, (void *)(uintptr_t)info->ranges, info->range_count,
+				info->segments, info->segment_count))
+		return -1;
+	info->block_used = (uint32_t)plan.kernel.pool_used;
+	return paging_build(&plan.paging, plan.kernel.pool, (void *)(uintptr_t)info->ranges,
+			    info->range_count);
 }
 
 static void prepare(struct boot_info *info, int has_1g_pages)
@@ -55,6 +60,12 @@ static void prepare(struct boot_info *info, int has_1g_pages)
 	plan.edge_max = 2 * memory_claim_max();
 	plan.edges = memory_alloc(plan.edge_max * sizeof(*plan.edges), BOOT_RANGE_LOADER, "",
 				  "the list of RAM");
+	plan.kernel.pool =
+		memory_alloc_2m(BOOT_BLOCK_SIZE, BOOT_RANGE_KERNEL, "the kernel's first pages");
+	plan.kernel.pool_pages = BLOCK_TABLES;
+	info->block = (uintptr_t)plan.kernel.pool;
+	if (info->block % BOOT_BLOCK_SIZE || info->block >= BOOT_RAM_MAX)
+		firmware_stop(EFI_OUT_OF_RESOURCES, "no 2 MiB of free memory in one piece");
 	plan.paging.has_1g_pages = has_1g_pages;
 	plan.runtime.pool = memory_alloc(RUNTIME_POOL * MEMORY_PAGE, BOOT_RANGE_KERNEL, "",
 					 "the firmware's page tables");
@@ -96,7 +107,7 @@ void handover(struct boot_info *info, uint64_t entry, int has_1g_pages)
 		__asm__ volatile("cli");
 		interrupts_mask(&info->acpi);
 		clock_measure_apic_timer(info);
-		handover_jump((uintptr_t)plan.paging.pool, (uintptr_t)stack + STACK_SIZE, entry,
+		handover_jump((uintptr_t)plan.kernel.pool, (uintptr_t)stack + STACK_SIZE, entry,
 			      info);
 	}
 	/* Half left, the firmware can print no more. */

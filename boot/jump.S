@@ -8,10 +8,16 @@
 handover_jump:
 	cli
 	cld
+	movq %rcx, %r8
+	movq %rdx, %r9
+	movl $0xc0000080, %ecx	/* EFER */
+	rdmsr
+	btsl $11, %eax		/* NXE: the tables have such pages */
+	wrmsr
 	movq %rdi, %cr3
 	movq %rsi, %rsp
-	movq %rcx, %rdi
+	movq %r8, %rdi
 	xorl %ebp, %ebp
-	jmpq *%rdx
+	jmpq *%r9
 
 	.section .note.GNU-stack, "", @progbits

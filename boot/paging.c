@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page tables on which the kernel is entered, until it has made its own, and those in which the
- * firmware runs once more at the end. Pure. */
+/* Page tables for the kernel, and for the firmware. Pure. */
 #include "boot/paging.h"
 #include "boot/bytes.h"
 
@@ -8,7 +7,9 @@
 #define PRESENT      (1ull << 0)
 #define WRITABLE     (1ull << 1)
 #define UNCACHED     (3ull << 3) /* PWT, PCD */
+#define USED         (3ull << 5) /* accessed, dirty */
 #define LARGE        (1ull << 7)
+#define GLOBAL       (1ull << 8)
 #define NO_EXECUTE   (1ull << 63)
 #define ADDRESS_MASK 0x000ffffffffff000ull
 
@@ -31,39 +32,44 @@ static uint64_t *table_alloc(struct paging *paging)
 	return table;
 }
 
-/* Maps one page of 1 << shift bytes. Where a larger page is mapped already, that stays. */
-static int map(struct paging *paging, uint64_t virt, uint64_t phys, unsigned shift, uint64_t bits)
+/* The table that the entry points to, made if there is none; NULL = the pool is too small. */
+static uint64_t *table_at(struct paging *paging, uint64_t *entry)
 {
-	uint64_t *table = paging->pool;
+	uint64_t *table = (uint64_t *)(uintptr_t)(*entry & ADDRESS_MASK);
 
+	if (!*entry) {
+		table = table_alloc(paging);
+		*entry = table ? (uintptr_t)table | PRESENT | WRITABLE : 0;
+	}
+	return table;
+}
+
+/* Maps one page of 1 << shift bytes. Where a larger page is mapped already, that stays. */
+static int map(struct paging *paging, uint64_t *table, uint64_t virt, uint64_t phys, unsigned shift,
+	       uint64_t bits)
+{
 	for (unsigned level = SHIFT_ROOT; level > shift; level -= 9) {
 		uint64_t *entry = &table[virt >> level & 511];
 
-		if (!*entry) {
-			table = table_alloc(paging);
-			if (!table)
-				return -1;
-			*entry = (uintptr_t)table | PRESENT | WRITABLE;
-		} else if (*entry & LARGE) {
+		if (*entry & LARGE)
 			return 0;
-		} else {
-			table = (uint64_t *)(uintptr_t)(*entry & ADDRESS_MASK);
-		}
+		table = table_at(paging, entry);
+		if (!table)
+			return -1;
 	}
-	table[virt >> shift & 511] =
-		phys | bits | PRESENT | WRITABLE | (shift > SHIFT_4K ? LARGE : 0);
+	table[virt >> shift & 511] = phys | bits | PRESENT | (shift > SHIFT_4K ? LARGE : 0);
 	return 0;
 }
 
 /* start and end are multiples of 2 MiB. */
-static int map_identity(struct paging *paging, uint64_t start, uint64_t end)
+static int map_identity(struct paging *paging, uint64_t *root, uint64_t start, uint64_t end)
 {
 	while (start < end) {
 		unsigned shift = SHIFT_2M;
 
 		if (paging->has_1g_pages && start % SIZE_1G == 0 && end - start >= SIZE_1G)
 			shift = SHIFT_1G;
-		if (map(paging, start, start, shift, 0))
+		if (map(paging, root, start, start, shift, WRITABLE))
 			return -1;
 		start += 1ull << shift;
 	}
@@ -75,37 +81,67 @@ static int is_mapped_kind(uint32_t kind)
 	return kind >= BOOT_RANGE_FREE && kind <= BOOT_RANGE_ACPI;
 }
 
-static int map_ranges(struct paging *paging, const struct boot_range *ranges, size_t count)
+int paging_build(struct paging *paging, uint64_t *root, const struct boot_range *ranges,
+		 size_t range_count)
 {
 	uint64_t start = 0, end = 0; /* what is to be mapped and has been joined so far */
 
-	for (size_t i = 0; i < count; i++) {
+	paging->pool_used = 0;
+	memset(root, 0, 4096 / 2);
+	for (size_t i = 0; i < range_count; i++) {
 		uint64_t from = ranges[i].start & ~(SIZE_2M - 1);
 		uint64_t to = (ranges[i].start + ranges[i].size + SIZE_2M - 1) & ~(SIZE_2M - 1);
 
 		if (!is_mapped_kind(ranges[i].kind) || to > LOW_HALF)
 			continue;
 		if (from > end) {
-			if (map_identity(paging, start, end))
+			if (map_identity(paging, root, start, end))
 				return -1;
 			start = from;
 		}
 		end = to;
 	}
-	return map_identity(paging, start, end);
+	return map_identity(paging, root, start, end);
 }
 
-int paging_build(struct paging *paging, const struct boot_range *ranges, size_t range_count,
-		 const struct boot_segment *segments, size_t segment_count)
+static int map_segment(struct paging *paging, const struct boot_segment *segment)
 {
-	paging->pool_used = 0;
-	if (!table_alloc(paging) || map_ranges(paging, ranges, range_count))
+	uint64_t bits = USED | GLOBAL;
+
+	if (segment->is_writable && segment->is_executable)
 		return -1;
-	for (size_t i = 0; i < segment_count; i++)
-		for (uint64_t at = 0; at < segments[i].size; at += 4096)
-			if (map(paging, segments[i].virt + at, segments[i].phys + at, SHIFT_4K, 0))
-				return -1;
+	bits |= segment->is_writable ? WRITABLE : 0;
+	bits |= segment->is_executable ? 0 : NO_EXECUTE;
+	for (uint64_t at = 0; at < segment->size; at += 4096)
+		if (map(paging, paging->pool, segment->virt + at, segment->phys + at, SHIFT_4K,
+			bits))
+			return -1;
 	return 0;
+}
+
+int paging_build_kernel(struct paging *paging, const struct boot_range *ranges, size_t range_count,
+			const struct boot_segment *segments, size_t segment_count)
+{
+	static const uint64_t areas[] = {BOOT_SLOTS, BOOT_STACKS, BOOT_FRAMES};
+	uint64_t *root = paging->pool, block = (uintptr_t)root, end = 1;
+
+	paging->pool_used = 0;
+	if (!table_alloc(paging))
+		return -1;
+	for (size_t i = 0; i < range_count; i++)
+		if (is_mapped_kind(ranges[i].kind) && ranges[i].start < BOOT_RAM_MAX)
+			end = ranges[i].start + ranges[i].size;
+	for (uint64_t at = 0; at < end && at < BOOT_RAM_MAX; at += 1ull << SHIFT_ROOT)
+		if (!table_at(paging, &root[(BOOT_WINDOW + at) >> SHIFT_ROOT & 511]))
+			return -1;
+	for (size_t i = 0; i < sizeof(areas) / sizeof(*areas); i++)
+		if (!table_at(paging, &root[areas[i] >> SHIFT_ROOT & 511]))
+			return -1;
+	for (size_t i = 0; i < segment_count; i++)
+		if (map_segment(paging, &segments[i]))
+			return -1;
+	return map(paging, root, BOOT_WINDOW + block, block, SHIFT_2M,
+		   USED | GLOBAL | WRITABLE | NO_EXECUTE);
 }
 
 int paging_build_runtime(struct paging *paging, const struct boot_range *ranges, size_t range_count)
@@ -114,20 +150,21 @@ int paging_build_runtime(struct paging *paging, const struct boot_range *ranges,
 	if (!table_alloc(paging))
 		return -1;
 	for (size_t i = 0; i < range_count; i++) {
-		uint64_t at = ranges[i].start, end = at + ranges[i].size, bits = NO_EXECUTE;
+		uint64_t at = ranges[i].start, end = at + ranges[i].size;
+		uint64_t bits = WRITABLE | NO_EXECUTE;
 
 		if (ranges[i].kind < BOOT_RANGE_RUNTIME_CODE ||
 		    ranges[i].kind > BOOT_RANGE_RUNTIME_MMIO || end > LOW_HALF)
 			continue;
 		if (ranges[i].kind == BOOT_RANGE_RUNTIME_CODE)
-			bits = 0;
+			bits = WRITABLE;
 		if (ranges[i].kind == BOOT_RANGE_RUNTIME_MMIO)
 			bits |= UNCACHED;
 		while (at < end) {
 			unsigned shift =
 				at % SIZE_2M == 0 && end - at >= SIZE_2M ? SHIFT_2M : SHIFT_4K;
 
-			if (map(paging, at, at, shift, bits))
+			if (map(paging, paging->pool, at, at, shift, bits))
 				return -1;
 			at += 1ull << shift;
 		}

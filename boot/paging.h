@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page tables on which the kernel is entered, until it has made its own, and those in which the
- * firmware runs once more at the end. Pure. */
+/* Page tables: the kernel's own, with the RAM beside it until it has read what the loader left, and
+ * those in which the firmware runs once more at the end. Pure. */
 #pragma once
 #include "boot/boot_info.h"
 #include <stddef.h>
@@ -14,17 +14,25 @@ struct paging {
 };
 
 /*
- * Begins anew: maps the RAM among the ranges (which are sorted) to itself, rounded outwards to
- * whole 2 MiB pages, and the segments to their link addresses by 4 KiB pages, all writable and
- * executable. The first page of the pool becomes the root. Returns 0, or -1 if the pool is too
- * small.
+ * Begins anew: the upper half as boot_info.h tells it. The pool is the start of the block, its
+ * first page becomes the root. Returns 0, or -1 if the pool is too small or a segment may be both
+ * written and executed.
  */
-int paging_build(struct paging *paging, const struct boot_range *ranges, size_t range_count,
-		 const struct boot_segment *segments, size_t segment_count);
+int paging_build_kernel(struct paging *paging, const struct boot_range *ranges, size_t range_count,
+			const struct boot_segment *segments, size_t segment_count);
+
+/*
+ * Fills the lower half of that root anew: maps the RAM among the ranges (which are sorted) to
+ * itself, rounded outwards to whole 2 MiB pages, all writable and executable. Returns 0, or -1 if
+ * the pool is too small.
+ */
+int paging_build(struct paging *paging, uint64_t *root, const struct boot_range *ranges,
+		 size_t range_count);
 
 /*
  * Begins anew: maps the ranges RUNTIME to themselves, code with all rights, as its images hold code
- * and data side by side. Returns 0, or -1 if the pool is too small.
+ * and data side by side. The first page of the pool becomes the root. Returns 0, or -1 if the pool
+ * is too small.
  */
 int paging_build_runtime(struct paging *paging, const struct boot_range *ranges,
 			 size_t range_count);

@@ -49,19 +49,8 @@ extern uint64_t arch_ops[ABI_OP_COUNT];  /* all 0 but in the counting build */
 
 /* ---- address spaces ---- */
 
-/* The upper half, by PML4 slot: FRAMES_WINDOW has 0xffff800000000000 .. 0xffffbfffffffffff. */
-#define ARCH_SLOT_BASE 0xffffc08000000000ull /* window_map: 512 GiB */
-#define ARCH_STACK_BASE                                                                            \
-	0xffffc10000000000ull /* kernel stacks, with an unmapped page below each                   \
-			       */
-
-/*
- * Builds ring 0's tables in the first pages of `block` (2 MiB of free RAM that the loader's tables
- * map one to one), maps the block at FRAMES_WINDOW + block, and switches to them. Returns how many
- * pages of the block that took. The loader's one-to-one mapping stays in the lower half until
- * arch_init is done.
- */
-unsigned arch_paging_init(const struct boot_info *info, hpa_t block);
+/* Takes over the tables that the loader made; their lower half stays until arch_init is done. */
+void arch_paging_init(const struct boot_info *info);
 extern const struct pt_format *const arch_host_format;
 struct pagetable *
 arch_kernel_table(void);               /* ring 0's own; its upper half is in every process's root */

@@ -2,7 +2,6 @@
 /* Which frames are free: buddies of 2 MiB blocks, and a bitmap in each block that is broken up. */
 #include "kernel/frames.h"
 
-#include "boot/boot_info.h"
 #include "kernel/arch.h"
 #include "kernel/lib.h"
 #include "kernel/list.h"
@@ -10,9 +9,8 @@
 
 #define ORDER_MAX        9u /* log2 of blocks: 1 GiB */
 #define GIB              (LARGE_SIZE << ORDER_MAX)
-#define BLOCK_FRAMES     512u         /* 4 KiB frames in a block */
-#define RAM_MAX          (1ull << 46) /* 64 TiB */
-#define SMALL_RAM        (32 * GIB)   /* up to here blocks are mapped by 4 KiB pages */
+#define BLOCK_FRAMES     512u       /* 4 KiB frames in a block */
+#define SMALL_RAM        (32 * GIB) /* up to here blocks are mapped by 4 KiB pages */
 #define LOADER_RANGE_MAX 64u
 
 enum block_state {
@@ -282,14 +280,12 @@ void kpage_free(void *page)
 
 static uint64_t range_end(const struct boot_range *range)
 {
-	return MIN(range->start + range->size, RAM_MAX);
+	return MIN(range->start + range->size, BOOT_RAM_MAX);
 }
 
 static bool is_ram(const struct boot_range *range)
 {
-	return (range->kind == BOOT_RANGE_FREE || range->kind == BOOT_RANGE_LOADER ||
-		range->kind == BOOT_RANGE_MODULE) &&
-	       range->start < range_end(range);
+	return range->kind <= BOOT_RANGE_MODULE && range->start < range_end(range);
 }
 
 /*
@@ -346,42 +342,31 @@ static void range_free(uint64_t start, uint64_t end)
 void frames_init(const struct boot_info *info)
 {
 	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
-	const struct boot_range *first = NULL, *largest = NULL;
-	uint64_t block, floor, largest_end;
+	const struct boot_range *largest = NULL;
+	uint64_t largest_end;
 
-	for (const struct boot_range *r = ranges; r < ranges + info->range_count; r++) {
-		if (r->kind != BOOT_RANGE_FREE ||
-		    ALIGN_UP(r->start, LARGE_SIZE) + LARGE_SIZE > range_end(r))
-			continue;
-		if (!first)
-			first = r;
-		if (!largest || r->size > largest->size)
+	for (const struct boot_range *r = ranges; r < ranges + info->range_count; r++)
+		if (r->kind == BOOT_RANGE_FREE && (!largest || r->size > largest->size))
 			largest = r;
-	}
-	if (!first)
-		panic("no 2 MiB of free memory in one piece");
-	block = ALIGN_UP(first->start, LARGE_SIZE);
-	early_page.value = block + arch_paging_init(info, (hpa_t){block}) * PAGE_SIZE;
-	floor = ALIGN_UP(largest->start, LARGE_SIZE) + LARGE_SIZE;
-	largest_end = meta_init(info, floor, range_end(largest));
+	if (!largest)
+		panic("the firmware left no free memory");
+	early_page.value = info->block + info->block_used * PAGE_SIZE;
+	largest_end = meta_init(info, largest->start, range_end(largest));
 	block_of(early_page)->state = BLOCK_KERNEL;
 	for (; !IS_ALIGNED(early_page.value, LARGE_SIZE); early_page.value += PAGE_SIZE)
 		kpage_free(kpage_at(early_page));
 	early_page.value = 0;
+	total_count = BLOCK_FRAMES;
 	for (const struct boot_range *r = ranges; r < ranges + info->range_count; r++) {
 		uint64_t start = r->start, end = r == largest ? largest_end : range_end(r);
 
-		if (!is_ram(r) || r->kind == BOOT_RANGE_MODULE)
+		if (!is_ram(r) || r->kind >= BOOT_RANGE_KERNEL)
 			continue;
 		total_count += (range_end(r) - start) / PAGE_SIZE;
 		if (r->kind == BOOT_RANGE_LOADER) {
 			if (loader_range_count < LOADER_RANGE_MAX)
 				loader_ranges[loader_range_count++] = *r;
 			continue;
-		}
-		if (r == first) {
-			range_free(start, block);
-			start = block + LARGE_SIZE;
 		}
 		range_free(start, end);
 	}

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Physical memory: which frames are free, and the window through which ring 0 sees its own. */
 #pragma once
+#include "boot/boot_info.h"
 #include "kernel/types.h"
 
-struct boot_info;
-
 /*
- * Builds ring 0's page tables (arch_paging_init) and takes over the RAM that boot_info names
- * free: 4.25 bytes of RAM a frame. The loader's ranges come later, when nothing of them is in use
- * any more.
+ * Takes over the RAM that boot_info names free: 4.25 bytes of RAM a frame. The loader's ranges come
+ * later, when nothing of them is in use any more.
  */
 void frames_init(const struct boot_info *info);
 void frames_reclaim_loader(void);
@@ -37,8 +35,8 @@ extern uint64_t fake_window, fake_meta; /* memory of the test program that plays
 #define FRAMES_WINDOW fake_window
 #define FRAMES_META   fake_meta
 #else
-#define FRAMES_WINDOW 0xffff800000000000ull
-#define FRAMES_META   0xffffc18000000000ull /* frames.c's blocks: up to 69 GiB */
+#define FRAMES_WINDOW BOOT_WINDOW
+#define FRAMES_META   BOOT_FRAMES /* frames.c's blocks: up to 69 GiB */
 #endif
 
 /* A zeroed page of ring 0, mapped; NULL = no memory. */

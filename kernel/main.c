@@ -52,12 +52,13 @@ void kernel_main(const struct boot_info *info)
 {
 	const struct boot_init init = info->init;
 
-	arch_early_init(); /* COM1 and traps: from here on a panic is seen */
-	frames_init(info); /* our own page tables, and who uses which RAM */
-	window_init();     /* addresses for frames that are not ring 0's */
-	sched_init();      /* what runs here is a thread */
-	system_init(info); /* what is kept of the loader's memory: modules, figures */
-	arch_init(info);   /* APIC, clock, VT-x or SVM; the loader's memory is gone after it */
+	arch_early_init();      /* COM1 and traps: from here on a panic is seen */
+	arch_paging_init(info); /* the loader's tables are ours */
+	frames_init(info);      /* who uses which RAM */
+	window_init();          /* addresses for frames that are not ring 0's */
+	sched_init();           /* what runs here is a thread */
+	system_init(info);      /* what is kept of the loader's memory: modules, figures */
+	arch_init(info);        /* APIC, clock, VT-x or SVM; the loader's memory is gone after it */
 	frames_reclaim_loader(); /* and free */
 	init_start(&init);       /* the first process, not running yet */
 	reaper_run();            /* here dead objects are taken to pieces; threads run meanwhile */

@@ -8,7 +8,7 @@
 
 static uint64_t slot_address(const struct cpu *cpu, unsigned slot)
 {
-	return ARCH_SLOT_BASE + (cpu->index * CPU_SLOT_COUNT + slot) * PAGE_SIZE;
+	return BOOT_SLOTS + (cpu->index * CPU_SLOT_COUNT + slot) * PAGE_SIZE;
 }
 
 void window_init(void)

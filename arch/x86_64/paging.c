@@ -10,23 +10,18 @@
 #include "kernel/panic.h"
 
 /* SDM vol 3, "4-Level Paging". */
-#define PTE_P        (1ull << 0)
-#define PTE_RW       (1ull << 1)
-#define PTE_US       (1ull << 2)
-#define PTE_PWT      (1ull << 3)
-#define PTE_PCD      (1ull << 4)
-#define PTE_A        (1ull << 5)
-#define PTE_D        (1ull << 6)
-#define PTE_PS       (1ull << 7)
-#define PTE_G        (1ull << 8)
-#define PTE_NX       (1ull << 63)
-#define PTE_ADDRESS  0x000ffffffffff000ull
-#define PAT_RESET    0x0007040600070406ull /* SDM vol 3, "Memory Type Following Power-up" */
-#define ENTRIES      512u
-#define UPPER_HALF   256u
-#define SLOT_SHIFT   39u
-#define TABLE_PAGES  256u
-#define WINDOW_SLOTS 128u
+#define PTE_P      (1ull << 0)
+#define PTE_RW     (1ull << 1)
+#define PTE_US     (1ull << 2)
+#define PTE_PWT    (1ull << 3)
+#define PTE_PCD    (1ull << 4)
+#define PTE_A      (1ull << 5)
+#define PTE_D      (1ull << 6)
+#define PTE_G      (1ull << 8)
+#define PTE_NX     (1ull << 63)
+#define PAT_RESET  0x0007040600070406ull /* SDM vol 3, "Memory Type Following Power-up" */
+#define ENTRIES    512u
+#define UPPER_HALF 256u
 
 bool paging_has_smap;
 
@@ -76,89 +71,10 @@ void paging_cpu_start(void)
 	write_cr4(cr4);
 }
 
-/* ---- the first tables, before there is a frame allocator ---- */
-
-static uint64_t early_next, early_end; /* physical, mapped one to one by the loader */
-
-static uint64_t *early_page(void)
+void arch_paging_init(const struct boot_info *info)
 {
-	uint64_t *page = (uint64_t *)early_next;
-
-	ASSERT(early_next < early_end);
-	early_next += PAGE_SIZE;
-	__builtin_memset(page, 0, PAGE_SIZE);
-	kernel_table.table_count++;
-	return page;
-}
-
-static uint64_t *early_table(uint64_t *table, uint64_t address, unsigned shift)
-{
-	uint64_t *entry = &table[address >> shift & (ENTRIES - 1)];
-
-	if (!(*entry & PTE_P))
-		*entry = (uint64_t)early_page() | host_format.table_bits;
-	return (uint64_t *)(*entry & PTE_ADDRESS);
-}
-
-static void early_map(uint64_t *root, uint64_t virt, uint64_t phys, uint64_t bits)
-{
-	uint64_t *table = early_table(early_table(root, virt, 39), virt, 30);
-
-	if (!(bits & PTE_PS))
-		table = early_table(table, virt, 21);
-	table[virt >> (bits & PTE_PS ? 21 : 12) & (ENTRIES - 1)] = phys | bits;
-}
-
-static void early_map_segment(uint64_t *root, const struct boot_segment *segment)
-{
-	uint64_t bits = host_format.leaf_bits | PTE_G;
-
-	if (segment->is_writable)
-		bits |= PTE_RW;
-	if (!segment->is_executable)
-		bits |= PTE_NX;
-	ASSERT(!segment->is_writable || !segment->is_executable);
-	for (uint64_t at = 0; at < segment->size; at += PAGE_SIZE)
-		early_map(root, segment->virt + at, segment->phys + at, bits);
-}
-
-/* How many 512 GiB slots of the window there is RAM for. */
-static unsigned window_slot_count(const struct boot_info *info)
-{
-	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
-	unsigned count = 1;
-
-	for (uint32_t i = 0; i < info->range_count; i++) {
-		uint64_t last = (ranges[i].start + ranges[i].size - 1) >> SLOT_SHIFT;
-
-		if (ranges[i].kind <= BOOT_RANGE_MODULE && last < WINDOW_SLOTS)
-			count = MAX(count, (unsigned)last + 1);
-	}
-	return count;
-}
-
-unsigned arch_paging_init(const struct boot_info *info, hpa_t block)
-{
-	uint64_t *root, *loader = (uint64_t *)(read_cr3() & PTE_ADDRESS);
-
-	early_next = block.value;
-	early_end = block.value + TABLE_PAGES * PAGE_SIZE;
-	root = early_page();
-	/* These never change again, so that every process's root may hold copies. */
-	for (unsigned i = 0; i < window_slot_count(info); i++)
-		early_table(root, FRAMES_WINDOW + ((uint64_t)i << SLOT_SHIFT), SLOT_SHIFT);
-	early_table(root, ARCH_SLOT_BASE, SLOT_SHIFT);
-	early_table(root, ARCH_STACK_BASE, SLOT_SHIFT);
-	early_table(root, FRAMES_META, SLOT_SHIFT);
-	early_map(root, FRAMES_WINDOW + block.value, block.value,
-		  host_format.leaf_bits | PTE_PS | PTE_RW | PTE_NX | PTE_G);
-	for (uint32_t i = 0; i < info->segment_count && i < BOOT_SEGMENT_MAX; i++)
-		early_map_segment(root, &info->segments[i]);
-	for (unsigned i = 0; i < UPPER_HALF; i++)
-		root[i] = loader[i] & ~PTE_US;
-	kernel_table.root = (hpa_t){(uint64_t)root};
-	write_cr3(kernel_table.root.value);
-	return (unsigned)((early_next - block.value) / PAGE_SIZE);
+	kernel_table.root.value = info->block;
+	kernel_table.table_count = info->block_used;
 }
 
 void paging_drop_loader(void)
@@ -169,8 +85,6 @@ void paging_drop_loader(void)
 		root[i] = 0;
 	arch_tlb_flush_all();
 }
-
-/* ---- spaces ---- */
 
 void arch_space_init_root(void *root)
 {

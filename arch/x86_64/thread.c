@@ -37,12 +37,12 @@ static uint64_t stack_slot_alloc(void)
 		return 0;
 	bit = (unsigned)__builtin_ctzll(~taken[hint]);
 	taken[hint] |= 1ull << bit;
-	return ARCH_STACK_BASE + (hint * 64ull + bit) * SLOT_SIZE + STACK_SIZE;
+	return BOOT_STACKS + (hint * 64ull + bit) * SLOT_SIZE + STACK_SIZE;
 }
 
 static void stack_slot_free(uint64_t stack)
 {
-	uint64_t slot = (stack - ARCH_STACK_BASE) / SLOT_SIZE;
+	uint64_t slot = (stack - BOOT_STACKS) / SLOT_SIZE;
 
 	taken[slot / 64] &= ~(1ull << slot % 64);
 	hint = MIN(hint, (unsigned)(slot / 64));

@@ -206,6 +206,49 @@ static void check_segments(const struct boot_info *info)
 	check(has_text && has_data, "the kernel's segments have their rights");
 }
 
+/* Of the leaf that maps an address, 0 = none: SDM vol 3, "4-Level Paging". */
+static uint64_t leaf_at(uint64_t root, uint64_t virt)
+{
+	uint64_t entry = root | 1;
+
+	for (unsigned shift = 39; shift >= 12 && entry & 1; shift -= 9) {
+		entry = ((uint64_t *)(entry & 0xffffffffff000))[virt >> shift & 511];
+		if (shift < 39 && entry & 0x80)
+			break;
+	}
+	return entry & 1 ? entry : 0;
+}
+
+static void check_tables(const struct boot_info *info)
+{
+	volatile uint64_t *page = (void *)(BOOT_WINDOW + info->block + BOOT_BLOCK_SIZE - 4096);
+	const uint64_t no_execute = 1ull << 63, writable = 2, user = 4;
+	uint64_t root, leaf, efer_low, efer_high;
+	bool have_rights = true;
+
+	__asm__ volatile("mov %%cr3, %0" : "=r"(root));
+	__asm__ volatile("rdmsr" : "=a"(efer_low), "=d"(efer_high) : "c"(0xc0000080));
+	check(root == info->block && info->block % BOOT_BLOCK_SIZE == 0 && info->block_used &&
+		      info->block_used < 512 && is_in(info, root, BOOT_RANGE_KERNEL) &&
+		      is_in(info, root + BOOT_BLOCK_SIZE - 1, BOOT_RANGE_KERNEL),
+	      "the root begins a block that is the kernel's");
+	*page = 0x1234;
+	leaf = leaf_at(root, (uint64_t)page);
+	check(*(uint64_t *)((uint64_t)page - BOOT_WINDOW) == 0x1234 && leaf & no_execute &&
+		      !(leaf & user) && efer_low & 0x800,
+	      "the block is mapped in the window, not to be executed");
+	for (uint32_t i = 0; i < info->segment_count; i++) {
+		const struct boot_segment *s = &info->segments[i];
+
+		leaf = leaf_at(root, s->virt);
+		if (!!(leaf & no_execute) == s->is_executable ||
+		    !!(leaf & writable) != s->is_writable || leaf & user ||
+		    leaf_at(root, s->virt + s->size - 1) != leaf + s->size - 4096)
+			have_rights = false;
+	}
+	check(have_rights, "each segment is mapped with its rights and no others");
+}
+
 static bool has_sum_0(uint64_t address, uint64_t size)
 {
 	uint8_t sum = 0;
@@ -290,11 +333,12 @@ static _Noreturn void power_off(void)
 
 void probe_main(const struct boot_info *info, uint64_t rsp, uint64_t rflags)
 {
-	print("probe: entered\n1..18\n");
+	print("probe: entered\n1..21\n");
 	check_header(info, rsp, rflags);
 	check_ranges(info);
 	check_modules(info);
 	check_segments(info);
+	check_tables(info);
 	check_acpi(info);
 	check_machine(info);
 	print_hex("ticks ", info->tsc_exit - info->tsc_entry);

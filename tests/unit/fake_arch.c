@@ -56,11 +56,9 @@ struct pagetable *arch_kernel_table(void)
 	return &kernel_table;
 }
 
-unsigned arch_paging_init(const struct boot_info *info, hpa_t block)
+void arch_paging_init(const struct boot_info *info)
 {
-	(void)info;
-	kernel_table.root = block;
-	return 1;
+	kernel_table.root.value = info->block;
 }
 
 void arch_space_init_root(void *root)
@@ -330,12 +328,29 @@ static void *reserve(uint64_t size)
 
 void fake_frames_start(const struct boot_range *ranges, uint32_t count)
 {
-	struct boot_info info = {.ranges = (uint64_t)ranges, .range_count = count};
 	uint64_t end = ranges[count - 1].start + ranges[count - 1].size;
+	uint64_t block = ALIGN_UP(ranges[0].start, LARGE_SIZE);
+	struct boot_range *split = calloc(count + 2, sizeof(*split)), *to = split;
+	struct boot_info info = {.ranges = (uint64_t)split, .block_used = 1};
 
+	while (block + LARGE_SIZE > ranges->start + ranges->size) {
+		block = ALIGN_UP(ranges[1].start, LARGE_SIZE);
+		*to++ = *ranges++;
+		count--;
+	}
+	to[0] = to[1] = to[2] = ranges[0];
+	to[0].size = block - to[0].start;
+	to[1] = (struct boot_range){block, LARGE_SIZE, BOOT_RANGE_KERNEL, 0};
+	to[2].start = block + LARGE_SIZE;
+	to[2].size -= to[2].start - ranges[0].start;
+	memcpy(&to[3], &ranges[1], (count - 1) * sizeof(*to));
+	info.block = block;
+	info.range_count = (uint32_t)(to - split) + count + 2;
 	fake_window = (uint64_t)reserve(end);
 	fake_meta = (uint64_t)reserve(META_SIZE);
+	arch_paging_init(&info);
 	frames_init(&info);
+	free(split);
 }
 
 static struct thread test_thread; /* what fake_start's caller runs as */

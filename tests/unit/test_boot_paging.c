@@ -4,47 +4,60 @@
 #include "tests/unit/unit.h"
 
 #define KERNEL     0xffffffff80000000ull
-#define NOT_MAPPED UINT64_MAX
+#define ADDRESS    0xffffffffff000ull
+#define LARGE      0x80ull
+#define PRESENT    1ull
+#define WRITABLE   2ull
+#define KEPT       0x160ull /* accessed, dirty, global */
+#define NO_EXECUTE (1ull << 63)
 #define GIB        (1ull << 30)
 #define MIB        (1ull << 20)
 
+static _Alignas(2 << 20) uint64_t block[512 * 512]; /* the root is its first page */
 static _Alignas(4096) uint64_t pool[512 * 64];
+static struct paging kernel = {.pool = block, .pool_pages = 256};
 static struct paging paging = {.pool = pool, .pool_pages = 64};
+static const uint64_t *root = block;
 
-/* The physical address behind a virtual one, and the size of its page. */
+/* The entry that maps a virtual address, and the size of its page; 0 = there is none. */
 static uint64_t walk(uint64_t virt, uint64_t *size)
 {
-	const uint64_t *table = pool;
+	const uint64_t *table = root;
 
 	for (unsigned shift = 39;; shift -= 9) {
 		uint64_t entry = table[virt >> shift & 511];
 
-		if ((entry & 3) != 3)
-			return NOT_MAPPED;
 		*size = 1ull << shift;
-		if (shift == 12 || (shift < 39 && entry & 0x80)) {
-			CHECK_EQ(entry & ~0xffffffffff000ull & ~0x83ull, 0);
-			CHECK_EQ(entry & 0xffffffffff000ull & (*size - 1), 0);
-			return (entry & 0xffffffffff000ull) + (virt & (*size - 1));
-		}
-		CHECK(!(entry & 0x80));
-		table = (uint64_t *)(entry & 0xffffffffff000ull);
+		if (!(entry & 1))
+			return 0;
+		CHECK_EQ(entry & 4, 0); /* none is a user's */
+		if (shift == 12 || (shift < 39 && entry & LARGE))
+			return entry;
+		CHECK_EQ(entry & ~ADDRESS, 3);
+		table = (uint64_t *)(entry & ADDRESS);
 	}
+}
+
+/* `bits`: of the leaf. */
+static void check_mapped(uint64_t virt, uint64_t phys, uint64_t want_size, uint64_t bits)
+{
+	uint64_t size, entry = walk(virt, &size);
+
+	CHECK_EQ(size, want_size);
+	CHECK_EQ((entry & ADDRESS) + (virt & (size - 1)), phys);
+	CHECK_EQ(entry & ~ADDRESS & ~(size > 4096 ? LARGE : 0), bits);
 }
 
 static void check_identity(uint64_t address, uint64_t want_size)
 {
-	uint64_t size = 0;
-
-	CHECK_EQ(walk(address, &size), address);
-	CHECK_EQ(size, want_size);
+	check_mapped(address, address, want_size, PRESENT | WRITABLE);
 }
 
 static void check_not_mapped(uint64_t address)
 {
 	uint64_t size;
 
-	CHECK_EQ(walk(address, &size), NOT_MAPPED);
+	CHECK_EQ(walk(address, &size), 0);
 }
 
 TEST(maps_ram_and_not_the_rest)
@@ -59,7 +72,7 @@ TEST(maps_ram_and_not_the_rest)
 		{5 * GIB, 4096, BOOT_RANGE_ACPI, 0},
 	};
 
-	CHECK_EQ(paging_build(&paging, ranges, 7, NULL, 0), 0);
+	CHECK_EQ(paging_build(&paging, block, ranges, 7), 0);
 	check_identity(0, 2 * MIB);
 	check_identity(0x9ffff, 2 * MIB);
 	check_identity(0x3fffff, 2 * MIB);
@@ -82,46 +95,102 @@ TEST(uses_1g_pages_where_whole)
 	};
 
 	paging.has_1g_pages = 1;
-	CHECK_EQ(paging_build(&paging, ranges, 3, NULL, 0), 0);
+	CHECK_EQ(paging_build(&paging, block, ranges, 3), 0);
 	check_identity(0, GIB);
 	check_identity(3 * GIB - 1, GIB);
 	check_not_mapped(3 * GIB);
 	check_identity(4 * GIB + 12345, GIB);
 	check_identity(5 * GIB, 2 * MIB);
-	CHECK_EQ(paging.pool_used, 3); /* root, one for 512 GiB, one for 2 MiB pages */
+	CHECK_EQ(paging.pool_used, 2); /* one for 512 GiB, one for 2 MiB pages */
 	paging.has_1g_pages = 0;
-	CHECK_EQ(paging_build(&paging, ranges, 3, NULL, 0), 0);
+	CHECK_EQ(paging_build(&paging, block, ranges, 3), 0);
 	check_identity(4 * GIB + 12345, 2 * MIB);
 	check_not_mapped(3 * GIB);
 }
 
-TEST(maps_segments_where_they_are_linked)
+TEST(the_kernel_gets_its_segments_with_no_more_rights_than_they_need)
 {
-	const struct boot_range ranges[] = {{16 * MIB, 16 * MIB, BOOT_RANGE_KERNEL, 0}};
 	const struct boot_segment segments[] = {
 		{KERNEL, 16 * MIB, 0x3000, 0, 1},
 		{KERNEL + 0x5000, 16 * MIB + 0x5000, 0x400000, 1, 0},
+		{KERNEL + 0x406000, 16 * MIB + 0x406000, 0x1000, 0, 0},
 	};
-	uint64_t size;
 
-	CHECK_EQ(paging_build(&paging, ranges, 1, segments, 2), 0);
-	CHECK_EQ(walk(KERNEL, &size), 16 * MIB);
-	CHECK_EQ(size, 4096);
-	CHECK_EQ(walk(KERNEL + 0x2fff, &size), 16 * MIB + 0x2fff);
+	CHECK_EQ(paging_build_kernel(&kernel, NULL, 0, segments, 3), 0);
+	check_mapped(KERNEL, 16 * MIB, 4096, PRESENT | KEPT);
+	check_mapped(KERNEL + 0x2fff, 16 * MIB + 0x2fff, 4096, PRESENT | KEPT);
 	check_not_mapped(KERNEL + 0x3000);
 	check_not_mapped(KERNEL + 0x4fff);
-	CHECK_EQ(walk(KERNEL + 0x404fff, &size), 16 * MIB + 0x404fff);
+	check_mapped(KERNEL + 0x404fff, 16 * MIB + 0x404fff, 4096,
+		     PRESENT | WRITABLE | KEPT | NO_EXECUTE);
 	check_not_mapped(KERNEL + 0x405000);
-	check_identity(16 * MIB, 2 * MIB);
+	check_mapped(KERNEL + 0x406000, 16 * MIB + 0x406000, 4096, PRESENT | KEPT | NO_EXECUTE);
+	check_not_mapped(KERNEL + 0x407000);
+	for (unsigned i = 0; i < 256; i++)
+		CHECK_EQ(block[i], 0);
+}
+
+TEST(no_segment_is_both_written_and_executed)
+{
+	const struct boot_segment segment = {KERNEL, 16 * MIB, 0x1000, 1, 1};
+
+	CHECK_EQ(paging_build_kernel(&kernel, NULL, 0, &segment, 1), -1);
+}
+
+TEST(the_kernel_sees_its_block_and_no_other_ram)
+{
+	const struct boot_range ranges[] = {
+		{0, GIB, BOOT_RANGE_FREE, 0},
+		{1500 * GIB, GIB, BOOT_RANGE_FREE, 0},
+		{9000 * GIB, GIB, BOOT_RANGE_RESERVED, 0},
+	};
+	uint64_t at = (uintptr_t)block;
+
+	CHECK_EQ(paging_build_kernel(&kernel, ranges, 3, NULL, 0), 0);
+	check_mapped(BOOT_WINDOW + at, at, 2 * MIB, PRESENT | WRITABLE | KEPT | NO_EXECUTE);
+	check_not_mapped(BOOT_WINDOW + at - 1);
+	check_not_mapped(BOOT_WINDOW + at + 2 * MIB);
+	check_not_mapped(BOOT_WINDOW);
+}
+
+TEST(the_upper_half_of_the_root_is_there_once_and_for_all)
+{
+	const struct boot_range ranges[] = {
+		{1500 * GIB, GIB, BOOT_RANGE_FREE, 0},
+		{9000 * GIB, GIB, BOOT_RANGE_RESERVED, 0},
+		{BOOT_RAM_MAX, GIB, BOOT_RANGE_FREE, 0},
+	};
+
+	CHECK_EQ(paging_build_kernel(&kernel, ranges, 3, NULL, 0), 0);
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t virt = 0xffff000000000000 | (uint64_t)i << 39;
+		int is_there = virt - BOOT_WINDOW < 1501 * GIB || virt == BOOT_SLOTS ||
+			       virt == BOOT_STACKS || virt == BOOT_FRAMES ||
+			       i == ((BOOT_WINDOW + (uintptr_t)block) >> 39 & 511);
+
+		CHECK_EQ(block[i] != 0, i >= 256 && is_there);
+	}
 }
 
 TEST(the_last_page_of_the_address_space_works)
 {
-	const struct boot_segment segment = {0xfffffffffffff000, 8 * MIB, 0x1000, 1, 1};
-	uint64_t size;
+	const struct boot_segment segment = {0xfffffffffffff000, 8 * MIB, 0x1000, 0, 1};
 
-	CHECK_EQ(paging_build(&paging, NULL, 0, &segment, 1), 0);
-	CHECK_EQ(walk(0xffffffffffffffff, &size), 8 * MIB + 0xfff);
+	CHECK_EQ(paging_build_kernel(&kernel, NULL, 0, &segment, 1), 0);
+	check_mapped(0xffffffffffffffff, 8 * MIB + 0xfff, 4096, PRESENT | KEPT);
+}
+
+TEST(ram_is_mapped_anew_each_time)
+{
+	const struct boot_range first = {0, GIB, BOOT_RANGE_FREE, 0};
+	const struct boot_range second = {600 * GIB, GIB, BOOT_RANGE_FREE, 0};
+
+	CHECK_EQ(paging_build_kernel(&kernel, NULL, 0, NULL, 0), 0);
+	CHECK_EQ(paging_build(&paging, block, &first, 1), 0);
+	CHECK_EQ(paging_build(&paging, block, &second, 1), 0);
+	check_not_mapped(0);
+	check_identity(600 * GIB, 2 * MIB);
+	CHECK(block[BOOT_SLOTS >> 39 & 511] != 0);
 }
 
 TEST(what_no_table_can_map_is_left_out)
@@ -131,8 +200,8 @@ TEST(what_no_table_can_map_is_left_out)
 		{(1ull << 52) - 4096, 4096, BOOT_RANGE_FREE, 0},
 	};
 
-	CHECK_EQ(paging_build(&paging, ranges, 2, NULL, 0), 0);
-	CHECK_EQ(paging.pool_used, 1);
+	CHECK_EQ(paging_build(&paging, block, ranges, 2), 0);
+	CHECK_EQ(paging.pool_used, 0);
 }
 
 TEST(a_pool_too_small_fails_and_is_not_overrun)
@@ -141,17 +210,25 @@ TEST(a_pool_too_small_fails_and_is_not_overrun)
 		{0, GIB, BOOT_RANGE_FREE, 0},
 		{600 * GIB, GIB, BOOT_RANGE_FREE, 0},
 	};
-	const struct boot_segment segment = {KERNEL, 0, 0x1000, 1, 1};
+	const struct boot_segment segment = {KERNEL, 0, 0x1000, 0, 1};
 
-	for (size_t pages = 0; pages < 8; pages++) {
+	CHECK_EQ(paging_build_kernel(&kernel, ranges, 2, &segment, 1), 0);
+	for (size_t pages = 0; pages < 4; pages++) {
 		memset(pool, 0xaa, sizeof(pool));
 		paging.pool_pages = pages;
-		CHECK_EQ(paging_build(&paging, ranges, 2, &segment, 1), -1);
+		CHECK_EQ(paging_build(&paging, block, ranges, 2), -1);
 		CHECK_EQ(pool[512 * pages], 0xaaaaaaaaaaaaaaaa);
 	}
-	paging.pool_pages = 8;
-	CHECK_EQ(paging_build(&paging, ranges, 2, &segment, 1), 0);
-	CHECK_EQ(paging.pool_used, 8);
+	paging.pool_pages = 4;
+	CHECK_EQ(paging_build(&paging, block, ranges, 2), 0);
+	CHECK_EQ(paging.pool_used, 4);
+	for (size_t pages = 0, count = kernel.pool_used; pages < count; pages++) {
+		memset(block, 0xaa, sizeof(block));
+		kernel.pool_pages = pages;
+		CHECK_EQ(paging_build_kernel(&kernel, ranges, 2, &segment, 1), -1);
+		CHECK_EQ(block[512 * pages], 0xaaaaaaaaaaaaaaaa);
+	}
+	kernel.pool_pages = 256;
 }
 
 TEST(the_firmware_gets_its_own_ranges_only)
@@ -167,6 +244,7 @@ TEST(the_firmware_gets_its_own_ranges_only)
 	const uint64_t *table;
 
 	paging.pool_pages = 64;
+	root = pool;
 	CHECK_EQ(paging_build_runtime(&paging, ranges, 6), 0);
 	check_not_mapped(0);
 	check_not_mapped(12 * MIB);
@@ -174,6 +252,7 @@ TEST(the_firmware_gets_its_own_ranges_only)
 	check_identity(4 * MIB, 2 * MIB);
 	check_identity(8 * MIB, 4096);
 	check_not_mapped(8 * MIB + 4096);
+	check_mapped(10 * MIB, 10 * MIB, 4096, PRESENT | WRITABLE | NO_EXECUTE);
 	CHECK_EQ(paging.pool_used, 5); /* root, 512 GiB, 1 GiB, and two of 4 KiB pages */
 	table = pool + 512 * 4;
 	CHECK_EQ(table[0], 10 * MIB | 1ull << 63 | 3);
@@ -185,12 +264,16 @@ TEST(the_firmware_gets_its_own_ranges_only)
 
 int main(void)
 {
-	RUN(the_firmware_gets_its_own_ranges_only);
 	RUN(maps_ram_and_not_the_rest);
 	RUN(uses_1g_pages_where_whole);
-	RUN(maps_segments_where_they_are_linked);
+	RUN(the_kernel_gets_its_segments_with_no_more_rights_than_they_need);
+	RUN(no_segment_is_both_written_and_executed);
+	RUN(the_kernel_sees_its_block_and_no_other_ram);
+	RUN(the_upper_half_of_the_root_is_there_once_and_for_all);
 	RUN(the_last_page_of_the_address_space_works);
+	RUN(ram_is_mapped_anew_each_time);
 	RUN(what_no_table_can_map_is_left_out);
 	RUN(a_pool_too_small_fails_and_is_not_overrun);
+	RUN(the_firmware_gets_its_own_ranges_only);
 	return unit_end();
 }
