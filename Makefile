@@ -278,7 +278,8 @@ check: $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 	$(Q)tools/check
 test: setup
 	$(Q)RIG='$(RIG)' TEST='$(TEST)' tests/run
-test-long: test # no part of it takes so long yet
+test-long: test
+	$(Q)tests/mutations/run
 bench: setup
 	$(Q)RIG='$(RIG)' ROW='$(ROW)' tests/bench/run
 
@@ -296,4 +297,4 @@ clean:
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
--include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')
+-include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d' -not -path '*/copies/*')

@@ -7,7 +7,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define CLAIM_MAX  24u
-#define POOL_PAGES 64u
+#define POOL_PAGES 96u
 #define PAGE       4096ull
 
 /* How the table maps an address; 0 = not. */
@@ -26,11 +26,13 @@ static uint64_t walk(const uint64_t *root, uint64_t virt)
 	}
 }
 
+static uint64_t pool[POOL_PAGES * 512] __attribute__((aligned(2 << 20)));
+
 static void fuzz_map(struct input *input)
 {
 	static struct ranges_edge edges[2 * CLAIM_MAX];
 	static struct boot_range out[2 * CLAIM_MAX];
-	static uint64_t pool[POOL_PAGES * 512] __attribute__((aligned(4096)));
+	static uint64_t root[512] __attribute__((aligned(4096)));
 	struct paging paging = {
 		.pool = pool, .pool_pages = POOL_PAGES, .has_1g_pages = take8(input) & 1};
 	struct {
@@ -64,12 +66,12 @@ static void fuzz_map(struct input *input)
 				      claims[k].pages);
 	}
 	CHECK(ranges_usable(out, (size_t)used) <= RANGES_LIMIT);
-	if (paging_build(&paging, out, (size_t)used, NULL, 0) == 0)
+	if (paging_build(&paging, root, out, (size_t)used) == 0)
 		for (int i = 0; i < used; i++)
 			if (out[i].kind <= BOOT_RANGE_ACPI &&
 			    out[i].start + out[i].size < 1ull << 46)
-				CHECK(walk(pool, out[i].start) &&
-				      walk(pool, out[i].start + out[i].size - 1));
+				CHECK(walk(root, out[i].start) &&
+				      walk(root, out[i].start + out[i].size - 1));
 	CHECK(paging.pool_used <= POOL_PAGES);
 	if (paging_build_runtime(&paging, out, (size_t)used) != 0)
 		return;
@@ -83,6 +85,24 @@ static void fuzz_map(struct input *input)
 		CHECK_EQ(entry != 0, is_runtime); /* nothing else is there */
 		if (entry)                        /* code alone can be run */
 			CHECK_EQ(entry >> 63, out[i].kind != BOOT_RANGE_RUNTIME_CODE);
+	}
+}
+
+/* No page of the kernel's is both writable and executable, and none is but its segments'. */
+static void check_kernel(const struct boot_segment *segments, unsigned count)
+{
+	struct paging paging = {.pool = pool, .pool_pages = POOL_PAGES};
+
+	if (segments[0].virt < ELF_VIRT_KERNEL ||
+	    paging_build_kernel(&paging, NULL, 0, segments, count) != 0)
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t first = walk(pool, segments[i].virt);
+		uint64_t last = walk(pool, segments[i].virt + segments[i].size - 1);
+
+		CHECK_EQ(!!(first & 2), segments[i].is_writable);
+		CHECK_EQ(!(first >> 63), segments[i].is_executable);
+		CHECK_EQ((last - first) & 0x000ffffffffff000ull, segments[i].size - PAGE);
 	}
 }
 
@@ -129,6 +149,7 @@ static void fuzz_elf(struct input *input)
 			      segments[i].virt >= segments[i - 1].virt + segments[i - 1].size);
 		}
 		free(memory);
+		check_kernel(segments, image.part_count);
 	}
 	free(file);
 }

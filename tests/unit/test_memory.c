@@ -116,6 +116,44 @@ TEST(faults_obey_the_mapping)
 	CHECK_EQ(space_fault(&space, 0x10000, PT_READ), -ABI_ENOENT);
 }
 
+/* The core's own TLB if the space is in use there; others ask by the generation. */
+TEST(what_goes_from_a_space_goes_from_the_tlb)
+{
+	struct space *mine, other;
+	struct memory *memory, *copy;
+	uint64_t flushes;
+	uint32_t generation;
+
+	fake_start();
+	mine = &process_current()->space;
+	arch_this_cpu()->space = mine;
+	new_space(&other, &fake_host_format);
+	memory = make(4 * PAGE_SIZE, 0);
+	copy = make(4 * PAGE_SIZE, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		struct space *space = i ? &other : mine;
+
+		CHECK_EQ(space_map(space, 1 << 20, memory, 0, 4 * PAGE_SIZE, PT_READ | PT_WRITE),
+			 0);
+		put(space, 1 << 20, 1);
+		flushes = fake_flush_count;
+		generation = space->tlb_generation;
+		CHECK_EQ(memory_cow(copy, i * PAGE_SIZE, memory, 0, PAGE_SIZE), 0);
+		CHECK(space->tlb_generation != generation); /* it may not be written as it was */
+		CHECK_EQ(fake_flush_count != flushes, space == mine);
+		put(space, 1 << 20, 1);
+		flushes = fake_flush_count;
+		generation = space->tlb_generation;
+		CHECK_EQ(space_unmap(space, 1 << 20, 4 * PAGE_SIZE), 0);
+		CHECK(space->tlb_generation != generation);
+		CHECK_EQ(fake_flush_count != flushes, space == mine);
+	}
+	arch_this_cpu()->space = NULL;
+	end_space(&other);
+	drop(copy);
+	drop(memory);
+}
+
 TEST(large_pages_where_alignment_lets_them)
 {
 	uint64_t free_before;
@@ -434,6 +472,7 @@ int main(void)
 {
 	RUN(pages_come_zeroed_at_first_touch_and_go);
 	RUN(faults_obey_the_mapping);
+	RUN(what_goes_from_a_space_goes_from_the_tlb);
 	RUN(large_pages_where_alignment_lets_them);
 	RUN(small_pages_when_no_large_one_is_free);
 	RUN(zeroing_a_large_page_lets_others_run);
