@@ -71,8 +71,8 @@ static void transmit(void)
 	if (!has_uart || !tx_size)
 		return;
 	done = uart_write(&uart, tx + tx_start, tx_size);
-	tx_start += done;
 	tx_size -= done;
+	tx_start = tx_size ? tx_start + done : 0;
 }
 
 static void set_waiting(struct client *client, bool on)
@@ -88,7 +88,7 @@ static void set_waiting(struct client *client, bool on)
 
 static void attach(handle_t channel, const char *name, size_t size)
 {
-	struct client *client = client_count < CLIENTS_MAX ? calloc(1, sizeof(*client)) : NULL;
+	struct client *client = client_count < CLIENTS_MAX ? malloc(sizeof(*client)) : NULL;
 	char text[MUX_NAME_SIZE] = {0};
 
 	if (!client) {
@@ -96,6 +96,7 @@ static void attach(handle_t channel, const char *name, size_t size)
 		return;
 	}
 	memcpy(text, name, size < sizeof(text) - 1 ? size : sizeof(text) - 1);
+	memset(client, 0, offsetof(struct client, source));
 	client->channel = channel;
 	client->is_guest = size > 0;
 	client->next = clients;

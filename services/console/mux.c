@@ -10,7 +10,7 @@
 
 void mux_source_init(struct mux_source *source, const char *name, bool is_log)
 {
-	memset(source, 0, sizeof(*source));
+	memset(source, 0, offsetof(struct mux_source, pending));
 	strncpy(source->name, name, sizeof(source->name) - 1);
 	source->is_log = is_log;
 	source->is_at_start = true;
@@ -132,6 +132,8 @@ static void run_source(struct mux *mux, struct mux_source *source)
 		if (byte == '\n')
 			break;
 	}
+	if (!source->pending_size) /* the pages behind are touched by floods alone */
+		source->pending_start = 0;
 }
 
 /* The owner's line is cut: its rest goes on in a line of its own later. */

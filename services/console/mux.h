@@ -21,14 +21,15 @@
 struct mux_source {
 	char name[MUX_NAME_SIZE]; /* of the VM */
 	bool is_log;              /* whole lines of Corbel */
-	/* Twice as long as may wait: what was taken is closed up seldom, not with each line. */
-	uint8_t pending[2 * MUX_PENDING_MAX];
 	size_t pending_start; /* of the bytes that wait */
 	size_t pending_size;
 	uint64_t waits_since_ns; /* when it found the line taken; 0 = it does not wait */
 	size_t matched;          /* how much of "corbel: " its line began with and is held back */
 	bool is_at_start;        /* its next byte begins a line */
 	struct mux_source *next;
+	/* Twice as long as may wait: what was taken is closed up seldom, not with each line. Last,
+	 * so that a page of it which was never reached is no memory. */
+	uint8_t pending[2 * MUX_PENDING_MAX];
 };
 
 struct mux {
