@@ -39,7 +39,8 @@ boot_FLAGS := $(BARE) -isystem $(EFI_INCLUDE) -isystem $(EFI_INCLUDE)/x86_64 -DG
 	-fvisibility=hidden -fshort-wchar -mno-red-zone -mgeneral-regs-only -fno-stack-protector
 tests_FLAGS := $(boot_FLAGS) # EFI programs
 guests_FLAGS := $(BARE) -fno-pic -mno-red-zone -mgeneral-regs-only -fno-stack-protector
-HOST_FLAGS = $(COMMON) -D_GNU_SOURCE -DUNIT_TEST=1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_FLAGS = $(COMMON) -D_GNU_SOURCE -DUNIT_TEST=1 $(SANITIZE) \
 	-fno-omit-frame-pointer $(init_FLAGS) $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 LINK := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096
 
@@ -253,8 +254,7 @@ $(foreach k,$(UNIT_KINDS),$(eval $(BUILD)/$1/$k.a: $($k_PARTS:%=$(BUILD)/$1/%)))
 endef
 $(foreach d,unit fuzz,$(eval $(call host_rules,$d)))
 %.a:
-	$(Q)rm -f $@
-	$(Q)$(AR) rcsD $@ $^
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
 # What tests/config/test_config.py asks how init reads a configuration.
 $(BUILD)/unit/config_dump: $(BUILD)/unit/tests/config/dump.o $(BUILD)/unit/services.a
@@ -275,7 +275,7 @@ unit: $(UNIT_TESTS:%=$(BUILD)/unit/test_%) $(BUILD)/unit/config_dump $(EFI_TESTS
 # ---- commands ----
 
 check: $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
-	$(Q)tools/check
+	$(Q)tools/check --builds
 test: setup
 	$(Q)RIG='$(RIG)' TEST='$(TEST)' tests/run
 test-long: test
