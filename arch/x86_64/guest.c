@@ -90,12 +90,12 @@ int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
 
 	if (cpu->cr4 & ~HV_CR4_GUEST || !efer_is_valid(cpu->efer))
 		return -ABI_EINVAL;
+	set(vcpu, HV_DR7, (uint32_t)cpu->dr7 | DR7_FIXED);
 	hv->set(vcpu, cpu);
 	if (hv->where[HV_DR6])
 		set(vcpu, HV_DR6, dr6);
 	else
 		write_dr6(dr6);
-	set(vcpu, HV_DR7, (uint32_t)cpu->dr7 | DR7_FIXED);
 	mode_changed(vcpu);
 	return 0;
 }

@@ -83,9 +83,26 @@ TEST(without_flush_by_asid_all_are_flushed)
 	check_wrap(TLB_FLUSH_ALL);
 }
 
+TEST(where_breakpoints_stay_armed_no_state_has_any)
+{
+	struct abi_cpu cpu = {.dr7 = 0x1402, .rflags = 2, .efer = 0};
+	struct guest *guest;
+
+	for (unsigned is_tcg = 0; is_tcg <= 1; is_tcg++) {
+		svm_caps.is_tcg = is_tcg;
+		start(4, TLB_FLUSH_GUEST);
+		guest = guest_create(0x1000);
+		CHECK_EQ(svm_vmcb(&guest->vcpu)->intercept_dr, is_tcg ? INTERCEPT_DR7_WRITE : 0);
+		CHECK_EQ(arch_vcpu_set_cpu(&guest->vcpu, &cpu), 0);
+		CHECK_EQ(svm_vmcb(&guest->vcpu)->dr7, is_tcg ? 0x400 : 0x1402);
+		guest_destroy(guest);
+	}
+}
+
 int main(void)
 {
 	RUN(an_asid_that_comes_again_is_flushed_where_it_is_used);
 	RUN(without_flush_by_asid_all_are_flushed);
+	RUN(where_breakpoints_stay_armed_no_state_has_any);
 	return unit_end();
 }

@@ -175,6 +175,8 @@ static void svm_set(struct vcpu *vcpu, const struct abi_cpu *cpu)
 	vmcb->shadow = 0;
 	vmcb->clean = 0;
 	svm_vcpu(vcpu)->is_stepping = false;
+	if (svm_caps.is_tcg)
+		vmcb->dr7 = DR7_FIXED;
 	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++) {
 		const struct abi_segment_state *s = hv_segment(cpu, i);
 
