@@ -133,6 +133,7 @@ enum abi_op {
 	ABI_OP_XSAVE,
 	ABI_OP_GUEST_TICKS, /* TSC ticks, not instructions: between entries and exits */
 	ABI_OP_PAGE_TICKS,  /* and in zeroing and copying pages */
+	ABI_OP_COPIES,      /* of pages */
 	ABI_OP_COUNT
 };
 

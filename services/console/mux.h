@@ -21,7 +21,7 @@
 struct mux_source {
 	char name[MUX_NAME_SIZE]; /* of the VM */
 	bool is_log;              /* whole lines of Corbel */
-	size_t pending_start; /* of the bytes that wait */
+	size_t pending_start;     /* of the bytes that wait */
 	size_t pending_size;
 	uint64_t waits_since_ns; /* when it found the line taken; 0 = it does not wait */
 	size_t matched;          /* how much of "corbel: " its line began with and is held back */

@@ -26,6 +26,7 @@ struct vm {
 	bool is_running;
 	bool has_report;
 	struct vmm_report report; /* how it ended */
+	uint64_t tsc_start;       /* when its creation began */
 };
 
 static struct vm *vms;
@@ -41,6 +42,14 @@ void vms_log_frames(void)
 
 	if (system_info(system_handle, &info) == 0)
 		log_line("frames: %lu usable, %lu free", info.frames_total, info.frames_free);
+}
+
+static uint64_t rdtsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
 }
 
 static uint32_t add_string(char *base, uint32_t *offset, const char *text)
@@ -200,6 +209,7 @@ static const char *start_vmm(struct vm *vm, size_t index)
 	uint64_t quota = memory + QUOTA_OVERHEAD + ((memory >> 30) + 1) * QUOTA_PER_GIB;
 	int error;
 
+	vm->tsc_start = rdtsc();
 	if (!service)
 		return "this corbel.efi holds no vmm service; build it again";
 	error = elf_start(system_handle, service->memory, service->size, quota, &vm->vmm);
@@ -269,13 +279,13 @@ static void log_stats(const struct vm *vm)
 }
 
 /* What `make bench` computes its boot and memory rows from. */
-static void log_machine(const struct vm *vm)
+static void log_machine(const struct vm *vm, uint64_t gone)
 {
-	static const char *const ops[] = {"vmread",      "vmwrite",   "wrmsr",      "rdmsr",
-					  "cr_write",    "locked",    "invalidate", "xsave",
-					  "guest_ticks", "page_ticks"};
+	static const char *const ops[] = {"vmread",      "vmwrite",    "wrmsr",      "rdmsr",
+					  "cr_write",    "locked",     "invalidate", "xsave",
+					  "guest_ticks", "page_ticks", "copies"};
 	static struct abi_system_info info;
-	char line[500];
+	char line[400];
 	size_t at = 0;
 
 	if (system_info(system_handle, &info) < 0)
@@ -285,11 +295,11 @@ static void log_machine(const struct vm *vm)
 				       info.ops[i]);
 	log_line("vm %s: machine tsc_khz=%lu entry=%lu files=%lu exit=%lu"
 		 " first_guest=%lu usable=%lu file_bytes=%lu stage2=%lu"
-		 " free=%lu ram=%lu vm_stage2=%lu%s",
+		 " free=%lu ram=%lu vm_stage2=%lu start=%lu ended=%lu gone=%lu%s",
 		 vm->config->name, info.tsc_khz, info.tsc_entry, info.tsc_files, info.tsc_exit,
 		 info.tsc_first_guest, info.usable_bytes, info.file_bytes, info.stage2_bytes,
 		 info.frames_free * PAGE, vm->report.ram_bytes, vm->report.stats.stage2_bytes,
-		 line);
+		 vm->tsc_start, vm->report.tsc, gone, line);
 }
 
 /* Everything of the process is freed by now: say how it went. */
@@ -298,6 +308,7 @@ static void log_end(struct vm *vm)
 	static const char *const ends[] = {"poweroff", "reboot", "triple-fault", "test-device",
 					   "error"};
 	const char *name = vm->config->name;
+	uint64_t gone = rdtsc();
 	struct abi_process_info info = {0};
 
 	process_info(vm->vmm.process, &info);
@@ -319,7 +330,7 @@ static void log_end(struct vm *vm)
 	}
 	if (vm->has_report && vm->report.type == VMM_ENDED && vm->config->test_device) {
 		log_stats(vm);
-		log_machine(vm);
+		log_machine(vm, gone);
 	}
 	vms_log_frames();
 }

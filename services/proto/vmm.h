@@ -52,5 +52,6 @@ struct vmm_report {
 	uint64_t status;
 	struct abi_vm_stats stats;
 	uint64_t ram_bytes; /* of the guest's RAM that frames stand behind */
+	uint64_t tsc;       /* when its end began */
 	char text[256];
 };

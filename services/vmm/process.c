@@ -169,6 +169,7 @@ void process_end(struct process *process, const struct lock_waiter *waiter)
 	vm_stats(process->machine.vm, &report->stats);
 	memory_info(process->machine.ram, &info);
 	report->ram_bytes = info.owned_bytes;
+	report->tsc = platform_tsc(&process->board.platform);
 	channel_send(process->bootstrap, report, sizeof(*report), NULL, 0);
 	process_exit(0);
 }
