@@ -74,7 +74,7 @@ BEARSSL_FLAGS := -isystem $(BEARSSL_SRC)/inc -isystem $(BEARSSL_SRC)/src
 vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic rtc pmtimer kvmclock pci \
-	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reset spin vmmcrash hostile-msr hostile-port hostile-memory \
+	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reset spin flood vmmcrash hostile-msr hostile-port hostile-memory \
 	hostile-mmio hostile-jump hostile-cpu forge
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o mode.o)
@@ -281,7 +281,7 @@ test: setup
 test-long: test
 	$(Q)tests/mutations/run
 bench: setup
-	$(Q)RIG='$(RIG)' ROW='$(ROW)' tests/bench/run
+	$(Q)RIG='$(RIG)' ROW='$(ROW)' PEERS='$(PEERS)' tests/bench/run
 
 # Where the CPU can nest, the real thing; else emulation.
 run: setup

@@ -116,6 +116,12 @@ static bool prepare_mmio(void)
 	return true;
 }
 
+static bool prepare_xapic(void)
+{
+	lapic_enable(false);
+	return true;
+}
+
 static bool prepare_x2apic(void)
 {
 	lapic_enable(true);
@@ -158,6 +164,7 @@ static struct row rows[] = {
 	{"exit.wrmsr_tsc_deadline", prepare_deadline, finish_deadline, {{"far", 0, OPS(deadline)}}},
 	{"exit.port", prepare_none, NULL, {{"0x3ff", 0x3ff, OPS(port)}}},
 	{"exit.mmio", prepare_mmio, NULL, {{"ioapic", 0xfec00010, OPS(mmio)}}},
+	{"exit.apic_mmio", prepare_xapic, NULL, {{"id", 0xfee00020, OPS(mmio)}}},
 	{"exit.doorbell", prepare_none, NULL, {{"0xfc", 0, OPS(doorbell)}}},
 	{"exit.eoi", prepare_x2apic, NULL, {{"x2apic", MSR_X2APIC + LAPIC_EOI, OPS(eoi)}}},
 	{"exit.self_ipi",

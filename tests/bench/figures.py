@@ -39,7 +39,7 @@ def exit_rows(rig, name, log, counting, counting_why="", locked=""):
     skipped = logs.skipped(log, name)
     counts = logs.ops(counting, name) if counting else {}
     found = []
-    for row_id in dict.fromkeys((*rows.EXIT_LIMITS, *costs)):
+    for row_id in rows.EXIT_LIMITS:
         row = rows.Row(row_id, rig, rows.UNITS["exit"], limit=rows.exit_limit(row_id, rig))
         found.append(row)
         if row_id not in costs:
@@ -114,3 +114,63 @@ def ram_per_vm(rig, few, many, last, few_log, many_log):
     more = len(many) - len(few)
     taken = before["free"] - after["free"] - (after["stage2"] - before["stage2"])
     return rows.single("ram.per_vm", rig, -(-taken // more) - after["ram"], rows.VM_RAM_MAX)
+
+
+OP_GUEST_TICKS, OP_PAGE_TICKS, OP_COPIES, OP_CLOCK = 8, 9, 10, 11  # kernel/abi.h, enum abi_op; the clock stands behind
+EDGE_TICKS = 70  # at most: what an exit takes between the counting of the guest's ticks and the guest
+TABLE_REACH = 2 << 20  # bytes that a table of 4 KiB leaves maps
+
+
+def linux_row(row_id, rig, name, log):
+    """A row that the measured Linux printed."""
+    costs = logs.costs(log, name)
+    if row_id not in costs:
+        raise logs.Missing(f"no figure; {log.tail()}")
+    value, least, most, count = costs[row_id]
+    return rows.new(row_id, rig, value=value, min=least, max=most, count=count)
+
+
+def _sum(exits):
+    return sum(count for kind, count in exits.items() if kind not in ("to_vmm", "MMIO"))  # MMIO: of STAGE2
+
+
+def linux_own(rig, name, counting):
+    """Corbel's own share of the boot from the first guest entry to /init, pages apart; rounded up."""
+    ops, machine = logs.linux_ops(counting, name), logs.machine(counting, name)
+    total = ops[OP_CLOCK] - machine["first_guest"]
+    own = total - ops[OP_GUEST_TICKS] - ops[OP_PAGE_TICKS] + EDGE_TICKS * _sum(logs.all_exits(counting, name))
+    if not 0 < own < total:
+        raise logs.Missing(f"counters out of order: {ops}, first_guest={machine['first_guest']}")
+    return rows.single("boot.linux_own", rig, -(-1000 * own // total), rows.OWN_PER_MILLE_MAX)
+
+
+def linux_exits(rig, name, counting):
+    """Exits up to /init and its end, but for two a timer tick and one a copied page."""
+    copies = logs.linux_ops(counting, name)[OP_COPIES]
+    value = _sum(logs.all_exits(counting, name)) - 2 * logs.ticks(counting, name) - copies
+    return rows.single("boot.linux_exits", rig, max(0, value), rows.BOOT_EXITS_MAX)
+
+
+def create(rig, name, log):
+    """From init's first step for the VM to before the guest's first instruction."""
+    machine = logs.machine(log, name)
+    return rows.single("vm.create_to_first_instruction", rig, machine["first_guest"] - machine["start"],
+                       rows.CREATE_MAX)
+
+
+def destroy(rig, name, log):
+    """From vmm's word that the VM has ended until nothing of it is left."""
+    machine = logs.machine(log, name)
+    return rows.single("vm.destroy", rig, machine["gone"] - machine["ended"])
+
+
+def small_leaves(rig, name, files, log):
+    """At most how much of the guest's RAM stands in 4 KiB leaves without reason: the first 2 MiB and files have one."""
+    machine = logs.machine(log, name)
+    tables = machine["vm_stage2"] // PAGE - 3  # a root, and one of each kind below it
+    reasons = 1 + sum(-(-size // TABLE_REACH) + 1 for size in files)
+    other = machine["ram"] - TABLE_REACH - sum(files)
+    if other <= 0:
+        raise logs.Missing(f"ram={machine['ram']} is no more than the files")
+    value = -(-1000 * max(0, tables - reasons) * TABLE_REACH // other)
+    return rows.single("ram.small_leaves", rig, value, rows.SMALL_PER_MILLE_MAX)

@@ -3,7 +3,9 @@
 
 import re
 
-COST = re.compile(r"^bench (exit\.\w+) mean=(\d+) min=(\d+) max=(\d+) count=(\d+) variant=(\S+)$")
+COST = re.compile(r"^bench ([a-z]+\.\w+) mean=(\d+) min=(\d+) max=(\d+) count=(\d+)(?: variant=\S+)?$")
+LINUX_OPS = re.compile(r"^ops boot\.linux((?: \d+)+)$")
+INTERRUPTS = re.compile(r"^# interrupts LOC=(\d+)$")
 COUNTS = re.compile(r"^ops (exit\.\w+)((?: \w+=[\d.]+)+) variant=\S+$")
 SKIPPED = re.compile(r"^ok \d+ - (exit\.\w+) # SKIP (.*)$")
 
@@ -52,6 +54,26 @@ def exits(log, name):
     return _numbers(log, name, "exits", ("PORT", "MMIO", "to_vmm"))
 
 
+def all_exits(log, name):
+    return _numbers(log, name, "exits", ("PORT", "STAGE2", "to_vmm"))
+
+
+def linux_ops(log, name):
+    """Corbel's counters when Linux had booted, its clock behind them; of the counting build."""
+    found = next(filter(None, (LINUX_OPS.match(line.strip()) for line in log.guests[name])), None)
+    if not found:
+        raise Missing(f"Linux told no counters; {log.tail()}")
+    return [int(word) for word in found[1].split()]
+
+
+def ticks(log, name):
+    """How often the guest's timer had come when Linux had booted."""
+    found = next(filter(None, (INTERRUPTS.match(line.strip()) for line in log.guests[name])), None)
+    if not found:
+        raise Missing(f"Linux told no timer interrupts; {log.tail()}")
+    return int(found[1])
+
+
 def machine(log, name):
     return _numbers(log, name, "machine", ("entry", "files", "exit", "first_guest", "usable", "file_bytes", "stage2",
-                                           "free", "ram"))
+                                           "free", "ram", "vm_stage2", "start", "ended", "gone"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What `make bench` measures: each row's unit, its limit, and what KVM costs in its place."""
+"""What `make bench` measures: each row's unit, its limit, and what KVM and the bare machine take in its place."""
 
 import dataclasses
 import typing
@@ -15,9 +15,10 @@ EXIT_LIMITS = {
     "exit.wrmsr_tsc_deadline": None,
     "exit.port": 1000,
     "exit.mmio": 1800,
+    "exit.apic_mmio": None,
     "exit.doorbell": None,
-    "exit.eoi": None,
-    "exit.self_ipi": None,
+    "exit.eoi": {"bochs-vmx": 310, "bochs-svm": 340, "qemu-svm": 410},
+    "exit.self_ipi": {"bochs-vmx": 650, "bochs-svm": 710, "qemu-svm": 850},
 }
 OPS_LIMITS = {"exit.cpuid": {"vmread": 6, "vmwrite": 2, "wrmsr": 0, "cr_write": 0, "locked": 0}}
 
@@ -27,17 +28,26 @@ ENTRY_TO_EXIT_MAX = 60_000_000      # besides the firmware's reading of files
 CORBEL_RAM_MAX = 10 * MIB
 CORBEL_RAM_PER_FRAME = 16
 VM_RAM_MAX = 512 << 10
+CREATE_MAX = 1_000_000              # of a VM with 128 MiB
+OWN_PER_MILLE_MAX = 10              # of a Linux boot, zeroing and copying the guest's pages apart
+BOOT_EXITS_MAX = 4_000              # besides two a guest's timer tick and one a copied page
+SMALL_PER_MILLE_MAX = 10            # of the guest's RAM, but for the first 2 MiB and files: in 4 KiB leaves
+COMPUTE_PER_BARE = {"bochs-vmx": 1.0025, "bochs-svm": 1.0025, "qemu-svm": 1.0005}
+FAULTS_PER_BARE = 1.02
 EFI_MAX = 3 * MIB // 2
 RING0_LINES_MAX = 6999
 
 BOOT = ("boot.exit_to_guest", "boot.exit_to_guest_256m", "boot.entry_to_exit")
+LINUX = ("boot.linux", "boot.linux_own", "boot.linux_exits", "cpu.compute", "cpu.page_faults",
+         "vm.create_to_first_instruction", "vm.destroy", "ram.small_leaves")
 RAM = ("ram.corbel", "ram.files", "ram.per_vm")
 SIZE = ("size.corbel_efi", "size.ring0_lines")
-RIG_ROWS = (*EXIT_LIMITS, *BOOT, *RAM)
-UNITS = {"exit": "ticks", "boot": "ticks", "ram": "bytes"}
+RIG_ROWS = (*EXIT_LIMITS, *BOOT, *LINUX, *RAM)
+UNITS = {"exit": "ticks", "boot": "ticks", "cpu": "ticks", "vm": "ticks", "ram": "bytes",
+         "boot.linux_own": "per mille", "boot.linux_exits": "exits", "ram.small_leaves": "per mille"}
 HOST = "host"  # the rig of rows that need no machine
 
-# RIGS, "What KVM costs on these rigs": (default mitigations, mitigations=off). Quoted, never measured here.
+# RIGS, "What KVM costs on these rigs": (default mitigations, mitigations=off). Shown where it was not measured.
 KVM = {
     "exit.cpuid": {"bochs-vmx": (1083, 977), "bochs-svm": (1379, 1159), "qemu-svm": (3102, 2749)},
     "exit.hypercall": {"bochs-vmx": (1120, 1008), "bochs-svm": (1436, 1210), "qemu-svm": (3354, 2982)},
@@ -45,6 +55,7 @@ KVM = {
     "exit.wrmsr_tsc_deadline": {"bochs-vmx": (726, 632), "bochs-svm": (1523, 1295), "qemu-svm": (3209, 2859)},
     "exit.port": {"bochs-vmx": (7465, 3151), "bochs-svm": (3568, 3090), "qemu-svm": (3539, 3063)},
     "exit.mmio": {"bochs-vmx": (10176, 5814), "bochs-svm": (6178, 5468), "qemu-svm": (6179, 5466)},
+    "exit.apic_mmio": {"bochs-vmx": (15809, 7173), "bochs-svm": (4050, 3589), "qemu-svm": (4057, 3603)},
 }
 
 
@@ -60,6 +71,9 @@ class Row:
     min: typing.Optional[int] = None
     max: typing.Optional[int] = None
     ops: typing.Optional[dict] = None
+    kvm: typing.Optional[int] = None
+    kvm_off: typing.Optional[int] = None
+    bare: typing.Optional[int] = None
     reason: str = ""
 
     @property
@@ -80,8 +94,8 @@ class Row:
 
     def as_json(self):
         """INTERFACE, "build/bench.json"."""
-        return {"id": self.id, "rig": self.rig, "unit": self.unit, "corbel": self.value, "kvm": None,
-                "kvm_mitigations_off": None, "bare": None, "limit": self.limit, "count": self.count,
+        return {"id": self.id, "rig": self.rig, "unit": self.unit, "corbel": self.value, "kvm": self.kvm,
+                "kvm_mitigations_off": self.kvm_off, "bare": self.bare, "limit": self.limit, "count": self.count,
                 "min": self.min, "max": self.max, "ops": self.ops, "ok": self.ok, "command": self.command}
 
 
@@ -92,9 +106,19 @@ def exit_limit(row_id, rig):
 
 def new(row_id, rig, **figures):
     """A row of a rig, judged."""
-    return Row(row_id, rig, UNITS[row_id.split(".")[0]], **figures).judge()
+    return Row(row_id, rig, UNITS.get(row_id) or UNITS[row_id.split(".")[0]], **figures).judge()
 
 
 def single(row_id, rig, value, limit=None):
     """A row that was measured once."""
     return new(row_id, rig, value=value, limit=limit, count=1, min=value, max=value)
+
+
+def compare(row, columns):
+    """Gives the row what was measured beside it, {column: {row: ticks}}, and the limits that hang on it."""
+    row.kvm, row.kvm_off, row.bare = (columns.get(name, {}).get(row.id)
+                                      for name in ("kvm", "kvm_mitigations_off", "bare"))
+    factor = {"cpu.compute": COMPUTE_PER_BARE.get(row.rig), "cpu.page_faults": FAULTS_PER_BARE}.get(row.id)
+    if factor and row.bare:
+        row.limit = int(row.bare * factor)
+    return row.judge()

@@ -5,11 +5,13 @@ import importlib.machinery
 import importlib.util
 import re
 import subprocess
+import sys
 import tempfile
 
 import figures
 import logs
 import machine
+import peers
 import rows
 
 NAME = "bench"  # of the VM in runs of one
@@ -19,7 +21,7 @@ MANY = [f"idle{i}" for i in range(10)]
 TIMEOUT_S = 240
 # What an unfinished line may already match: nothing here is the beginning of another end.
 OVER = r"^corbel: (all vms ended|panic|boot stopped|config:)"
-LAST_OVER = rf"{OVER}|vm {LAST}: (machine .* page_ticks=|refused|ended: (poweroff|reboot|triple-fault|error|killed))"
+LAST_OVER = rf"{OVER}|vm {LAST}: (machine .* copies=|refused|ended: (poweroff|reboot|triple-fault|error|killed))"
 LOCKED = re.compile(r"\block\b|\bxchg[bwlq]?\s.*\(")
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 
@@ -32,6 +34,11 @@ def _exitcost(memory, **settings):
     return [machine.vm(NAME, "exitcost", memory=memory, **settings)]
 
 
+def _linux(words=""):
+    words = f"{peers.WORDS} end=test-device {words}".strip()
+    return [machine.vm(NAME, "vmlinuz", initrd="initrd", memory="128M", cmdline=words)]
+
+
 def _idle(names):
     return [*(machine.vm(name, "idle") for name in names), machine.vm(LAST, "idle", cmdline="end=20")]
 
@@ -41,19 +48,27 @@ RUNS = {
     "exit": (_exitcost("64M"), machine.BUILD, OVER),
     "ops": (_exitcost("64M"), machine.BUILD / "ops", OVER),
     "256m": (_exitcost("256M", cmdline="row=exit.cpuid count=100"), machine.BUILD, OVER),
+    "linux": (_linux(), machine.BUILD, OVER),
+    "linux-ops": (_linux("boot_only=1"), machine.BUILD / "ops", OVER),
     "few": (_idle(FEW), machine.BUILD, LAST_OVER),
     "many": (_idle(MANY), machine.BUILD, LAST_OVER),
 }
+
+
+def files_of(vms, folder=None):
+    """The files that the VMs' configuration names; Linux's initrd is made in the folder."""
+    if any("initrd" in vm for vm in vms):
+        return {"vmlinuz": peers.LINUX / "vmlinuz", "initrd": peers.guest_initrd(folder)}
+    return {vm["kernel"]: machine.BUILD / "guests" / vm["kernel"] for vm in vms}
 
 
 def boot(rig, run):
     """The Log of one run on a machine of 512 MiB; raises Failed."""
     vms, build, over = RUNS[run]
     options = ["--memory", "512", *(["--icount"] if rig == "qemu-svm" else [])]
-    files = {vm["kernel"]: machine.BUILD / "guests" / vm["kernel"] for vm in vms}
     try:
-        with tempfile.NamedTemporaryFile(suffix=".img") as disk:
-            machine.image(disk.name, vms, files, efi=build / "corbel.efi")
+        with tempfile.NamedTemporaryFile(suffix=".img") as disk, tempfile.TemporaryDirectory() as folder:
+            machine.image(disk.name, vms, files_of(vms, folder), efi=build / "corbel.efi")
             log = machine.run(rig, disk.name, [vm["name"] for vm in vms], *options, timeout=TIMEOUT_S, expect=over)
     except (OSError, subprocess.SubprocessError) as error:
         raise Failed(str(error)) from error
@@ -63,11 +78,13 @@ def boot(rig, run):
 
 
 class Rig:
-    """The rows of one rig."""
+    """The rows of one rig; with_peers: measures beside each what KVM and the bare machine take."""
 
-    def __init__(self, name, wants):
+    def __init__(self, name, wants, with_peers=False):
         self._rig = name
         self._wants = wants
+        self._with_peers = with_peers
+        self.lacking = []  # why a column lacks figures
         self._logs = {}
 
     def _log(self, run):
@@ -88,8 +105,26 @@ class Rig:
         log = self._log("exit")
         return figures.exit_rows(self._rig, NAME, log, counting, why, locked())
 
+    def _linux_row(self, row_id):
+        rig = self._rig
+        if row_id == "boot.linux_own":
+            return figures.linux_own(rig, NAME, self._log("linux-ops"))
+        if row_id == "boot.linux_exits":
+            return figures.linux_exits(rig, NAME, self._log("linux-ops"))
+        log = self._log("linux")
+        if row_id == "vm.create_to_first_instruction":
+            return figures.create(rig, NAME, log)
+        if row_id == "vm.destroy":
+            return figures.destroy(rig, NAME, log)
+        if row_id == "ram.small_leaves":
+            sizes = (peers.LINUX / "vmlinuz").stat().st_size, logs.machine(log, NAME)["file_bytes"]
+            return figures.small_leaves(rig, NAME, (sizes[0], max(0, sizes[1] - sizes[0])), log)
+        return figures.linux_row(row_id, rig, NAME, log)
+
     def _one(self, row_id):
         rig = self._rig
+        if row_id in rows.LINUX:
+            return self._linux_row(row_id)
         if row_id == "boot.exit_to_guest":
             return figures.exit_to_guest(rig, NAME, self._log("exit"))
         if row_id == "boot.exit_to_guest_256m":
@@ -104,6 +139,12 @@ class Rig:
 
     def rows(self):
         """All wanted rows; what went wrong is the reason of a row without figures."""
+        found, columns = self._measured(), {}
+        if self._with_peers:
+            columns, self.lacking = peers.columns(self._rig, [row.id for row in found])
+        return [rows.compare(row, columns) for row in found]
+
+    def _measured(self):
         found = []
         if any(map(self._wants, rows.EXIT_LIMITS)):
             try:
@@ -111,7 +152,7 @@ class Rig:
             except Failed as error:
                 found += [rows.new(row_id, self._rig, limit=rows.exit_limit(row_id, self._rig), reason=str(error))
                           for row_id in filter(self._wants, rows.EXIT_LIMITS)]
-        for row_id in filter(self._wants, (*rows.BOOT, *rows.RAM)):
+        for row_id in filter(self._wants, (*rows.BOOT, *rows.LINUX, *rows.RAM)):
             try:
                 found.append(self._one(row_id))
             except (Failed, logs.Missing) as error:
@@ -142,7 +183,10 @@ def locked_in(disassembly):
 
 def _check():
     """tools/check, which knows what a line of code is."""
-    path = str(machine.TOP / "tools" / "check")
+    tools = str(machine.TOP / "tools")
+    path = f"{tools}/check"
+    if tools not in sys.path:
+        sys.path.append(tools)
     loader = importlib.machinery.SourceFileLoader("check", path)
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check", loader))
     loader.exec_module(module)

@@ -3,20 +3,25 @@
 
 import rows
 
-HEAD = ("row", "rig", "unit", "Corbel", "limit", "KVM*", "KVM off*", "ops", "")
-NOTE = ("* KVM, and KVM with mitigations=off: quoted from RIGS (measured once on the same rigs), not measured here.\n"
-        f"  ops: {'/'.join(rows.OPS)} of ring 0, an operation. Ticks are instructions on these rigs.")
-LEFT = (0, 1, 2, 7, 8)  # columns of words
+HEAD = ("row", "rig", "unit", "Corbel", "limit", "KVM", "KVM off", "bare", "ops", "")
+NOTE = ("KVM, and KVM with mitigations=off: Linux 6.1 in the same rig and session; * = quoted from RIGS, not measured.\n"
+        f"ops: {'/'.join(rows.OPS)} of ring 0, an operation. Ticks are instructions on these rigs.")
+LEFT = (0, 1, 2, 8, 9)  # columns of words
 
 
 def _number(value):
     return "-" if value is None else f"{value:,}"
 
 
+def _peer(measured, quoted):
+    return _number(measured) if measured is not None or quoted is None else f"{quoted:,}*"
+
+
 def _cells(row):
     kvm, kvm_off = rows.KVM.get(row.id, {}).get(row.rig, (None, None))
     ops = "/".join(f"{row.ops[key]:g}" for key in rows.OPS) if row.ops else "-"
-    return (row.id, row.rig, row.unit, _number(row.value), _number(row.limit), _number(kvm), _number(kvm_off), ops,
+    return (row.id, row.rig, row.unit, _number(row.value), _number(row.limit), _peer(row.kvm, kvm),
+            _peer(row.kvm_off, kvm_off), _number(row.bare), ops,
             "ok" if row.ok else f"NOT OK: {row.reason}")
 
 

@@ -15,17 +15,20 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "guest")]
 import figures  # noqa: E402
 import logs  # noqa: E402
 import machine  # noqa: E402
+import peers  # noqa: E402
 import rows  # noqa: E402
 import runs  # noqa: E402
 import table  # noqa: E402
 
 COSTS = {"exit.cpuid": 240, "exit.hypercall": 210, "exit.rdmsr": 260, "exit.wrmsr_tsc_deadline": 400,
-         "exit.port": 900, "exit.mmio": 1700, "exit.doorbell": 300, "exit.eoi": 280, "exit.self_ipi": 900}
+         "exit.port": 900, "exit.mmio": 1700, "exit.apic_mmio": 2000, "exit.doorbell": 300, "exit.eoi": 280,
+         "exit.self_ipi": 600}
 OPS = {"vmread": "3", "vmwrite": "1", "wrmsr": "0.02", "rdmsr": "0", "cr_write": "0", "locked": "0", "invalidate": "0",
        "xsave": "0"}
 MACHINE = {"tsc_khz": 100000, "entry": 1000, "files": 5000, "exit": 40_000_000, "first_guest": 48_000_000,
            "usable": 480 << 20, "file_bytes": 600 << 10, "stage2": 128 << 10, "free": 460 << 20, "ram": 4 << 20,
-           "vm_stage2": 64 << 10, "vmread": 0, "xsave": 0, "guest_ticks": 0, "page_ticks": 0}
+           "vm_stage2": 64 << 10, "vmread": 0, "xsave": 0, "start": 47_500_000, "ended": 50_000_000,
+           "gone": 50_100_000, "guest_ticks": 0, "page_ticks": 0, "copies": 0}
 
 
 def canned(text, names):
@@ -227,7 +230,7 @@ def test_each_run_is_booted_only_if_a_row_wants_it():
 def test_a_run_is_not_over_in_the_middle_of_a_line():
     line = f"corbel: vm last: ended: test-device 1\ncorbel: vm last: machine {words(MACHINE)}"
     ends = [at for at in range(len(line)) if re.search(runs.LAST_OVER, line[:at].split("\n")[-1])]
-    equal(line[:ends[0]][-11:], "page_ticks=")
+    equal(line[:ends[0]][-7:], "copies=")
     for end in ("ended: triple-fault", "ended: error a sentence", "ended: killed", "refused: a sentence"):
         equal(bool(re.search(runs.LAST_OVER, f"corbel: vm last: {end}")), True)
 
@@ -244,10 +247,96 @@ def test_json_is_as_the_interface_has_it():
 
 def test_the_table_quotes_kvm_and_says_so():
     text = table.text([exit_row("exit.port", "qemu-svm")])
-    holds(text, "3,539")
-    holds(text, "3,063")
-    holds(text, "KVM*")
-    holds(text, "quoted")
+    holds(text, "3,539*")
+    holds(text, "3,063*")
+    holds(text, "* = quoted")
+
+
+def test_what_was_measured_stands_in_place_of_what_is_quoted():
+    row = rows.compare(exit_row("exit.port", "qemu-svm"), {"kvm_mitigations_off": {"exit.port": 3114}})
+    equal((row.kvm, row.kvm_off, row.bare), (None, 3114, None))
+    text = table.text([row]).split("\n")[1]
+    holds(text, "3,539*  ")
+    holds(text, "3,114  ")
+    equal(row.as_json()["kvm_mitigations_off"], 3114)
+    equal(row.as_json()["kvm"], None)
+
+
+LINUX_EXITS = {"CPUID": 500, "PORT": 1600, "MMIO": 600, "STAGE2": 4300, "to_vmm": 2300}
+
+
+def linux_log(own=13_000_000, rows_=True, ticks=300, exits=None, **changes):
+    clock = 48_000_000 + 1_000_000_000
+    exits = exits or LINUX_EXITS
+    edge = figures.EDGE_TICKS * (sum(exits.values()) - exits["MMIO"] - exits["to_vmm"])
+    ops = [0] * 8 + [1_000_000_000 - own - 12_000_000 + edge, 12_000_000, 3600, clock, clock + 9]
+    lines = [f"ops boot.linux {' '.join(map(str, ops))}", f"# interrupts LOC={ticks}", "# interrupts LOC=900"]
+    lines += ["bench cpu.compute mean=8050 min=8000 max=8100 count=10"] if rows_ else []
+    return canned("\n".join(lines) + "\n" + end_lines("bench", exits, **changes), ["bench"])
+
+
+def test_a_linux_boots_own_share():
+    row = figures.linux_own("qemu-svm", "bench", linux_log(own=10_000_000))
+    equal((row.value, row.unit, row.limit, row.ok), (10, "per mille", 10, True))
+    equal(figures.linux_own("qemu-svm", "bench", linux_log(own=10_000_001)).ok, False)
+    holds(reason(figures.linux_own, "qemu-svm", "bench", exit_log()), "no counters")
+    holds(reason(figures.linux_own, "qemu-svm", "bench", linux_log(own=-5_000_000)), "out of order")
+
+
+def test_a_linux_boots_exits():
+    row = figures.linux_exits("qemu-svm", "bench", linux_log())
+    equal((row.value, row.ok), (500 + 1600 + 4300 - 600 - 3600, True))
+    more = linux_log(exits={**LINUX_EXITS, "PORT": 3401})
+    equal(figures.linux_exits("qemu-svm", "bench", more).ok, False)
+    holds(reason(figures.linux_exits, "qemu-svm", "bench", exit_log()), "no counters")
+
+
+def test_rows_that_linux_prints():
+    row = figures.linux_row("cpu.compute", "qemu-svm", "bench", linux_log())
+    equal((row.value, row.min, row.max, row.count), (8050, 8000, 8100, 10))
+    holds(reason(figures.linux_row, "cpu.compute", "qemu-svm", "bench", linux_log(rows_=False)), "no figure")
+    equal(rows.compare(row, {"bare": {"cpu.compute": 8046}}).ok, True)
+    equal((row.limit, row.bare), (8050, 8046))
+    equal(rows.compare(row, {"bare": {"cpu.compute": 8045}}).ok, False)
+    free = figures.linux_row("cpu.compute", "qemu-svm", "bench", linux_log())
+    equal((rows.compare(free, {}).limit, free.ok), (None, True))
+
+
+def test_creation_and_destruction():
+    row = figures.create("qemu-svm", "bench", linux_log())
+    equal((row.value, row.limit, row.ok), (500_000, 1_000_000, True))
+    equal(figures.create("qemu-svm", "bench", linux_log(start=46_999_999)).ok, False)
+    equal(figures.destroy("qemu-svm", "bench", linux_log()).value, 100_000)
+
+
+def test_leaves_of_4_kib():
+    def leaves(tables):
+        log = linux_log(ram=100 << 20, vm_stage2=tables * 4096)
+        return figures.small_leaves("qemu-svm", "bench", (14 << 20, 1 << 20), log)
+    equal((leaves(3 + 11).value, leaves(3 + 11).ok), (0, True))
+    equal((leaves(3 + 12).value, leaves(3 + 12).ok), (25, False))
+
+
+def test_what_peers_print():
+    said = "bench exit.cpuid mean=2744 min=1 max=9 count=10000 variant=leaf0\nbench cpu.compute mean=8 min=8 max=8 count=10\n"
+    equal(peers.rows_of(said), {"exit.cpuid": 2744, "cpu.compute": 8})
+    equal(peers.boots_for("qemu-svm", ["exit.port"]), ["bare-costs", "kvm", "kvm-off"])
+    equal(peers.boots_for("bochs-vmx", ["exit.port"]), ["kvm", "kvm-off"])
+    equal(peers.boots_for("bochs-vmx", ["cpu.compute"]), ["bare-linux", "kvm", "kvm-off"])
+    equal(peers.boots_for("bochs-vmx", ["ram.corbel", "boot.exit_to_guest"]), [])
+
+
+def test_a_peer_that_fails_leaves_its_column_empty():
+    def boot(rig, name):
+        if name == "kvm":
+            raise peers.Failed("no kvm")
+        return "bench exit.port mean=7 min=7 max=7 count=1\n"
+    real, peers.boot = peers.boot, boot
+    try:
+        found, lacking = peers.columns("bochs-svm", ["exit.port"])
+    finally:
+        peers.boot = real
+    equal((found, lacking), ({"kvm_mitigations_off": {"exit.port": 7}}, ["no kvm"]))
 
 
 def test_sizes_need_no_machine():
