@@ -80,7 +80,8 @@ static bool add_indirect(const struct virtqueue *queue, struct virtqueue_request
 	for (unsigned i = 0; i < count; i++) {
 		struct packed_descriptor d = descriptor_at(table + i * DESCRIPTOR_SIZE);
 
-		if (!request_add(queue, request, d.address, d.size, d.flags & DESCRIPTOR_WRITE))
+		if (d.flags & DESCRIPTOR_INDIRECT ||
+		    !request_add(queue, request, d.address, d.size, d.flags & DESCRIPTOR_WRITE))
 			return false;
 	}
 	return true;

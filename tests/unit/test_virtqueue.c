@@ -191,8 +191,10 @@ TEST(chains_without_end_break_the_queue)
 	BREAKS(false, put_descriptor(DESCRIPTORS, 0, DATA, 4, NEXT, UINT16_MAX));
 	BREAKS(false, (put_descriptor(TABLE, 0, DATA, 0, NEXT, 0), offer(0, TABLE, 32, INDIRECT)));
 	BREAKS(false, (put_descriptor(TABLE, 0, DATA, 4, NEXT, 2), offer(0, TABLE, 32, INDIRECT)));
-	BREAKS(false,
-	       (put_descriptor(TABLE, 0, TABLE, 16, INDIRECT, 0), offer(0, TABLE, 16, INDIRECT)));
+	for (unsigned packed = 0; packed < 2; packed++)
+		BREAKS(packed, (put_descriptor(TABLE, 0, TABLE, 16, packed ? 0 : INDIRECT,
+					       packed ? INDIRECT : 0),
+				offer(0, TABLE, 16, INDIRECT)));
 	BREAKS(false, offer(0, DESCRIPTORS, 16 * SIZE, INDIRECT)); /* itself */
 	for (unsigned i = 0; i < 4; i++) {
 		unsigned packed = i & 1;
