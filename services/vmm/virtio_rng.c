@@ -61,13 +61,15 @@ static void serve(struct virtio_rng *rng)
 	for (unsigned i = 0; i < QUEUE_SIZE && virtio_is_started(virtio); i++) {
 		uint32_t limit = budget(rng, now), given;
 
-		if (limit == 0) {
-			platform_timer(virtio->platform, PLATFORM_TIMER_RNG, now + BURST_NS / 2);
-			break;
-		}
 		result = virtqueue_pop(&virtio->queue[0], &rng->request);
 		if (result <= 0)
 			break;
+		if (limit < VIRTIO_RNG_BURST / 2) { /* it is not served byte by byte */
+			virtqueue_unpop(&virtio->queue[0], &rng->request);
+			platform_timer(virtio->platform, PLATFORM_TIMER_RNG,
+				       rng->s.due_ns - BURST_NS / 2);
+			break;
+		}
 		given = rng->request.write_size < limit ? (uint32_t)rng->request.write_size : limit;
 		fill(rng, given);
 		rng->s.due_ns += given * BYTE_NS;

@@ -5,7 +5,7 @@
 #include "services/vmm/virtio_pci.h"
 
 #define VIRTIO_RNG_RATE  65536u /* bytes a second */
-#define VIRTIO_RNG_BURST 4096u  /* bytes after a pause */
+#define VIRTIO_RNG_BURST 4096u  /* bytes after a pause; with less than half a request waits */
 
 struct virtio_rng_state {
 	uint64_t due_ns; /* when all that was given is paid for, platform_now_ns() */
