@@ -10,7 +10,7 @@
 
 #define TYPE_RNG   4
 #define QUEUE_SIZE 16u
-#define CHUNK      64u /* bytes drawn in one go */
+#define CHUNK      256u /* bytes drawn in one go, after which the generator changes its key */
 #define BYTE_NS    (1000000000ull / VIRTIO_RNG_RATE)
 #define BURST_NS   (BYTE_NS * VIRTIO_RNG_BURST)
 
@@ -30,11 +30,21 @@ static struct virtio_rng *rng_of(struct virtio *virtio)
 	return (struct virtio_rng *)virtio;
 }
 
-/* How many bytes may go now. */
-static uint32_t budget(struct virtio_rng *rng, uint64_t now)
+/* Time pays for what was given; it cannot be saved up. Returns the time. */
+static uint64_t pay(struct virtio_rng *rng)
 {
+	uint64_t now = platform_now_ns(rng->pci.virtio.platform);
+
 	if (rng->s.due_ns < now)
 		rng->s.due_ns = now;
+	return now;
+}
+
+/* How many bytes may go now. */
+static uint32_t budget(struct virtio_rng *rng)
+{
+	uint64_t now = pay(rng);
+
 	return (uint32_t)((now + BURST_NS - rng->s.due_ns) / BYTE_NS);
 }
 
@@ -55,11 +65,10 @@ static void fill(struct virtio_rng *rng, uint32_t size)
 static void serve(struct virtio_rng *rng)
 {
 	struct virtio *virtio = &rng->pci.virtio;
-	uint64_t now = platform_now_ns(virtio->platform);
 	int result = 0;
 
 	for (unsigned i = 0; i < QUEUE_SIZE && virtio_is_started(virtio); i++) {
-		uint32_t limit = budget(rng, now), given;
+		uint32_t limit = budget(rng), given;
 
 		result = virtqueue_pop(&virtio->queue[0], &rng->request);
 		if (result <= 0)
@@ -72,6 +81,7 @@ static void serve(struct virtio_rng *rng)
 		}
 		given = rng->request.write_size < limit ? (uint32_t)rng->request.write_size : limit;
 		fill(rng, given);
+		pay(rng); /* the time that it took pays for nothing */
 		rng->s.due_ns += given * BYTE_NS;
 		virtqueue_push(&virtio->queue[0], &rng->request, given);
 	}
