@@ -254,6 +254,13 @@ static void mask_nmis(struct vcpu *vcpu, bool is_masked)
 	svm_intercept(svm_vmcb(vcpu), SVM_IRET, is_masked);
 }
 
+static bool are_nmis_masked(const struct svm_vcpu *svm)
+{
+	const struct vmcb *vmcb = svm->arch.block;
+
+	return svm->is_nmi_masked || vmcb->rip == svm->iret_rip;
+}
+
 /* Between two exits an event in the block is the trap that end_step() put there. */
 static uint32_t svm_get_blocks(struct vcpu *vcpu)
 {
@@ -261,7 +268,7 @@ static uint32_t svm_get_blocks(struct vcpu *vcpu)
 	uint32_t shadow = vmcb->rflags & RFLAGS_IF ? ABI_BLOCK_STI : ABI_BLOCK_MOV_SS;
 
 	return (vmcb->shadow & 1 ? shadow : 0) |
-	       (svm_vcpu(vcpu)->is_nmi_masked ? ABI_BLOCK_NMI : 0) |
+	       (are_nmis_masked(svm_vcpu(vcpu)) ? ABI_BLOCK_NMI : 0) |
 	       (vmcb->event & EVENT_VALID ? ABI_BLOCK_STEP : 0);
 }
 
@@ -293,7 +300,7 @@ static bool svm_can_take(struct vcpu *vcpu, bool is_nmi)
 	const struct vmcb *vmcb = svm->arch.block;
 
 	return !svm->is_stepping && !(vmcb->shadow & 1) && !(vmcb->event & EVENT_VALID) &&
-	       !(is_nmi && svm->is_nmi_masked);
+	       !(is_nmi && are_nmis_masked(svm));
 }
 
 /*
@@ -318,7 +325,7 @@ static void svm_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
 		vmcb->vintr |= VINTR_IRQ;
 }
 
-/* The exit at the IRET of the last one is set already; a shadow has ended at the next exit. */
+/* The exit at the IRET of the last one is set already; the IRET has run at the next exit. */
 static void svm_vcpu_want_nmi(struct vcpu *vcpu)
 {
 	vcpu->needs_look = true;
@@ -334,9 +341,9 @@ void svm_window_settle(struct vcpu *vcpu)
 	svm_intercept(vmcb, SVM_VINTR, false);
 	if (vmcb->exit_code == SVM_CR8_WRITE)
 		step_start(svm);
-	if (vmcb->exit_code == SVM_IRET) { /* it runs first, as if in a shadow */
+	if (vmcb->exit_code == SVM_IRET) { /* it runs first */
 		mask_nmis(vcpu, false);
-		vmcb->shadow = 1;
+		svm->iret_rip = vmcb->rip;
 	}
 }
 

@@ -9,6 +9,7 @@
 static __attribute__((noinline)) struct svm_entry *before_slow(struct vcpu *vcpu)
 {
 	arch_vcpu_load(vcpu);
+	write_cr2(svm_vmcb(vcpu)->cr2); /* VMRUN loads it, but Bochs 3.0 does not */
 	fpu_enter_guest(vcpu->arch->fpu);
 	return &svm_vcpu(vcpu)->entry;
 }
@@ -27,7 +28,9 @@ struct svm_entry *svm_before(struct vcpu *vcpu)
 		vmcb->vintr = (vmcb->vintr & ~VINTR_TPR) | tpr;
 		vmcb->clean = 0;
 	}
-	if (__builtin_expect(core->hv.owner != vcpu || core->fpu_owner != svm->arch.fpu, 0))
+	if (__builtin_expect(core->hv.owner != vcpu || core->fpu_owner != svm->arch.fpu ||
+				     vmcb->cr2 != read_cr2(),
+			     0))
 		entry = before_slow(vcpu);
 	count_from(ABI_OP_GUEST_TICKS);
 	return entry;

@@ -12,6 +12,7 @@ struct svm_vcpu {
 	struct arch_vcpu arch; /* first */
 	struct svm_entry entry;
 	bool is_nmi_masked; /* an NMI went in and no IRET has been seen since */
+	uint64_t iret_rip;  /* of the last one seen, which has run when RIP is another */
 	bool is_stepping;   /* over one instruction, by TF; the guest's own TF: */
 	bool had_tf;
 };
