@@ -333,7 +333,8 @@ struct abi_vcpu_page {
 	uint32_t version; /* ABI_VERSION, set by ring 0 */
 	uint32_t size;    /* sizeof(struct abi_vcpu_page) */
 
-	uint64_t gpr[ABI_GPR_COUNT]; /* always valid; written back by SYS_VCPU_RUN. RSP too */
+	uint64_t gpr[ABI_GPR_COUNT]; /* always valid; written back by SYS_VCPU_RUN. RSP too, but
+					after -EINTR only once SYS_VCPU_GET of the CPU was made */
 
 	struct {
 		uint32_t kind; /* enum abi_exit. PORT: RIP is behind the instruction. MMIO: at it */

@@ -209,8 +209,20 @@ static unsigned vmx_attributes(UNUSED struct vcpu *vcpu, unsigned segment)
 	       (rights & RIGHTS_UNUSABLE ? ~RIGHTS_PRESENT : ~0u);
 }
 
+/* An exit that ring 0 finishes does not look at RSP; if vmm has not set another, that one counts.
+ */
+static void read_rsp(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
+
+	if (vcpu->page->gpr[ABI_RSP] == vmx->rsp)
+		vcpu->page->gpr[ABI_RSP] = vmx->rsp = vmread(VMCS_GUEST_RSP);
+}
+
 static void vmx_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 {
+	if (segments == HV_SEGMENT_COUNT)
+		read_rsp(vcpu);
 	cpu->rip = vmread(VMCS_GUEST_RIP);
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
 	cpu->cr0 = (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | (vmread(VMCS_CR0_SHADOW) & CR0_MASK);
