@@ -295,11 +295,13 @@ static void log_machine(const struct vm *vm, uint64_t gone)
 				       info.ops[i]);
 	log_line("vm %s: machine tsc_khz=%lu entry=%lu files=%lu exit=%lu"
 		 " first_guest=%lu usable=%lu file_bytes=%lu stage2=%lu"
-		 " free=%lu ram=%lu vm_stage2=%lu start=%lu ended=%lu gone=%lu%s",
+		 " free=%lu ram=%lu vm_stage2=%lu start=%lu ended=%lu gone=%lu"
+		 " reloads=%lu reload_ticks=%lu%s",
 		 vm->config->name, info.tsc_khz, info.tsc_entry, info.tsc_files, info.tsc_exit,
 		 info.tsc_first_guest, info.usable_bytes, info.file_bytes, info.stage2_bytes,
 		 info.frames_free * PAGE, vm->report.ram_bytes, vm->report.stats.stage2_bytes,
-		 vm->tsc_start, vm->report.tsc, gone, line);
+		 vm->tsc_start, vm->report.tsc, gone, vm->report.reload_count,
+		 vm->report.reload_ticks, line);
 }
 
 /* Everything of the process is freed by now: say how it went. */

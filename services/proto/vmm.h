@@ -51,7 +51,8 @@ struct vmm_report {
 	uint32_t end;  /* enum vmm_end */
 	uint64_t status;
 	struct abi_vm_stats stats;
-	uint64_t ram_bytes; /* of the guest's RAM that frames stand behind */
-	uint64_t tsc;       /* when its end began */
+	uint64_t ram_bytes;                  /* of the guest's RAM that frames stand behind */
+	uint64_t tsc;                        /* when its end began */
+	uint64_t reload_count, reload_ticks; /* saved and loaded so often; TSC ticks at most */
 	char text[256];
 };

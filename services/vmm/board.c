@@ -137,23 +137,12 @@ size_t board_save(const struct board *board, void *buffer, size_t capacity)
 	return size;
 }
 
-/* The next device's state; 0 if there is no whole one. */
-static size_t next_size(const uint8_t *in, size_t left)
-{
-	struct state_header header;
-
-	if (left < sizeof(header))
-		return 0;
-	memcpy(&header, in, sizeof(header));
-	return header.size <= left - sizeof(header) ? sizeof(header) + header.size : 0;
-}
-
 static int load_devices(struct board *board, const uint8_t *in, size_t left)
 {
 	size_t size;
 
 #define LOAD(chip, field)                                                                          \
-	size = next_size(in, left);                                                                \
+	size = state_size(in, left);                                                               \
 	if (size == 0 || chip##_load(&board->field, in, size) != 0)                                \
 		return -ABI_EINVAL;                                                                \
 	in += size;                                                                                \

@@ -30,7 +30,7 @@ static bool create_vm(struct machine *machine, const struct vmm_start *start, ch
 }
 
 /* One memory object, mapped here in one piece and into the guest part by part. */
-static bool create_ram(struct machine *machine, uint64_t memory, char *why)
+static bool create_ram(struct machine *machine, uint64_t memory, handle_t ram, char *why)
 {
 	struct memmap *map = &machine->map;
 	int64_t result, va;
@@ -42,13 +42,15 @@ static bool create_ram(struct machine *machine, uint64_t memory, char *why)
 		return false;
 	}
 	memmap_init(map, memory);
-	result = memory_create(memory, ABI_MEMORY_LARGE);
+	result = ram < 0 ? memory_create(memory, ABI_MEMORY_LARGE) : ram;
 	if (result < 0)
 		return refuse(why, "its memory could not be created", result);
 	machine->ram = (handle_t)result;
 	va = memory_map_here(machine->ram, 0, memory, ABI_PROT_READ | ABI_PROT_WRITE);
 	if (va < 0)
 		return refuse(why, "its memory could not be mapped", va);
+	machine->ram_va = (uint64_t)va;
+	machine->ram_size = memory;
 	machine->parts.part_count = map->part_count;
 	for (unsigned i = 0; i < map->part_count; i++) {
 		const struct memmap_part *part = &map->part[i];
@@ -68,12 +70,13 @@ static bool create_ram(struct machine *machine, uint64_t memory, char *why)
  * byte. So that this costs no exits, it is backed by what no RAM part takes of the object; a write
  * still comes to the bus, which drops it.
  */
-static bool create_roms(struct machine *machine, char *why)
+static bool create_roms(struct machine *machine, bool is_new, char *why)
 {
 	uint64_t size = MEMMAP_FIRMWARE - MEMMAP_ROMS;
 	int64_t result;
 
-	memset(machine->parts.part[0].host + MEMMAP_ROMS, 0xff, size);
+	if (is_new)
+		memset(machine->parts.part[0].host + MEMMAP_ROMS, 0xff, size);
 	result = vm_map(machine->vm, MEMMAP_ROMS, machine->ram, MEMMAP_ROMS, size, ABI_PROT_READ);
 	return result >= 0 ||
 	       refuse(why, "the place of its ROMs could not be mapped into the VM", result);
@@ -122,10 +125,9 @@ static void host_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 			 : "a"(leaf), "c"(subleaf));
 }
 
-static bool create_vcpu(struct machine *machine, const struct loader_entry *entry, char *why)
+static bool create_vcpu(struct machine *machine, char *why)
 {
 	int64_t result = vcpu_create(machine->vm, 0);
-	struct abi_cpu cpu;
 	int64_t va;
 
 	if (result < 0)
@@ -138,6 +140,14 @@ static bool create_vcpu(struct machine *machine, const struct loader_entry *entr
 	if (machine->page->version != ABI_VERSION || machine->page->size != sizeof(*machine->page))
 		return refuse(why, "ring 0 is of another version than the vmm", 0);
 	vcpuid_init(&machine->page->cpuid, host_cpuid, machine->page->xcr0_allowed, 0);
+	return true;
+}
+
+static bool start_vcpu(struct machine *machine, const struct loader_entry *entry, char *why)
+{
+	struct abi_cpu cpu;
+	int64_t result;
+
 	loader_cpu(entry, &cpu, machine->page->gpr);
 	result = vcpu_state_set(machine->vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu));
 	return result >= 0 || refuse(why, "its CPU cannot start as its kernel wants it", result);
@@ -152,18 +162,45 @@ static bool create_doorbell(struct machine *machine, char *why)
 
 	if (event >= 0)
 		result = vm_doorbell(machine->vm, &doorbell, (handle_t)event);
+	if (event >= 0)
+		handle_close((handle_t)event); /* the VM has it */
 	return result >= 0 || refuse(why, "its test device could not be created", result);
+}
+
+bool machine_create(struct machine *machine, const struct vmm_start *start, handle_t ram,
+		    char why[LOADER_WHY_SIZE])
+{
+	return create_vm(machine, start, why) && create_ram(machine, start->memory, ram, why) &&
+	       create_roms(machine, ram < 0, why) && create_vcpu(machine, why) &&
+	       (!start->has_test_device || create_doorbell(machine, why));
 }
 
 bool machine_build(struct machine *machine, const struct settings *settings,
 		   char why[LOADER_WHY_SIZE])
 {
-	const struct vmm_start *start = settings->start;
 	struct loader_entry entry;
 
-	if (!create_vm(machine, start, why) || !create_ram(machine, start->memory, why) ||
-	    !create_roms(machine, why) || !load(machine, settings, &entry, why) ||
-	    !create_vcpu(machine, &entry, why))
-		return false;
-	return !start->has_test_device || create_doorbell(machine, why);
+	return machine_create(machine, settings->start, -1, why) &&
+	       load(machine, settings, &entry, why) && start_vcpu(machine, &entry, why);
+}
+
+void machine_stats(const struct machine *machine, struct abi_vm_stats *stats)
+{
+	vm_stats(machine->vm, stats);
+	stats->to_vmm += machine->before.to_vmm;
+	for (unsigned i = 0; i < sizeof(stats->exits) / sizeof(*stats->exits); i++)
+		stats->exits[i] += machine->before.exits[i];
+}
+
+handle_t machine_destroy(struct machine *machine)
+{
+	struct abi_vm_stats stats = {0};
+	handle_t ram = machine->ram;
+
+	machine_stats(machine, &stats);
+	memory_unmap(PROCESS_SELF, machine->ram_va, machine->ram_size);
+	handle_close(machine->vcpu); /* its page goes from here with it */
+	handle_close(machine->vm);
+	*machine = (struct machine){.before = stats};
+	return ram;
 }

@@ -9,11 +9,26 @@ struct abi_vcpu_page;
 
 struct machine {
 	handle_t vm, ram, vcpu;
+	uint64_t ram_va, ram_size; /* where this process has it */
 	struct memmap map;
 	struct ram parts; /* RAM as this process sees it */
 	struct abi_vcpu_page *page;
+	struct abi_vm_stats before; /* of those that it has been before */
 };
 
-/* False: `why` says in one sentence why the VM cannot be. */
+/*
+ * Makes it with RAM of its own, or with the RAM that another was saved with (-1 = none); no kernel
+ * is in it, and its CPU has no state. False: `why` says in one sentence why it cannot be.
+ */
+bool machine_create(struct machine *machine, const struct vmm_start *start, handle_t ram,
+		    char why[LOADER_WHY_SIZE]);
+
+/* All that machine_create() made goes, but the RAM: returns its handle. */
+handle_t machine_destroy(struct machine *machine);
+
+/* Counts of its whole life. */
+void machine_stats(const struct machine *machine, struct abi_vm_stats *stats);
+
+/* Creates it and loads its kernel, so that its CPU can start. */
 bool machine_build(struct machine *machine, const struct settings *settings,
 		   char why[LOADER_WHY_SIZE]);

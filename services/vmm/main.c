@@ -20,6 +20,8 @@ static uint64_t next_deadline(void)
 
 	if (timers != PLATFORM_NEVER)
 		timers += process.zero_ns;
+	if (process.reload_due_ns < timers)
+		timers = process.reload_due_ns;
 	return timers < process.line.due_ns ? timers : process.line.due_ns;
 }
 
@@ -42,6 +44,8 @@ static _Noreturn void vcpu_main(uint64_t arg)
 		lock_lock(&process.lock, &waiter);
 		if (result == 0)
 			vcpu_exit_handle(&process.vcpu);
+		else if (result == -ABI_EINTR && process.wants_reload)
+			process_reload(&process);
 		else if (result != -ABI_EINTR) /* a kick: there is something new to look at */
 			platform_end(&process.board.platform, PLATFORM_END_ERROR, 0,
 				     "ring 0 refused to run its CPU");
@@ -73,6 +77,8 @@ static bool serve(bool has_input, bool wants_input)
 	process.wants_input = false;
 	if (board_deadline(&process.board) != PLATFORM_NEVER)
 		board_run_timers(&process.board);
+	if (process.reload_due_ns <= clock_ns())
+		process_want_reload(&process);
 	if (line_run(&process.line, clock_ns()))
 		board_console_output(&process.board);
 	return wants_input;
@@ -164,8 +170,16 @@ int main(int bootstrap)
 		process.board.platform.virtio_hidden =
 			vtest_hidden_features(settings_string(&settings, settings.start->cmdline));
 	process.armed_ns = 0; /* the I/O thread has not slept yet */
+	process.start = settings.start;
+	process.has_random = random_init();
+	process.reload_ns =
+		settings.start->has_test_device
+			? vtest_reload_ns(settings_string(&settings, settings.start->cmdline))
+			: 0;
+	process.reload_due_ns =
+		process.reload_ns ? process.zero_ns + process.reload_ns : PLATFORM_NEVER;
 	board_init(&process.board, settings.start->vcpu_count, settings.start->has_test_device,
-		   random_init());
+		   process.has_random);
 	vcpu_init(&process.vcpu, 0, &process.board.platform, &process.board.pic,
 		  &process.board.ioapic, machine->page);
 	if (start_vcpu_thread() < 0)

@@ -111,7 +111,12 @@ void platform_end(struct platform *platform, enum platform_end end, uint64_t sta
 		  const char *sentence);
 
 /* How the test device makes this vmm fail: INTERFACE, "its test device". */
-enum platform_failure { PLATFORM_FAIL_CRASH = 1, PLATFORM_FAIL_SPIN = 2, PLATFORM_FAIL_EXIT = 3 };
+enum platform_failure {
+	PLATFORM_FAIL_CRASH = 1,
+	PLATFORM_FAIL_SPIN = 2,
+	PLATFORM_FAIL_EXIT = 3,
+	PLATFORM_FAIL_RELOAD = 4, /* no failure if all is well: saved, thrown away, loaded */
+};
 
 void platform_fail(struct platform *platform, enum platform_failure failure);
 

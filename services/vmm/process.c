@@ -117,7 +117,10 @@ void platform_end(struct platform *platform, enum platform_end end, uint64_t sta
 
 void platform_fail(struct platform *platform, enum platform_failure failure)
 {
-	(void)platform;
+	if (failure == PLATFORM_FAIL_RELOAD) {
+		process_want_reload(process_of(platform));
+		return;
+	}
 	if (failure == PLATFORM_FAIL_EXIT)
 		process_exit(EXIT_SPOILT);
 	if (failure == PLATFORM_FAIL_CRASH)
@@ -166,7 +169,7 @@ void process_end(struct process *process, const struct lock_waiter *waiter)
 	lock_lock(&process->lock, waiter);
 	drain(process);
 	report->type = VMM_ENDED;
-	vm_stats(process->machine.vm, &report->stats);
+	machine_stats(&process->machine, &report->stats);
 	memory_info(process->machine.ram, &info);
 	report->ram_bytes = info.owned_bytes;
 	report->tsc = platform_tsc(&process->board.platform);

@@ -24,6 +24,13 @@ struct process {
 	bool wants_input;         /* the UART has room again [lock] */
 	bool is_ended;            /* platform_end() was called; set under the lock */
 	struct vmm_report report; /* how it ended [lock] */
+	bool has_random;          /* (set once) */
+
+	/* Saving and loading, which a test asks for. */
+	const struct vmm_start *start; /* (set once) */
+	uint64_t reload_ns;            /* so often; 0 = never (set once) */
+	uint64_t reload_due_ns;        /* the next time, clock_ns() [lock] */
+	bool wants_reload;             /* the vCPU's thread is to do it [lock] */
 };
 
 /* Makes sure that the I/O thread looks again at that time, clock_ns(), or before. */
@@ -34,3 +41,8 @@ _Noreturn void process_end(struct process *process, const struct lock_waiter *wa
 
 /* The VM never was: says why and ends. */
 _Noreturn void process_refuse(handle_t bootstrap, const char *why);
+
+/* reload.c. Asks for it: the VM is saved, thrown away and loaded before it runs on. */
+void process_want_reload(struct process *process);
+/* Does it, under the lock, in the vCPU's thread, after its run came back with -ABI_EINTR. */
+void process_reload(struct process *process);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The frame around a device's saved state: which device, which version, how long. */
+/* The frames around saved state: of a device, which one, which version, how long; of a VM, a
+ * file's.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -31,3 +33,28 @@ size_t state_put(void *buffer, size_t capacity, uint32_t kind, uint32_t version,
 /* Copies the state out of the buffer, whose frame must be exactly this one, or -ABI_EINVAL. */
 int state_get(const void *buffer, size_t buffer_size, uint32_t kind, uint32_t version, void *state,
 	      size_t size);
+
+/* The state that stands first in the buffer: its size with the frame; 0 if there is no whole one.
+ */
+size_t state_size(const void *buffer, size_t buffer_size);
+
+/*
+ * A whole VM's state begins with this header; states with frames follow it. The checksum tells what
+ * was damaged on its way from what was never right: no part is looked at before it fits.
+ */
+struct state_file {
+	char magic[8];     /* STATE_MAGIC */
+	uint32_t version;  /* STATE_FILE_VERSION */
+	uint32_t reserved; /* 0 */
+	uint64_t size;     /* of all, a multiple of 8 */
+	uint64_t checksum; /* of all, with 0 in its place */
+};
+
+#define STATE_MAGIC        "corbelvm"
+#define STATE_FILE_VERSION 1u
+
+/* Fills in the header, once all that follows it is there. */
+void state_seal(void *file, size_t size);
+
+/* NULL, or one sentence that says why it is no file to read. */
+const char *state_check(const void *file, size_t size);

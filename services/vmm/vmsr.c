@@ -9,13 +9,15 @@
 #include "services/vmm/state.h"
 
 #define STATE_VMSR    STATE_KIND('v', 'm', 's', 'r')
-#define STATE_VERSION 1u
+#define STATE_VERSION 2u
 
 #define MTRR_DEF_TYPE 0x2ffu
 #define MTRR_FIXED    0x250u
 
 #define MTRR_CAP         (VMSR_MTRR_VARIABLE | 1u << 8 | 1u << 10) /* and fixed ranges, WC */
 #define MTRR_DEF_TYPE_WB 0xc06u /* on, fixed ranges on, write-back */
+
+#define SAMPLES 4u /* of two clocks */
 
 #define CLOCK_ENABLE     1ull
 #define CLOCK_TSC_STABLE 1u
@@ -44,6 +46,14 @@ static uint64_t tsc_ns(const struct vmsr *msr, uint64_t tsc)
 
 	tsc = shift < 0 ? tsc >> -shift : tsc << shift;
 	return (uint64_t)((unsigned __int128)tsc * msr->page->tsc_mul >> 32);
+}
+
+static uint64_t ns_tsc(const struct vmsr *msr, uint64_t ns)
+{
+	uint64_t ticks = (uint64_t)(((unsigned __int128)ns << 32) / msr->page->tsc_mul);
+	int8_t shift = msr->page->tsc_shift;
+
+	return shift < 0 ? ticks << -shift : ticks >> shift;
 }
 
 /* No RAM there: the guest's own loss. */
@@ -250,9 +260,33 @@ void vmsr_init(struct vmsr *msr, struct platform *platform, struct abi_vcpu_page
 	memset(msr->s.mtrr_fixed, 6, sizeof(msr->s.mtrr_fixed)); /* write-back */
 }
 
+/* TSC and VM's clock at one moment: of some tries that in which nobody else had the core. */
+static uint64_t sample(const struct vmsr *msr, uint64_t *now_ns)
+{
+	uint64_t tsc = 0, least = UINT64_MAX;
+
+	for (unsigned i = 0; i < SAMPLES; i++) {
+		uint64_t start = platform_tsc(msr->platform);
+		uint64_t now = platform_now_ns(msr->platform);
+		uint64_t width = platform_tsc(msr->platform) - start;
+
+		if (width >= least)
+			continue;
+		least = width;
+		tsc = start;
+		*now_ns = now;
+	}
+	return tsc;
+}
+
 size_t vmsr_save(const struct vmsr *msr, void *buffer, size_t capacity)
 {
-	return state_put(buffer, capacity, STATE_VMSR, STATE_VERSION, &msr->s, sizeof(msr->s));
+	struct vmsr_state s = msr->s;
+	uint64_t tsc = sample(msr, &s.now_ns);
+
+	s.tsc = tsc + msr->page->tsc_offset;
+	s.clock_ns = tsc_ns(msr, tsc) - msr->zero_ns;
+	return state_put(buffer, capacity, STATE_VMSR, STATE_VERSION, &s, sizeof(s));
 }
 
 static bool mtrrs_are_valid(const struct vmsr_state *s)
@@ -269,13 +303,17 @@ static bool mtrrs_are_valid(const struct vmsr_state *s)
 /* The clock's page lies in the guest's RAM, which is loaded with it. */
 int vmsr_load(struct vmsr *msr, const void *buffer, size_t size)
 {
+	uint64_t now_ns = 0, tsc = sample(msr, &now_ns);
 	struct vmsr_state s;
 
 	if (state_get(buffer, size, STATE_VMSR, STATE_VERSION, &s, sizeof(s)) != 0)
 		return -ABI_EINVAL;
-	if (!mtrrs_are_valid(&s) || s.wall_clock & 3 || (s.system_time & 3) == 3)
+	if (!mtrrs_are_valid(&s) || s.wall_clock & 3 || (s.system_time & 3) == 3 ||
+	    s.now_ns > now_ns)
 		return -ABI_EINVAL;
 	msr->s = s;
+	msr->page->tsc_offset = s.tsc + ns_tsc(msr, now_ns - s.now_ns) - tsc;
+	msr->zero_ns = tsc_ns(msr, tsc) - s.clock_ns - (now_ns - s.now_ns);
 	update_clock(msr);
 	return 0;
 }

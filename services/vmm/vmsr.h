@@ -18,12 +18,14 @@ struct vmsr_state {
 	uint64_t wall_clock;
 	uint64_t misc_enable, mcg_status, hwcr, microcode; /* the guest alone looks at them */
 	uint64_t mtrr_def_type, mtrr_fixed[VMSR_MTRR_FIXED], mtrr_variable[2 * VMSR_MTRR_VARIABLE];
+	/* At one moment, filled in when it is saved: platform_now_ns(), guest TSC and the clock. */
+	uint64_t now_ns, tsc, clock_ns;
 };
 
 struct vmsr {
 	struct platform *platform;  /* (set once) */
 	struct abi_vcpu_page *page; /* of its vCPU (set once) */
-	uint64_t zero_ns;           /* platform_tsc() in ns at 0 of the clock (set once) */
+	uint64_t zero_ns; /* platform_tsc() in ns at 0 of the clock (set once, and by a load) */
 	struct vmsr_state s;
 };
 
@@ -34,6 +36,9 @@ void vmsr_init(struct vmsr *msr, struct platform *platform, struct abi_vcpu_page
 bool vmsr_read(struct vmsr *msr, uint32_t index, uint64_t *value);
 bool vmsr_write(struct vmsr *msr, uint32_t index, uint64_t value);
 
-/* As in state.h. */
+/*
+ * As in state.h. TSC and clock go on as if the VM had run all the time; page->tsc_offset is where
+ * ring 0 must put the guest's TSC then.
+ */
 size_t vmsr_save(const struct vmsr *msr, void *buffer, size_t capacity);
 int vmsr_load(struct vmsr *msr, const void *buffer, size_t size);

@@ -2,6 +2,7 @@
 /* The test device: INTERFACE, "The VM's console and its test device". It has no state to save. */
 #include "services/vmm/vtest.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "services/vmm/platform.h"
@@ -23,13 +24,20 @@ static void status_write(void *device, uint64_t offset, unsigned size, uint64_t 
 static void fail_write(void *device, uint64_t offset, unsigned size, uint64_t value)
 {
 	(void)size;
-	if (offset == 0 && value >= PLATFORM_FAIL_CRASH && value <= PLATFORM_FAIL_EXIT)
+	if (offset == 0 && value >= PLATFORM_FAIL_CRASH && value <= PLATFORM_FAIL_RELOAD)
 		platform_fail(device, (enum platform_failure)value);
 }
 
 uint64_t vtest_hidden_features(const char *cmdline)
 {
 	return strstr(cmdline, VTEST_SPLIT_WORD) ? VIRTQUEUE_F_PACKED : 0;
+}
+
+uint64_t vtest_reload_ns(const char *cmdline)
+{
+	const char *word = strstr(cmdline, VTEST_RELOAD_WORD);
+
+	return word ? strtoul(word + sizeof(VTEST_RELOAD_WORD) - 1, NULL, 10) * 1000000 : 0;
 }
 
 void vtest_init(struct platform *platform)

@@ -18,5 +18,10 @@ struct platform;
 
 uint64_t vtest_hidden_features(const char *cmdline);
 
+/* The same for saving the VM, throwing it away and loading it: each so often; 0 = never. */
+#define VTEST_RELOAD_WORD "test.reload_ms="
+
+uint64_t vtest_reload_ns(const char *cmdline);
+
 /* Claims its ports; only for a VM whose configuration asks for it. */
 void vtest_init(struct platform *platform);

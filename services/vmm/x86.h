@@ -19,6 +19,7 @@
 #define X86_CR4_SMEP 0x00100000ull
 #define X86_CR4_SMAP 0x00200000ull
 
+#define X86_EFER_LME 0x100ull
 #define X86_EFER_LMA 0x400ull
 #define X86_EFER_NXE 0x800ull
 

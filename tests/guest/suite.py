@@ -12,7 +12,7 @@ from test_bad import bad_input, unusable
 from test_boot import boot
 from test_console import console
 from test_hostile import share
-from test_linux import cloud_12, cloud_13, generic_12, virtio
+from test_linux import cloud_12, cloud_13, generic_12, reload_linux, virtio
 
 # Guests whose TAP lines are the test; two boots run them all.
 TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "shadow", "pic", "ioapic", "rtc",
@@ -20,6 +20,9 @@ TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "shadow", "pic", "ioapic"
 
 # Alone: they compare clocks read one after the other, and a turn of other guests would lie between.
 CLOCKS = ["pit", "pmtimer", "kvmclock", "lapic"]
+
+# And those that are saved and loaded every few milliseconds: sleeping, counting, in each mode, on each kind of interrupt.
+RELOADED = ["halt", "fpu", "exceptions", "modes", "ioapic", "pic", "mmio", "waiting"]
 
 # How the guest `reset` ends its VM, and what Corbel must say of it.
 ENDS = {"i8042": "reboot", "cf9": "reboot", "port92": "reboot", "triple": "triple-fault", "acpi-reset": "reboot",
@@ -43,6 +46,14 @@ def breakpoints(rig):
     """One VM's breakpoints beside another with the same code at the same addresses."""
     log = machine.boot(rig, [vm("debug", "debug"), vm("neighbour", "debug", cmdline="role=neighbour")])
     return [result for name in ("debug", "neighbour") for result in machine.tap(rig, log, name)]
+
+
+def reload(rig):
+    """VMs that are saved, thrown away and loaded: when the guest asks for it, and others at any time."""
+    log = machine.boot(rig, [vm("reload", "reload")] +
+                       [vm(f"reload-{name}", name, cmdline="test.reload_ms=7") for name in RELOADED])
+    return [result for name in ["reload", *(f"reload-{name}" for name in RELOADED)]
+            for result in machine.tap(rig, log, name)]
 
 
 def ends(rig):
@@ -75,6 +86,7 @@ GROUPS = {
     console: ["console.", "forge."],
     clocks: [f"{name}." for name in CLOCKS],
     breakpoints: ["debug.", "neighbour."],
+    reload: ["reload.", *(f"reload-{name}." for name in RELOADED)],
     ring3: ["ring3."],
     runner: ["rig."],
     bad_input: ["config.", "bad-kernel."],
@@ -84,6 +96,7 @@ GROUPS = {
     cloud_13: ["linux-cloud-13."],
     generic_12: ["linux-generic-12."],
     virtio: ["virtio."],
+    reload_linux: ["reload-linux."],
     boot: ["boot."],
     tiny: [*(f"{name}." for name in TINY), "console.", "forge.", "start-"],
 }

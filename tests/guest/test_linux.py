@@ -65,6 +65,40 @@ def virtio(rig):
     return results
 
 
+# A kernel that says when its init began, what time it has, and what time the machine's clock says.
+RELOAD_SAY = (b"dmesg | grep 'Run /init'; echo clocks $(date +%s) $(cat /sys/class/rtc/rtc0/since_epoch); "
+              b"head -c 16 /dev/hwrng | od -An -t x1; echo $((6*7))-x\n")
+
+
+def reload_linux(rig):
+    """Both kinds of rings while each VM is saved, thrown away and loaded all the time, from its start on."""
+    every_ms = 10 if rig == "kvm" else 250
+    steps = [(r"(?s)(?=.*^split\| /root # ).*^packed\| /root # ", b"")]
+    for name in VIRTIO:
+        steps += [(r"", RELOAD_SAY), (rf"^{name}\| 42-x\r?$", b"poweroff -f\n"), (rf"^corbel: vm {name}: ended: ", b"")]
+    vms = [vm(name, "linux/cloud-12/vmlinuz", initrd="initrd", memory="128M",
+              cmdline=f"console=ttyS0 console=hvc0 quiet test.reload_ms={every_ms} {words}")
+           for name, (words, _) in VIRTIO.items()]
+    log = machine.boot(rig, vms, files={"initrd": machine.BUILD / "guests/linux/cloud-12/initrd"}, timeout=900,
+                       steps=steps)
+    results = []
+    for name in VIRTIO:
+        text = "\n".join(log.guests[name])
+        init = re.search(r"^\[ *(\d+)\.\d+\] Run /init", text, re.M)
+        clocks = re.search(r"^clocks (\d+) (\d+)$", text, re.M)
+        count = next((int(m[1]) for line in log.corbel if (m := re.match(rf"vm {name}: .* reloads=(\d+) ", line))), 0)
+        wanted = (
+            ("guest ready" in text and "42-x" in text, "Linux boots to its shell, which answers"),
+            (init and int(init[1]) * 1000 >= 20 * every_ms and count >= 20, "20 times and more before its init runs"),
+            (clocks and abs(int(clocks[1]) - int(clocks[2])) <= 1, "its clock agrees with the machine's"),
+            (re.search(r"^( [0-9a-f]{2}){16}$", text, re.M), "/dev/hwrng answers"),
+            (log.ended(name) == "poweroff", "ends as poweroff when it powers off"),
+        )
+        results += [(bool(good), f"{rig}/reload-linux.{name} rings, {sentence}", f"{count} times; {log.tail()}")
+                    for good, sentence in wanted]
+    return results
+
+
 def generic_12(rig):
     """The kernel that Debian 12 puts on a real machine."""
     return shell(rig, "linux-generic-12", "linux-generic-12.img")

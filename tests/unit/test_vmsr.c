@@ -424,6 +424,34 @@ TEST(its_state_goes_to_another_and_comes_back)
 	CHECK(is_about(guest_ns(0x3000), 1000));
 }
 
+/* What the VM has not had of the time it gets, so that its clocks agree with the wall's. */
+TEST(tsc_and_clock_go_on_as_if_nothing_had_been)
+{
+	uint64_t tsc, ns;
+	uint8_t buffer[1024];
+	size_t size;
+
+	start();
+	fake->now_ns += 3000;
+	CHECK(set(TSC, 1ull << 40) && set(SYSTEM_TIME, 0x3000 | ENABLE));
+	tsc = get(TSC);
+	ns = guest_ns(0x3000);
+	size = vmsr_save(&msr, buffer, sizeof(buffer));
+	for (unsigned i = 0; i < 20; i++) {
+		page.tsc_offset = 77 * i; /* a CPU made anew, */
+		vmsr_init(&msr, &fake->platform, &page);
+		fake->now_ns += 1000000; /* later */
+		CHECK_EQ(vmsr_load(&msr, buffer, size), 0);
+		CHECK(get(TSC) > tsc);
+		CHECK(guest_ns(0x3000) > ns);
+		size = vmsr_save(&msr, buffer, sizeof(buffer));
+	}
+	CHECK(is_about(guest_ns(0x3000), ns + 20000000));
+	CHECK(is_about(get(TSC), tsc + 20000000 * FAKE_TSC_PER_NS));
+	fake->now_ns--; /* the VM's clock never goes back */
+	CHECK_EQ(vmsr_load(&msr, buffer, size), -ABI_EINVAL);
+}
+
 TEST(a_state_that_cannot_be_is_refused_whole)
 {
 	start();
@@ -461,6 +489,7 @@ int main(void)
 	RUN(addresses_that_are_not_aligned_are_gp);
 	RUN(an_address_without_ram_loses_the_clock_alone);
 	RUN(its_state_goes_to_another_and_comes_back);
+	RUN(tsc_and_clock_go_on_as_if_nothing_had_been);
 	RUN(a_state_that_cannot_be_is_refused_whole);
 	RUN(hostile_states);
 	return unit_end();

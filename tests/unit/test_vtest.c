@@ -40,11 +40,11 @@ TEST(other_ports_and_reads_end_nothing)
 	fake_platform_free(fake);
 }
 
-TEST(the_three_failures_are_told_apart)
+TEST(the_failures_are_told_apart)
 {
 	start();
 	outb(0xf8, 0);
-	outb(0xf8, 4);
+	outb(0xf8, 5);
 	CHECK_EQ(fake->fail, 0);
 	outb(0xf8, 1);
 	CHECK_EQ(fake->fail, PLATFORM_FAIL_CRASH);
@@ -52,6 +52,8 @@ TEST(the_three_failures_are_told_apart)
 	CHECK_EQ(fake->fail, PLATFORM_FAIL_SPIN);
 	out(0xf8, 4, 3);
 	CHECK_EQ(fake->fail, PLATFORM_FAIL_EXIT);
+	out(0xf8, 1, 4);
+	CHECK_EQ(fake->fail, PLATFORM_FAIL_RELOAD);
 	fake_platform_free(fake);
 }
 
@@ -59,6 +61,9 @@ TEST(a_word_of_the_command_line_hides_packed_rings)
 {
 	CHECK(vtest_hidden_features("quiet test.rings=split x") == 1ull << 34);
 	CHECK(vtest_hidden_features("quiet test.rings=packed") == 0);
+	CHECK(vtest_reload_ns("quiet test.reload_ms=25 x") == 25000000);
+	CHECK(vtest_reload_ns("quiet test.reload_ms=") == 0);
+	CHECK(vtest_reload_ns("quiet") == 0);
 	CHECK(vtest_hidden_features("") == 0);
 }
 
@@ -73,7 +78,7 @@ int main(void)
 {
 	RUN(status_is_twice_the_value_plus_one);
 	RUN(other_ports_and_reads_end_nothing);
-	RUN(the_three_failures_are_told_apart);
+	RUN(the_failures_are_told_apart);
 	RUN(a_word_of_the_command_line_hides_packed_rings);
 	RUN(random_accesses_do_no_harm);
 	return unit_end();
