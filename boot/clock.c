@@ -50,11 +50,11 @@ static uint64_t khz_from_cpuid(void)
 }
 
 /* The TSC when the PM timer changes: an edge is known to within the time of one read. */
-static int pm_edge(uint16_t port, uint32_t *value, uint64_t *tsc)
+static int pm_edge(uint16_t port, uint32_t *value, uint64_t *tsc, unsigned *polls)
 {
 	uint32_t start = cpu_in32(port) & PM_TIMER_MASK;
 
-	for (unsigned i = 0; i < POLL_MAX; i++) {
+	while (++*polls < POLL_MAX) {
 		*value = cpu_in32(port) & PM_TIMER_MASK;
 		*tsc = cpu_tsc();
 		if (*value != start)
@@ -67,15 +67,16 @@ static uint64_t khz_from_pm_timer(uint16_t port)
 {
 	uint32_t start, end = 0, ticks = 0;
 	uint64_t tsc_start, tsc_end = 0;
+	unsigned polls = 0; /* of all edges: the port may be any that a table names */
 
-	if (!port || pm_edge(port, &start, &tsc_start))
+	if (!port || pm_edge(port, &start, &tsc_start, &polls))
 		return 0;
-	for (unsigned i = 0; i < POLL_MAX && ticks < PM_WINDOW; i++) {
-		if (pm_edge(port, &end, &tsc_end))
+	while (ticks < PM_WINDOW) {
+		if (pm_edge(port, &end, &tsc_end, &polls))
 			return 0;
 		ticks = (end - start) & PM_TIMER_MASK;
 	}
-	return ticks < PM_WINDOW ? 0 : (tsc_end - tsc_start) * PM_TIMER_HZ / ticks / 1000;
+	return (tsc_end - tsc_start) * PM_TIMER_HZ / ticks / 1000;
 }
 
 /* Channel 2 counts down once; its output is a bit that port 0x61 shows. */
