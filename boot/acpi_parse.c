@@ -8,10 +8,10 @@
 #define MADT_LAPIC           0u
 #define MADT_IOAPIC          1u
 #define MADT_OVERRIDE        2u
-#define MADT_LAPIC64         5u
 #define MADT_X2APIC          9u
 #define MADT_CORE_FLAGS      3u
 #define MADT_ENTRIES         44u
+#define IOAPIC_SIZE          0x20u
 #define POLARITY_LOW         3u
 #define TRIGGER_LEVEL        3u
 #define FADT_RESET_SUPPORTED (1u << 10)
@@ -38,7 +38,6 @@ static uint64_t get(const struct table *t, size_t offset, unsigned size)
 void acpi_parse_reset(struct boot_acpi *info)
 {
 	memset(info, 0, sizeof(*info));
-	info->lapic_address = 0xfee00000;
 	for (unsigned i = 0; i < BOOT_ISA_COUNT; i++)
 		info->isa[i].gsi = i;
 }
@@ -82,8 +81,6 @@ void acpi_parse_madt(struct boot_acpi *info, struct boot_core *cores, const void
 {
 	const struct table t = {table, size};
 
-	if (get(&t, 36, 4))
-		info->lapic_address = get(&t, 36, 4);
 	for (size_t at = MADT_ENTRIES; at + 2 <= size;) {
 		struct table entry = {t.bytes + at, t.bytes[at + 1]};
 
@@ -102,18 +99,33 @@ void acpi_parse_madt(struct boot_acpi *info, struct boot_core *cores, const void
 		case MADT_OVERRIDE:
 			madt_override(info, &entry);
 			break;
-		case MADT_LAPIC64:
-			if (entry.size >= 12 && get(&entry, 4, 8))
-				info->lapic_address = get(&entry, 4, 8);
-			break;
 		}
 		at += entry.size;
 	}
 }
 
+void acpi_parse_ioapics(struct boot_acpi *info, int (*is_ram)(uint64_t address))
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < info->ioapic_count; i++) {
+		uint64_t address = info->ioapics[i].address;
+
+		if (address && address % 4096 <= 4096 - IOAPIC_SIZE && !is_ram(address))
+			info->ioapics[count++] = info->ioapics[i];
+	}
+	info->ioapic_count = count;
+}
+
+/* Ports above 0xffff do not exist. */
+static uint16_t as_port(uint64_t port)
+{
+	return port > 0xffff ? 0 : (uint16_t)port;
+}
+
 /*
  * A fixed register: the old port field, or else the extended one if it names a port (ACPI 6.5,
- * table "FADT Format"). Ports above 0xffff do not exist.
+ * table "FADT Format").
  */
 static uint16_t fadt_port(const struct table *t, size_t old, size_t extended)
 {
@@ -121,7 +133,7 @@ static uint16_t fadt_port(const struct table *t, size_t old, size_t extended)
 
 	if (get(t, extended, 1) == SPACE_PORT && get(t, extended + 4, 8) != 0)
 		port = get(t, extended + 4, 8);
-	return port > 0xffff ? 0 : (uint16_t)port;
+	return as_port(port);
 }
 
 /* A register in PCI configuration space is left out: no board is known that has one. */
@@ -143,7 +155,7 @@ void acpi_parse_fadt(struct boot_acpi *info, const void *table, size_t size)
 {
 	const struct table t = {table, size};
 
-	info->smi_command = (uint16_t)get(&t, 48, 4);
+	info->smi_command = as_port(get(&t, 48, 4));
 	info->acpi_enable = (uint8_t)get(&t, 52, 1);
 	info->pm1a_control = fadt_port(&t, 64, 172);
 	info->pm1b_control = fadt_port(&t, 68, 184);

@@ -4,7 +4,7 @@
 #include "boot/boot_info.h"
 #include <stddef.h>
 
-/* Before any table was read: ISA lines one to one, LAPIC at the usual place, nothing else. */
+/* Before any table was read: ISA lines one to one, nothing else. */
 void acpi_parse_reset(struct boot_acpi *info);
 
 /*
@@ -13,5 +13,7 @@ void acpi_parse_reset(struct boot_acpi *info);
  */
 void acpi_parse_madt(struct boot_acpi *info, struct boot_core *cores, const void *table,
 		     size_t size);
+/* Takes out IOAPICs that cannot be: at address 0, across the end of a page, or where RAM is. */
+void acpi_parse_ioapics(struct boot_acpi *info, int (*is_ram)(uint64_t address));
 void acpi_parse_fadt(struct boot_acpi *info, const void *table, size_t size);
 void acpi_parse_dsdt(struct boot_acpi *info, const void *table, size_t size);

@@ -100,7 +100,7 @@ enum boot_reset_space { BOOT_RESET_NONE = 0, BOOT_RESET_MEMORY, BOOT_RESET_PORT 
 /* What ACPI tells; what it does not tell or tells wrong is as on every PC, or 0. */
 struct boot_acpi {
 	uint64_t rsdp;          /* the firmware's or the loader's; never 0 */
-	uint64_t lapic_address; /* not 0 */
+	uint64_t lapic_address; /* where the CPU says; not 0 */
 	uint64_t cores;         /* struct boot_core[] */
 	uint32_t core_count, ioapic_count;
 	struct boot_ioapic ioapics[BOOT_IOAPIC_MAX];

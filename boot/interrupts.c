@@ -5,7 +5,6 @@
 
 /* 82093AA data sheet: two registers, through which the others are reached. */
 #define IOAPIC_WINDOW  4u /* in words */
-#define IOAPIC_SIZE    0x20u
 #define IOAPIC_VERSION 0x01u
 #define IOAPIC_ENTRY   0x10u /* two registers an entry, the low half first */
 #define ENTRY_MASKED   (1u << 16)
@@ -20,17 +19,9 @@ static volatile uint32_t *ioapic_select(const struct boot_ioapic *ioapic, uint32
 
 void interrupts_read(struct boot_acpi *acpi)
 {
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < acpi->ioapic_count; i++) {
-		struct boot_ioapic ioapic = acpi->ioapics[i];
-
-		if (ioapic.address == 0 || ioapic.address % 4096 > 4096 - IOAPIC_SIZE)
-			continue;
-		ioapic.entry_count = (*ioapic_select(&ioapic, IOAPIC_VERSION) >> 16 & 0xff) + 1;
-		acpi->ioapics[count++] = ioapic;
-	}
-	acpi->ioapic_count = count;
+	for (uint32_t i = 0; i < acpi->ioapic_count; i++)
+		acpi->ioapics[i].entry_count =
+			(*ioapic_select(&acpi->ioapics[i], IOAPIC_VERSION) >> 16 & 0xff) + 1;
 }
 
 /* The pair's vectors move out of the exceptions' way first. */

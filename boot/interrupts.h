@@ -3,7 +3,7 @@
 #pragma once
 #include "boot/boot_info.h"
 
-/* Asks the IOAPICs for their size; one that is none is taken out. */
+/* Asks the IOAPICs for their size. */
 void interrupts_read(struct boot_acpi *acpi);
 
 /* Masks every line of the 8259 pair and of the IOAPICs; after ExitBootServices. */

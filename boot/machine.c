@@ -9,6 +9,9 @@
 #include "boot/modules.h"
 #include "boot/text.h"
 
+#define MSR_APIC_BASE     0x1bu
+#define APIC_BASE_ADDRESS 0x000ffffffffff000ull
+
 static uint64_t firmware_rsdp(void)
 {
 	EFI_GUID acpi_2 = ACPI_20_TABLE_GUID, acpi_1 = ACPI_TABLE_GUID;
@@ -51,7 +54,9 @@ static void describe(struct boot_acpi *info, const struct acpi_merge *merge)
 
 	acpi_parse_reset(info);
 	info->cores = (uintptr_t)cores;
+	info->lapic_address = cpu_read_msr(MSR_APIC_BASE) & APIC_BASE_ADDRESS; /* it knows best */
 	acpi_parse_madt(info, cores, madt.data, madt.length);
+	acpi_parse_ioapics(info, memory_is_ram);
 	acpi_parse_fadt(info, fadt.data, fadt.length);
 	acpi_parse_dsdt(info, dsdt.data, dsdt.length);
 	if (info->core_count == 0)
@@ -101,6 +106,10 @@ static void read_framebuffer(struct boot_framebuffer *out)
 	/* Other formats have no buffer to draw into, or pixels of unknown size. */
 	if (mode->PixelFormat != PixelRedGreenBlueReserved8BitPerColor &&
 	    mode->PixelFormat != PixelBlueGreenRedReserved8BitPerColor)
+		return;
+	if (mode->PixelsPerScanLine < mode->HorizontalResolution ||
+	    (uint64_t)mode->PixelsPerScanLine * mode->VerticalResolution >
+		    gop->Mode->FrameBufferSize / 4)
 		return;
 	*out = (struct boot_framebuffer){
 		.start = gop->Mode->FrameBufferBase,

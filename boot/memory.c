@@ -186,15 +186,29 @@ const void *memory_at(uint64_t address, uint64_t size)
 		return NULL;
 	while (at < end && i < descriptor_count()) {
 		const EFI_MEMORY_DESCRIPTOR *d = descriptor(i++);
-		uint64_t pages = d->NumberOfPages;
+		uint64_t stop = ranges_end(d->PhysicalStart, d->NumberOfPages);
 
 		if (d->Type == EfiMemoryMappedIO || d->Type == EfiMemoryMappedIOPortSpace ||
-		    at < d->PhysicalStart || (at - d->PhysicalStart) / MEMORY_PAGE >= pages)
+		    d->Type == EfiUnusableMemory || at < d->PhysicalStart || at >= stop)
 			continue;
-		at = d->PhysicalStart + pages * MEMORY_PAGE;
-		i = 0; /* What follows may stand anywhere in the map. */
+		at = stop; /* above what it was: this ends */
+		i = 0;     /* What follows may stand anywhere in the map. */
 	}
 	return at < end ? NULL : (const void *)(uintptr_t)address;
+}
+
+int memory_is_ram(uint64_t address)
+{
+	for (size_t i = 0; i < descriptor_count(); i++) {
+		const EFI_MEMORY_DESCRIPTOR *d = descriptor(i);
+
+		if (address >= d->PhysicalStart &&
+		    address < ranges_end(d->PhysicalStart, d->NumberOfPages) &&
+		    ((d->Type >= EfiLoaderCode && d->Type <= EfiUnusableMemory) ||
+		     d->Type == EfiACPIReclaimMemory || d->Type == EfiACPIMemoryNVS))
+			return 1;
+	}
+	return 0;
 }
 
 size_t memory_claim_max(void)

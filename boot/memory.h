@@ -31,12 +31,15 @@ void memory_free_all(void);
 
 /*
  * Asks for the firmware's map, in a buffer with room to spare. Stops the boot if it cannot. The
- * next three speak of the map that was asked for last.
+ * next four speak of the map that was asked for last.
  */
 void memory_read_map(void);
 
 /* The bytes at an address if the map calls all of them memory, else NULL. */
 const void *memory_at(uint64_t address, uint64_t size);
+
+/* Whether the map says of an address that there is RAM, of whatever use: no place for registers. */
+int memory_is_ram(uint64_t address);
 
 /* Claims that memory_claim() will make at most, with some to spare. */
 size_t memory_claim_max(void);

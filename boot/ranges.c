@@ -10,6 +10,14 @@ void ranges_init(struct ranges *ranges, struct ranges_edge *edges, size_t edge_m
 	*ranges = (struct ranges){.edges = edges, .edge_max = edge_max};
 }
 
+uint64_t ranges_end(uint64_t start, uint64_t pages)
+{
+	if (start >= RANGES_LIMIT)
+		return start;
+	return pages > (RANGES_LIMIT - start) / PAGE_SIZE ? RANGES_LIMIT
+							  : start + pages * PAGE_SIZE;
+}
+
 void ranges_claim(struct ranges *ranges, uint32_t kind, uint64_t start, uint64_t pages)
 {
 	uint64_t end;
@@ -17,7 +25,7 @@ void ranges_claim(struct ranges *ranges, uint32_t kind, uint64_t start, uint64_t
 	start &= ~(PAGE_SIZE - 1);
 	if (!kind || kind >= KIND_COUNT || start >= RANGES_LIMIT || !pages)
 		return;
-	end = pages > (RANGES_LIMIT - start) / PAGE_SIZE ? RANGES_LIMIT : start + pages * PAGE_SIZE;
+	end = ranges_end(start, pages);
 	if (ranges->edge_max - ranges->edge_count < 2) {
 		ranges->is_full = 1;
 		return;

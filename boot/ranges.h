@@ -22,6 +22,9 @@ struct ranges {
 
 void ranges_init(struct ranges *ranges, struct ranges_edge *edges, size_t edge_max);
 
+/* Where so many pages from start on end, at RANGES_LIMIT at the latest; start if there are none. */
+uint64_t ranges_end(uint64_t start, uint64_t pages);
+
 /*
  * Claims pages, 4 KiB each, from start, which is rounded down. Sizes that wrap or reach past
  * RANGES_LIMIT are cut off there. Two entries of edges are used.

@@ -164,6 +164,11 @@ static void check_built(const struct acpi_merge *merge, const uint8_t *built, si
 	}
 }
 
+static int is_ram(uint64_t address)
+{
+	return address < 0xc0000000;
+}
+
 static void check_numbers(const struct acpi_merge *merge)
 {
 	static struct boot_core cores[BOOT_CORE_MAX];
@@ -173,6 +178,7 @@ static void check_numbers(const struct acpi_merge *merge)
 
 	acpi_parse_reset(&info);
 	acpi_parse_madt(&info, cores, madt.data, madt.length);
+	acpi_parse_ioapics(&info, is_ram);
 	acpi_parse_fadt(&info, fadt.data, fadt.length);
 	acpi_parse_dsdt(&info, dsdt.data, dsdt.length);
 	CHECK(info.core_count <= BOOT_CORE_MAX && info.ioapic_count <= BOOT_IOAPIC_MAX);
@@ -181,6 +187,8 @@ static void check_numbers(const struct acpi_merge *merge)
 		for (uint32_t k = 0; k < i; k++)
 			CHECK(cores[k].apic_id != cores[i].apic_id);
 	}
+	for (uint32_t i = 0; i < info.ioapic_count; i++)
+		CHECK(!is_ram(info.ioapics[i].address));
 	for (unsigned i = 0; i < BOOT_ISA_COUNT; i++)
 		CHECK(info.isa[i].is_level <= 1 && info.isa[i].is_active_low <= 1);
 	CHECK(info.has_s5 <= 1 && info.s5_a <= 7 && info.s5_b <= 7);

@@ -61,7 +61,24 @@ TEST(madt_gives_ioapics_and_overrides)
 	CHECK(!info.isa[0].is_level && !info.isa[0].is_active_low);
 	CHECK(info.isa[9].is_level && info.isa[9].is_active_low);
 	CHECK_EQ(info.isa[4].gsi, 4);
-	CHECK_EQ(info.lapic_address, 0xfde00000);
+}
+
+static int is_ram(uint64_t address)
+{
+	return address < 0x80000000;
+}
+
+TEST(ioapics_that_cannot_be_are_taken_out)
+{
+	static const uint64_t addresses[] = {0, 0x100000, 0xfec00000, 0xfec01fe1, 0xfec02fe0};
+	struct boot_acpi info = {.ioapic_count = 5};
+
+	for (unsigned i = 0; i < 5; i++)
+		info.ioapics[i] = (struct boot_ioapic){.address = addresses[i], .gsi_base = i};
+	acpi_parse_ioapics(&info, is_ram);
+	CHECK_EQ(info.ioapic_count, 2);
+	CHECK(info.ioapics[0].address == 0xfec00000 && info.ioapics[0].gsi_base == 2);
+	CHECK(info.ioapics[1].address == 0xfec02fe0 && info.ioapics[1].gsi_base == 4);
 }
 
 TEST(madt_gives_each_core_that_may_run_once)
@@ -170,7 +187,9 @@ TEST(fadt_extended_fields_win_and_wild_ports_are_none)
 	table[172] = 1;
 	put(176, 0xb004, 8);
 	put(76, 0x10608, 4);
+	put(48, 0x100b2, 4);
 	parse(acpi_parse_fadt, &info, 276);
+	CHECK_EQ(info.smi_command, 0);
 	CHECK_EQ(info.pm1a_control, 0xb004);
 	CHECK_EQ(info.pm_timer, 0);
 }
@@ -244,6 +263,7 @@ TEST(fadt_reset_register_is_memory_or_a_port)
 int main(void)
 {
 	RUN(madt_gives_ioapics_and_overrides);
+	RUN(ioapics_that_cannot_be_are_taken_out);
 	RUN(madt_cut_anywhere_or_full_of_noise_is_survived);
 	RUN(madt_entry_of_length_0_or_1_ends_the_list);
 	RUN(fadt_gives_ports_and_the_reset_register);

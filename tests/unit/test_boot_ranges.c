@@ -175,6 +175,16 @@ TEST(random_claims_match_a_map_of_pages)
 	}
 }
 
+TEST(no_end_lies_before_its_start)
+{
+	CHECK_EQ(ranges_end(0, 0), 0);
+	CHECK_EQ(ranges_end(PAGE, 2), 3 * PAGE);
+	CHECK_EQ(ranges_end(0, 1ull << 52), RANGES_LIMIT); /* in bytes it would wrap to 0 */
+	CHECK_EQ(ranges_end(PAGE, UINT64_MAX), RANGES_LIMIT);
+	CHECK_EQ(ranges_end(RANGES_LIMIT, 1), RANGES_LIMIT);
+	CHECK_EQ(ranges_end(UINT64_MAX, UINT64_MAX), UINT64_MAX);
+}
+
 int main(void)
 {
 	RUN(sorts_and_joins);
@@ -186,5 +196,6 @@ int main(void)
 	RUN(too_many_claims_or_ranges_fail);
 	RUN(nothing_gives_nothing);
 	RUN(random_claims_match_a_map_of_pages);
+	RUN(no_end_lies_before_its_start);
 	return unit_end();
 }
