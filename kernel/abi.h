@@ -372,6 +372,7 @@ struct abi_vcpu_page {
 	uint64_t tsc_offset;
 	uint32_t tsc_mul;
 	int8_t tsc_shift;
+	uint8_t has_fast_strings; /* of the host's IA32_MISC_ENABLE; set by ring 0 */
 
 	struct abi_cpuid cpuid; /* vmm's: all zero at first */
 

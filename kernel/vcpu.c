@@ -53,6 +53,7 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	vcpu->page->size = sizeof(*vcpu->page);
 	vcpu->page->xcr0_allowed = cpuid_xcr0_allowed();
 	arch_tsc_scale(&vcpu->page->tsc_mul, &vcpu->page->tsc_shift);
+	vcpu->page->has_fast_strings = arch_has_fast_strings();
 	vlapic_move_tsc(vcpu, -arch_tsc());
 	vm->vcpus[index] = vcpu;
 	*out = vcpu;

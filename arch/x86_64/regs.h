@@ -57,6 +57,8 @@
 #define IA32_SYSENTER_EIP            0x176u
 #define IA32_MCG_CAP                 0x179u
 #define IA32_PAT                     0x277u
+#define IA32_MISC_ENABLE             0x1a0u
+#define MISC_ENABLE_FAST_STRINGS     1u
 #define IA32_MC0_CTL                 0x400u
 #define IA32_MC0_STATUS              0x401u
 #define IA32_MC0_ADDR                0x402u

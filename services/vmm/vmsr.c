@@ -255,7 +255,7 @@ void vmsr_init(struct vmsr *msr, struct platform *platform, struct abi_vcpu_page
 	msr->platform = platform;
 	msr->page = page;
 	msr->zero_ns = tsc_ns(msr, platform_tsc(platform));
-	msr->s.misc_enable = 1; /* fast strings */
+	msr->s.misc_enable = page->has_fast_strings;
 	msr->s.mtrr_def_type = MTRR_DEF_TYPE_WB;
 	memset(msr->s.mtrr_fixed, 6, sizeof(msr->s.mtrr_fixed)); /* write-back */
 }

@@ -38,6 +38,11 @@ void arch_tsc_scale(uint32_t *mul, int8_t *shift)
 	*shift = -1;       /* a half of it */
 }
 
+bool arch_has_fast_strings(void)
+{
+	return true;
+}
+
 uint64_t arch_xcr0_host(void)
 {
 	return fake_xcr0_host;
