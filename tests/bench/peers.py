@@ -57,17 +57,18 @@ def recipe():
     return module
 
 
-def compiled(folder, name):
-    subprocess.run([*CC, "-o", f"{folder}/{name}", HERE / f"{name}.c"], check=True)
+def compiled(folder, name, *options):
+    subprocess.run([*CC, *options, "-o", f"{folder}/{name}", HERE / f"{name}.c"], check=True)
     return Path(folder, name).read_bytes()
 
 
 def guest_initrd(folder):
-    """The measured Linux's: its only file is bench.c. Writes FOLDER/guest-initrd."""
+    """The measured Linux's: bench.c, and the child that it starts. Writes FOLDER/guest-initrd."""
     archive = recipe().Cpio()
     archive.add("dev", stat.S_IFDIR | 0o755)
     archive.add("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     archive.add("init", stat.S_IFREG | 0o755, compiled(folder, "bench"))
+    archive.add("child", stat.S_IFREG | 0o755, compiled(folder, "child", "-nostdlib"))
     path = Path(folder, "guest-initrd")
     path.write_bytes(archive.finish())
     return path

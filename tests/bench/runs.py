@@ -48,6 +48,7 @@ RUNS = {
     "exit": (_exitcost("64M"), machine.BUILD, OVER),
     "ops": (_exitcost("64M"), machine.BUILD / "ops", OVER),
     "256m": (_exitcost("256M", cmdline="row=exit.cpuid count=100"), machine.BUILD, OVER),
+    "create": ([machine.vm(NAME, "idle", memory="128M", cmdline="end=1")], machine.BUILD, OVER),
     "linux": (_linux(), machine.BUILD, OVER),
     "linux-ops": (_linux("boot_only=1"), machine.BUILD / "ops", OVER),
     "few": (_idle(FEW), machine.BUILD, LAST_OVER),
@@ -111,11 +112,11 @@ class Rig:
             return figures.linux_own(rig, NAME, self._log("linux-ops"))
         if row_id == "boot.linux_exits":
             return figures.linux_exits(rig, NAME, self._log("linux-ops"))
-        log = self._log("linux")
         if row_id == "vm.create_to_first_instruction":
-            return figures.create(rig, NAME, log)
+            return figures.create(rig, NAME, self._log("create"))
         if row_id == "vm.destroy":
-            return figures.destroy(rig, NAME, log)
+            return figures.destroy(rig, NAME, self._log("create"))
+        log = self._log("linux")
         if row_id == "ram.small_leaves":
             sizes = (peers.LINUX / "vmlinuz").stat().st_size, logs.machine(log, NAME)["file_bytes"]
             return figures.small_leaves(rig, NAME, (sizes[0], max(0, sizes[1] - sizes[0])), log)

@@ -26,7 +26,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-#define RAM_SIZE        (64u << 20)
+#define RAM_SIZE        (128u << 20)
 #define INFO            0x9000u /* the Multiboot information */
 #define COMMAND_LINE    0x9100u
 #define MULTIBOOT_MAGIC 0x2badb002u
