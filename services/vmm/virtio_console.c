@@ -89,7 +89,10 @@ static bool transmit(struct virtio_console *console)
 	return true;
 }
 
-/* As much as the queue holds at most; a driver that adds more meanwhile notifies again. */
+/*
+ * Ends when the queue is empty, so that the next request is told, or the console full. A driver
+ * that feeds it empty requests for ever keeps its own VM's devices busy alone.
+ */
 void virtio_console_output(struct virtio_console *console)
 {
 	struct virtqueue *queue = queue_of(console, QUEUE_TRANSMIT);
@@ -97,10 +100,7 @@ void virtio_console_output(struct virtio_console *console)
 
 	if (!virtio_is_started(&console->pci.virtio))
 		return;
-	for (unsigned i = 0; i < QUEUE_SIZE; i++) {
-		result = virtqueue_pop(queue, &console->request);
-		if (result <= 0)
-			break;
+	while ((result = virtqueue_pop(queue, &console->request)) > 0) {
 		if (!transmit(console)) {
 			virtqueue_unpop(queue, &console->request);
 			break;

@@ -61,18 +61,20 @@ static void fill(struct virtio_rng *rng, uint32_t size)
 	}
 }
 
-/* Fewer bytes than there is room for are a right answer; none is not, so a request waits then. */
+/*
+ * Fewer bytes than there is room for are a right answer; none is not, so a request waits then.
+ * Ends when the queue is empty, so that the next request is told.
+ */
 static void serve(struct virtio_rng *rng)
 {
 	struct virtio *virtio = &rng->pci.virtio;
-	int result = 0;
+	int result;
 
-	for (unsigned i = 0; i < QUEUE_SIZE && virtio_is_started(virtio); i++) {
+	if (!virtio_is_started(virtio))
+		return;
+	while ((result = virtqueue_pop(&virtio->queue[0], &rng->request)) > 0) {
 		uint32_t limit = budget(rng), given;
 
-		result = virtqueue_pop(&virtio->queue[0], &rng->request);
-		if (result <= 0)
-			break;
 		if (limit < VIRTIO_RNG_BURST / 2) { /* it is not served byte by byte */
 			virtqueue_unpop(&virtio->queue[0], &rng->request);
 			platform_timer(virtio->platform, PLATFORM_TIMER_RNG,

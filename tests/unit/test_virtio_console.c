@@ -52,6 +52,21 @@ TEST(a_driver_that_notifies_at_events_only_is_heard_each_time)
 	CHECK_EQ(fake->console_wanted, 2); /* when it first spoke, and now that there is room */
 }
 
+/* As many as the device's queue has entries, all of no bytes but the last. */
+TEST(a_full_queue_is_emptied_and_the_next_request_told)
+{
+	start();
+	driver_open_with(2, VIRTQUEUE_F_EVENT_INDEX);
+	for (unsigned i = 0; i < 20 * DRIVER_SIZE; i++) {
+		driver_offer(TX, DRIVER_BUFFER, i % DRIVER_SIZE == DRIVER_SIZE - 1, 0);
+		if (i % DRIVER_SIZE == DRIVER_SIZE - 1) {
+			driver_notify_at_event(TX);
+			CHECK_EQ(driver_used(TX), i + 1);
+		}
+	}
+	CHECK_EQ(fake->console_count, 20);
+}
+
 TEST(a_full_console_makes_the_rest_wait)
 {
 	start();
@@ -184,6 +199,7 @@ int main(void)
 {
 	RUN(what_the_guest_writes_comes_out);
 	RUN(a_driver_that_notifies_at_events_only_is_heard_each_time);
+	RUN(a_full_queue_is_emptied_and_the_next_request_told);
 	RUN(a_full_console_makes_the_rest_wait);
 	RUN(what_is_typed_goes_into_the_buffers_that_are_there);
 	RUN(what_was_typed_is_offered_anew_when_the_driver_is_gone);

@@ -72,6 +72,19 @@ TEST(a_request_that_waits_is_filled_in_time)
 	CHECK_EQ(driver_written(0, 1), 16);
 }
 
+TEST(a_full_queue_is_emptied_and_the_next_request_told)
+{
+	start();
+	driver_open_with(1, VIRTQUEUE_F_EVENT_INDEX);
+	for (unsigned i = 0; i < 3 * DRIVER_SIZE; i++) {
+		driver_offer(0, DRIVER_BUFFER, 1, 2);
+		if (i % DRIVER_SIZE == DRIVER_SIZE - 1) {
+			driver_notify_at_event(0);
+			CHECK_EQ(driver_used(0), i + 1);
+		}
+	}
+}
+
 TEST(a_reset_takes_the_timer_back)
 {
 	start();
@@ -122,6 +135,7 @@ int main(void)
 	RUN(a_request_is_filled);
 	RUN(no_more_bytes_come_than_the_rate_allows);
 	RUN(a_request_that_waits_is_filled_in_time);
+	RUN(a_full_queue_is_emptied_and_the_next_request_told);
 	RUN(a_reset_takes_the_timer_back);
 	RUN(a_request_without_room_costs_nothing);
 	RUN(there_is_no_configuration);
