@@ -113,9 +113,13 @@ void board_init(struct board *board, unsigned vcpu_count, bool has_test_device, 
 
 size_t board_console_input(struct board *board, const uint8_t *bytes, size_t count)
 {
+	size_t taken = 0;
+
 	if (virtio_console_is_open(&board->console))
-		return virtio_console_input(&board->console, bytes, count);
-	return vuart_input(&board->uart, bytes, count);
+		taken = virtio_console_input(&board->console, bytes, count);
+	if (!virtio_console_is_open(&board->console)) /* its driver may have lied just now */
+		taken += vuart_input(&board->uart, bytes + taken, count - taken);
+	return taken;
 }
 
 void board_console_output(struct board *board)

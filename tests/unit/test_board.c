@@ -113,6 +113,54 @@ TEST(the_lines_of_pci_are_level_triggered)
 	stop();
 }
 
+/* A driver of virtio-console whose queues are at 0x10000 and 0x20000, each with one request. */
+static void open_virtio_console(uint64_t receive, uint64_t transmit)
+{
+	struct pci_function *function = &board.console.pci.function;
+	uint64_t at = pci_function_get(function, PCI_BAR + 4, 4) & ~15u;
+	struct bus *bus = &board.platform.mmio;
+	static const uint8_t status[] = {1, 3, 0xb, 0xf};
+
+	bus_write(&board.platform.ports, 0xcf8, 4, 0x80000804);
+	bus_write(&board.platform.ports, 0xcfc, 2, PCI_COMMAND_MEMORY);
+	bus_write(bus, at + 8, 4, 1); /* driver_feature_select, driver_feature: VERSION_1 */
+	bus_write(bus, at + 12, 4, 1);
+	for (unsigned i = 0; i < sizeof(status); i++) {
+		for (unsigned q = 0; i == 3 && q < 2; q++) {
+			uint64_t ring = 0x10000 + 0x10000 * q, buffer = q ? transmit : receive;
+			uint8_t *ram = ram_at(&board.platform.ram, ring, 0x3000);
+
+			bus_write(bus, at + 22, 2, q);
+			bus_write(bus, at + 24, 2, 16);
+			for (unsigned area = 0; area < 3; area++)
+				bus_write(bus, at + 32 + 8 * area, 4, ring + 0x1000 * area);
+			bus_write(bus, at + 28, 2, 1);
+			memcpy(ram, &buffer, 8);
+			ram[8] = 1;          /* byte */
+			ram[12] = q ? 0 : 2; /* to read, to write */
+			ram[0x1002] = 1;     /* index */
+		}
+		bus_write(bus, at + 20, 1, status[i]);
+	}
+}
+
+TEST(what_is_typed_goes_to_the_uart_when_the_other_driver_lies)
+{
+	start();
+	open_virtio_console(0x30000, 0x31000);
+	CHECK(virtio_console_is_open(&board.console));
+	CHECK_EQ(board_console_input(&board, (const uint8_t *)"a", 1), 1);
+	CHECK(*(char *)ram_at(&board.platform.ram, 0x30000, 1) == 'a');
+	stop();
+	start();
+	open_virtio_console(0x100000, 0x31000); /* past RAM */
+	CHECK(virtio_console_is_open(&board.console));
+	CHECK_EQ(board_console_input(&board, (const uint8_t *)"b", 1), 1);
+	CHECK(!virtio_console_is_open(&board.console));
+	CHECK_EQ(bus_read(&board.platform.ports, 0x3f8, 1), 'b');
+	stop();
+}
+
 TEST(timers_run_when_due_and_wake_when_nearer)
 {
 	unsigned wakes;
@@ -236,6 +284,7 @@ int main(void)
 	RUN(all_devices_are_on_the_bus);
 	RUN(isa_lines_reach_both_controllers);
 	RUN(the_lines_of_pci_are_level_triggered);
+	RUN(what_is_typed_goes_to_the_uart_when_the_other_driver_lies);
 	RUN(timers_run_when_due_and_wake_when_nearer);
 	RUN(a_loaded_board_answers_as_the_saved_one);
 	RUN(a_hostile_state_leaves_the_board_as_it_was);
