@@ -50,7 +50,7 @@ BOOT_OBJS := $(addprefix boot/,main.o cpu.o firmware.o memory.o ranges.o modules
 	machine.o acpi.o acpi_parse.o clock.o date.o interrupts.o handover.o paging.o jump.o text.o bytes.o)
 
 KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
-	timer.o sched.o thread.o process.o memory.o memory_cow.o space.o channel.o event.o waitset.o device.o system.o syscall.o)
+	timer.o sched.o thread.o process.o memory.o memory_cow.o memory_log.o space.o channel.o event.o waitset.o device.o system.o syscall.o)
 VIRT_OBJS := $(addprefix kernel/,vm.o vcpu.o exit.o cpuid.o msr.o vlapic.o vlapic_timer.o doorbell.o)
 ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o string.o apic.o clock.o console.o \
 	core.o fpu.o guest.o hv.o ioapic.o paging.o panic.o power.o thread.o traps.o usercopy.o) \
@@ -74,7 +74,7 @@ BEARSSL_FLAGS := -isystem $(BEARSSL_SRC)/inc -isystem $(BEARSSL_SRC)/src
 vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic rtc pmtimer kvmclock pci \
-	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reload reset spin flood vmmcrash hostile-msr hostile-port hostile-memory \
+	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reload dirty reset spin flood vmmcrash hostile-msr hostile-port hostile-memory \
 	hostile-mmio hostile-jump hostile-cpu forge vdriver
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o mode.o virtio.o)

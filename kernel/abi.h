@@ -50,15 +50,22 @@ enum abi_syscall {
 	SYS_THREAD_EXIT,    /* () */
 	SYS_THREAD_YIELD,   /* () */
 	/* memory */
-	SYS_MEMORY_CREATE, /* (size, flags ABI_MEMORY_*) -> handle; size multiple of 4096 */
-	SYS_MEMORY_COW,    /* (dst, dst_offset, src, src_offset, size): pages of dst, untouched so
-			      far, become copy-on-write of src's; needs WRITE on dst, READ on src;
-			      multiples of 4096; -EBUSY: a page of dst was touched already */
-	SYS_MEMORY_MAP,    /* (process, memory, offset, size, va, prot ABI_PROT_*) -> va;
-			      needs MAP on memory and its READ/WRITE/EXEC for prot; -EEXIST:
-			      range in use */
-	SYS_MEMORY_UNMAP,  /* (process, va, size): whole mappings only */
-	SYS_MEMORY_INFO,   /* (memory, struct abi_memory_info *) */
+	SYS_MEMORY_CREATE,  /* (size, flags ABI_MEMORY_*) -> handle; size multiple of 4096 */
+	SYS_MEMORY_COW,     /* (dst, dst_offset, src, src_offset, size): pages of dst, untouched so
+			       far, become copy-on-write of src's; needs WRITE on dst, READ on src;
+			       multiples of 4096; -EBUSY: a page of dst was touched already */
+	SYS_MEMORY_MAP,     /* (process, memory, offset, size, va, prot ABI_PROT_*) -> va;
+			       needs MAP on memory and its READ/WRITE/EXEC for prot; -EEXIST:
+			       range in use */
+	SYS_MEMORY_UNMAP,   /* (process, va, size): whole mappings only */
+	SYS_MEMORY_INFO,    /* (memory, struct abi_memory_info *) */
+	SYS_MEMORY_LOG,     /* (memory, 1 or 0): begins or ends noting which pages are written, by
+			       guests, processes or ring 0 (on SVM a guest's page tables too, when
+			       the CPU walks them); contiguous objects, which alone devices reach,
+			       have no log; needs MANAGE; -EBUSY: one is being freed */
+	SYS_MEMORY_HARVEST, /* (memory, offset, size, uint8_t bits[]): sets the bits of the pages
+			       that were written since the log began or this was last asked, clears
+			       the others; multiples of 4096, size at most 128 MiB; needs MANAGE */
 	/* channels */
 	SYS_CHANNEL_CREATE, /* () -> end | other end << 16; a message sent on one arrives on the
 			       other */

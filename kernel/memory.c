@@ -163,9 +163,8 @@ static int touch_page(struct memory *memory, uint64_t offset, struct pt_leaf *le
 	return 0;
 }
 
-int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct pt_leaf *leaf)
+static int fault(struct memory *memory, uint64_t offset, bool is_write, struct pt_leaf *leaf)
 {
-	offset = ALIGN_DOWN(offset, PAGE_SIZE);
 	*leaf = memory_page(memory, offset);
 	if (memory->kind != MEMORY_LAZY)
 		return is_write && !(leaf->prot & PT_WRITE) ? -ABI_EPERM : 0;
@@ -205,6 +204,22 @@ int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct p
 	}
 	leaf->prot = PT_READ | PT_WRITE;
 	return pagetable_map(&memory->tree, offset, leaf->frame, 1, leaf->prot);
+}
+
+int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct pt_leaf *leaf)
+{
+	int error;
+
+	offset = ALIGN_DOWN(offset, PAGE_SIZE);
+	error = fault(memory, offset, is_write, leaf);
+	if (error || leaf->level == 0 || !memory->is_logged)
+		return error;
+	leaf->level = 1;
+	if (is_write)
+		memory_log_note(memory, offset);
+	else
+		leaf->prot &= ~PT_WRITE;
+	return 0;
 }
 
 /* ---- end ---- */
@@ -248,6 +263,8 @@ bool memory_destroy(struct object *object)
 			CONTAINER_OF(list_first(&memory->mappings), struct mapping, of_memory));
 		return false;
 	}
+	if (!memory_log_free_some(memory))
+		return false;
 	if (memory->kind == MEMORY_BOOT)
 		return true; /* the frames stay where the loader put them */
 	if (memory->is_zeroing)

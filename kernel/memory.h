@@ -36,6 +36,9 @@ struct memory {
 	uint64_t zero_offset; /* where it will stand */
 	unsigned zero_next;   /* page of it that is zeroed next */
 	uint64_t freed;       /* bytes: how far destruction is */
+	bool is_logged;       /* written pages are noted in: */
+	struct pagetable log; /* memory_log.c's; no table: it is none */
+	uint64_t log_left;    /* bytes of it that are not freed yet */
 };
 
 #define MEMORY_SIZE_MAX     (1ull << 39)
@@ -58,3 +61,14 @@ struct pt_leaf memory_page(const struct memory *memory, uint64_t offset);
  */
 int memory_fault(struct memory *memory, uint64_t offset, bool is_write, struct pt_leaf *leaf);
 bool memory_destroy(struct object *object);
+
+/* memory_log.c. Begins or ends noting which pages are written. -ABI_EINVAL: it is so already, or
+ * the kind has no log; -ABI_EBUSY; -ABI_ENOMEM. May let other threads run. */
+int memory_log(struct memory *memory, bool is_on);
+/* Sets a bit of `bits` for each page that was written since the last time; size: a multiple of
+ * 4096, inside the object. -ABI_EINVAL: it has no log. May let other threads run. */
+int memory_harvest(struct memory *memory, uint64_t offset, uint64_t size, uint8_t *bits);
+/* A page is about to be written; nothing if there is no log. */
+void memory_log_note(struct memory *memory, uint64_t offset);
+/* For memory_destroy(): true when no log is left. */
+bool memory_log_free_some(struct memory *memory);

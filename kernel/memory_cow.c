@@ -36,6 +36,7 @@ static int share(struct memory *dst, uint64_t dst_offset, struct memory *src, ui
 	++*frames_shares(leaf.frame); /* 2^32 of them would have 32 GiB of table entries */
 	dst->reserved_pages--; /* what was set aside for the page is now set aside for the share */
 	dst->borrowed_pages++;
+	memory_log_note(dst, dst_offset);
 	return 0;
 }
 

@@ -241,6 +241,30 @@ static int64_t transfer_state(const struct argument *a, bool is_get)
 	return error;
 }
 
+/* a: memory, offset, size, bits. The answer must have a place before pages are forgotten. */
+static int64_t harvest(const struct argument *a)
+{
+	struct quota *quota = process_current()->quota;
+	uint64_t offset = a[1].value, size = a[2].value, whole = a[0].memory->size;
+	size_t bytes = (size / PAGE_SIZE + 7) / 8;
+	uint8_t *bits;
+	int error;
+
+	if (!IS_ALIGNED(offset | size, PAGE_SIZE) || size > 8 * PAGE_SIZE * PAGE_SIZE ||
+	    size > whole || offset > whole - size)
+		return -ABI_EINVAL;
+	bits = kalloc(quota, PAGE_SIZE);
+	if (!bits)
+		return -ABI_ENOMEM;
+	error = arch_copy_to_user(a[3].value, bits, bytes);
+	if (error == 0)
+		error = memory_harvest(a[0].memory, offset, size, bits);
+	if (error == 0)
+		error = arch_copy_to_user(a[3].value, bits, bytes);
+	kfree(quota, bits, PAGE_SIZE);
+	return error;
+}
+
 /* A handle among the arguments: at which place, to what, with which rights. */
 struct need {
 	uint8_t place, rights;
@@ -286,6 +310,8 @@ static const struct entry {
 	[SYS_MEMORY_MAP] = {.in = {{0, MANAGE, PROCESS | SELF}, {1, MAP, MEMORY | VCPU}}},
 	[SYS_MEMORY_UNMAP] = {.in = {{0, MANAGE, PROCESS | SELF}}},
 	[SYS_MEMORY_INFO] = {.in = {{0, READ, MEMORY}}, .out = sizeof(struct abi_memory_info)},
+	[SYS_MEMORY_LOG] = {.in = {{0, MANAGE, MEMORY}}},
+	[SYS_MEMORY_HARVEST] = {.in = {{0, MANAGE, MEMORY}}},
 	[SYS_CHANNEL_SEND] = {.in = {{0, WRITE, CHANNEL}}},
 	[SYS_CHANNEL_RECV] = {.in = {{0, READ, CHANNEL}}},
 	[SYS_EVENT_CREATE] = {.made = ALL},
@@ -365,6 +391,10 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 			.owned_bytes = a[0].memory->owned_pages * PAGE_SIZE,
 			.borrowed_bytes = a[0].memory->borrowed_pages * PAGE_SIZE};
 		return 0;
+	case SYS_MEMORY_LOG:
+		return a[1].value > 1 ? -ABI_EINVAL : memory_log(a[0].memory, a[1].value);
+	case SYS_MEMORY_HARVEST:
+		return harvest(a);
 	case SYS_CHANNEL_CREATE:
 		return create_channel(self);
 	case SYS_CHANNEL_SEND:

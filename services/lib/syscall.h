@@ -98,6 +98,14 @@ static inline int64_t memory_unmap(handle_t process, uint64_t va, uint64_t size)
 {
 	return syscall3(SYS_MEMORY_UNMAP, (uint64_t)process, va, size);
 }
+static inline int64_t memory_log(handle_t memory, bool is_on)
+{
+	return syscall3(SYS_MEMORY_LOG, (uint64_t)memory, is_on, 0);
+}
+static inline int64_t memory_harvest(handle_t memory, uint64_t offset, uint64_t size, uint8_t *bits)
+{
+	return syscall6(SYS_MEMORY_HARVEST, (uint64_t)memory, offset, size, (uint64_t)bits, 0, 0);
+}
 static inline int64_t memory_info(handle_t memory, struct abi_memory_info *info)
 {
 	return syscall3(SYS_MEMORY_INFO, (uint64_t)memory, (uint64_t)info, 0);

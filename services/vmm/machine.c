@@ -204,3 +204,35 @@ handle_t machine_destroy(struct machine *machine)
 	*machine = (struct machine){.before = stats};
 	return ram;
 }
+
+/* ---- written pages ---- */
+
+static uint8_t dirty[PAGE]; /* a bit a page of RAM, by its offset */
+
+void machine_harvest(struct machine *machine)
+{
+	uint64_t size = machine->ram_size < 8 * PAGE * PAGE ? machine->ram_size : 8 * PAGE * PAGE;
+
+	memset(dirty, 0, sizeof(dirty));
+	memory_harvest(machine->ram, 0, size, dirty);
+	machine->dirty_next = 0;
+}
+
+uint32_t machine_dirty_page(struct machine *machine)
+{
+	for (; machine->dirty_next < 8 * PAGE * PAGE; machine->dirty_next += PAGE) {
+		uint64_t offset = machine->dirty_next, page = offset / PAGE;
+
+		if (!(dirty[page / 8] >> page % 8 & 1))
+			continue;
+		for (unsigned i = 0; i < machine->map.part_count; i++) {
+			const struct memmap_part *part = &machine->map.part[i];
+
+			if (offset - part->offset >= part->size)
+				continue;
+			machine->dirty_next += PAGE;
+			return (uint32_t)((part->gpa + offset - part->offset) / PAGE);
+		}
+	}
+	return UINT32_MAX;
+}

@@ -14,6 +14,7 @@ struct machine {
 	struct ram parts; /* RAM as this process sees it */
 	struct abi_vcpu_page *page;
 	struct abi_vm_stats before; /* of those that it has been before */
+	uint64_t dirty_next;        /* offset in RAM: machine_dirty_page() goes on there */
 };
 
 /*
@@ -32,3 +33,10 @@ void machine_stats(const struct machine *machine, struct abi_vm_stats *stats);
 /* Creates it and loads its kernel, so that its CPU can start. */
 bool machine_build(struct machine *machine, const struct settings *settings,
 		   char why[LOADER_WHY_SIZE]);
+
+/*
+ * For a test: which pages of RAM were written since memory_log() or the last time, up to 128 MiB
+ * of it; then their numbers (address in the guest / 4096) in turn, UINT32_MAX at the end.
+ */
+void machine_harvest(struct machine *machine);
+uint32_t machine_dirty_page(struct machine *machine);

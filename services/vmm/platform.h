@@ -115,10 +115,16 @@ enum platform_failure {
 	PLATFORM_FAIL_CRASH = 1,
 	PLATFORM_FAIL_SPIN = 2,
 	PLATFORM_FAIL_EXIT = 3,
-	PLATFORM_FAIL_RELOAD = 4, /* no failure if all is well: saved, thrown away, loaded */
+	/* No failures if all is well: */
+	PLATFORM_FAIL_RELOAD = 4,  /* the VM is saved, thrown away, loaded */
+	PLATFORM_FAIL_LOG = 5,     /* pages that are written are noted from now on */
+	PLATFORM_FAIL_HARVEST = 6, /* those that were, since then or the last time, can be read: */
 };
 
 void platform_fail(struct platform *platform, enum platform_failure failure);
+
+/* The next of these pages, its address / 4096; all ones when there is none. */
+uint32_t platform_dirty_page(struct platform *platform);
 
 /* An access of a vCPU to its local APIC's page: SYS_VCPU_APIC_ACCESS. Returns the value read. */
 uint32_t platform_apic_access(struct platform *platform, unsigned vcpu, uint32_t offset,

@@ -117,16 +117,27 @@ void platform_end(struct platform *platform, enum platform_end end, uint64_t sta
 
 void platform_fail(struct platform *platform, enum platform_failure failure)
 {
-	if (failure == PLATFORM_FAIL_RELOAD) {
-		process_want_reload(process_of(platform));
+	struct process *process = process_of(platform);
+
+	if (failure == PLATFORM_FAIL_RELOAD)
+		process_want_reload(process);
+	else if (failure == PLATFORM_FAIL_LOG)
+		memory_log(process->machine.ram, true);
+	else if (failure == PLATFORM_FAIL_HARVEST)
+		machine_harvest(&process->machine);
+	if (failure >= PLATFORM_FAIL_RELOAD)
 		return;
-	}
 	if (failure == PLATFORM_FAIL_EXIT)
 		process_exit(EXIT_SPOILT);
 	if (failure == PLATFORM_FAIL_CRASH)
 		__asm__ volatile("movb 0, %%al" : : : "al", "memory");
 	for (;;)
 		__asm__ volatile("" : : : "memory");
+}
+
+uint32_t platform_dirty_page(struct platform *platform)
+{
+	return machine_dirty_page(&process_of(platform)->machine);
 }
 
 uint32_t platform_apic_access(struct platform *platform, unsigned vcpu, uint32_t offset,

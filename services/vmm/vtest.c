@@ -21,10 +21,15 @@ static void status_write(void *device, uint64_t offset, unsigned size, uint64_t 
 		platform_end(device, PLATFORM_END_TEST_DEVICE, value * 2 + 1, NULL);
 }
 
+static uint64_t fail_read(void *device, uint64_t offset, unsigned size)
+{
+	return offset == 0 && size == 4 ? platform_dirty_page(device) : ~0ull;
+}
+
 static void fail_write(void *device, uint64_t offset, unsigned size, uint64_t value)
 {
 	(void)size;
-	if (offset == 0 && value >= PLATFORM_FAIL_CRASH && value <= PLATFORM_FAIL_RELOAD)
+	if (offset == 0 && value >= PLATFORM_FAIL_CRASH && value <= PLATFORM_FAIL_HARVEST)
 		platform_fail(device, (enum platform_failure)value);
 }
 
@@ -43,7 +48,7 @@ uint64_t vtest_reload_ns(const char *cmdline)
 void vtest_init(struct platform *platform)
 {
 	static const struct bus_ops status_ops = {.read = ones_read, .write = status_write};
-	static const struct bus_ops fail_ops = {.read = ones_read, .write = fail_write};
+	static const struct bus_ops fail_ops = {.read = fail_read, .write = fail_write};
 
 	bus_add(&platform->ports, VTEST_STATUS_PORT, 4, 4, &status_ops, platform);
 	bus_add(&platform->ports, VTEST_FAIL_PORT, 4, 4, &fail_ops, platform);

@@ -16,7 +16,7 @@ from test_linux import cloud_12, cloud_13, generic_12, reload_linux, virtio
 
 # Guests whose TAP lines are the test; two boots run them all.
 TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "shadow", "pic", "ioapic", "rtc",
-        "pci", "fwcfg", "acpi", "multiboot", "mmio", "fpu", "modes", "ram", "halt", "waiting", "smc", "vdriver"]
+        "pci", "fwcfg", "acpi", "multiboot", "mmio", "fpu", "modes", "ram", "halt", "waiting", "smc", "dirty", "vdriver"]
 
 # Alone: they compare clocks read one after the other, and a turn of other guests would lie between.
 CLOCKS = ["pit", "pmtimer", "kvmclock", "lapic"]

@@ -128,6 +128,11 @@ void platform_fail(struct platform *platform, enum platform_failure failure)
 	fake_of(platform)->fail = failure;
 }
 
+uint32_t platform_dirty_page(struct platform *platform)
+{
+	return ++fake_of(platform)->dirty_page;
+}
+
 uint32_t platform_apic_access(struct platform *platform, unsigned vcpu, uint32_t offset,
 			      bool is_write, uint32_t value)
 {

@@ -35,6 +35,7 @@ struct fake_platform {
 	uint64_t end_status;
 	char end_sentence[160];
 	unsigned fail; /* the last platform_fail() */
+	uint32_t dirty_page;
 
 	uint32_t apic[64]; /* by offset / 16, of all vCPUs */
 	unsigned apic_accesses;

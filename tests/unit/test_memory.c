@@ -309,6 +309,183 @@ TEST(borrowed_pages_come_along_with_one_that_is_read_and_only_to_be_read)
 	CHECK_EQ(frames_free_count(), free_before);
 }
 
+/* ---- which pages were written ---- */
+
+#define GUEST   (1ull << 32)
+#define PROCESS (LARGE_SIZE * 100)
+
+static uint8_t bits[PAGE_SIZE];
+
+static unsigned harvest(struct memory *memory)
+{
+	unsigned count = 0;
+
+	memset(bits, 0, sizeof(bits));
+	CHECK_EQ(memory_harvest(memory, 0, memory->size, bits), 0);
+	for (unsigned i = 0; i < 8 * sizeof(bits); i++)
+		count += bits[i / 8] >> i % 8 & 1;
+	return count;
+}
+
+static bool is_listed(unsigned page)
+{
+	return bits[page / 8] >> page % 8 & 1;
+}
+
+static void map_both(struct space *guest, struct space *process, struct memory *memory)
+{
+	new_space(guest, &fake_ept_format);
+	new_space(process, &fake_host_format);
+	CHECK_EQ(space_map(guest, GUEST, memory, 0, memory->size, PT_READ | PT_WRITE), 0);
+	CHECK_EQ(space_map(process, PROCESS, memory, 0, memory->size, PT_READ | PT_WRITE), 0);
+}
+
+TEST(the_log_lists_what_was_written_and_nothing_else)
+{
+	struct space guest, process;
+	uint64_t free_before, tables;
+	struct memory *memory;
+
+	fake_start();
+	free_before = frames_free_count();
+	memory = make(4 * LARGE_SIZE + PAGE_SIZE, ABI_MEMORY_LARGE);
+	map_both(&guest, &process, memory);
+	for (uint64_t at = 0; at < memory->size; at += LARGE_SIZE) {
+		put(&guest, GUEST + at, 1);
+		put(&process, PROCESS + at, 1);
+	}
+	CHECK_EQ(pagetable_query(&guest.table, GUEST).level, 2);
+	tables = guest.table.table_count;
+	CHECK_EQ(memory_harvest(memory, 0, PAGE_SIZE, bits), -ABI_EINVAL);
+	CHECK_EQ(memory_log(memory, true), 0);
+	CHECK_EQ(memory_log(memory, true), -ABI_EINVAL);
+	CHECK_EQ(harvest(memory), 0);
+	for (uint64_t at = 0; at < memory->size; at += 3 * PAGE_SIZE)
+		get(&guest, GUEST + at);
+	CHECK_EQ(harvest(memory), 0);
+	put(&guest, GUEST + 5 * PAGE_SIZE, 2);
+	put(&guest, GUEST + 5 * PAGE_SIZE + 9, 3);
+	put(&process, PROCESS + 513 * PAGE_SIZE, 4);
+	put(&guest, GUEST + 4 * LARGE_SIZE, 5);
+	get(&process, PROCESS + 6 * PAGE_SIZE);
+	CHECK_EQ(pagetable_query(&guest.table, GUEST + 5 * PAGE_SIZE).level, 1);
+	CHECK_EQ(harvest(memory), 3);
+	CHECK(is_listed(5) && is_listed(513) && is_listed(2048));
+	CHECK_EQ(harvest(memory), 0);
+	CHECK_EQ(get(&guest, GUEST + 5 * PAGE_SIZE + 9), 3);
+	put(&guest, GUEST + 513 * PAGE_SIZE, 6); /* the other's page, again */
+	put(&process, PROCESS + 5 * PAGE_SIZE, 7);
+	memset(bits, 0, sizeof(bits));
+	CHECK_EQ(memory_harvest(memory, 512 * PAGE_SIZE, 2 * PAGE_SIZE, bits), 0);
+	CHECK_EQ(bits[0], 2);
+	CHECK_EQ(harvest(memory), 1);
+	CHECK(is_listed(5));
+	CHECK_EQ(memory_log(memory, false), 0);
+	CHECK_EQ(memory_log(memory, false), -ABI_EINVAL);
+	CHECK_EQ(memory_harvest(memory, 0, PAGE_SIZE, bits), -ABI_EINVAL);
+	for (uint64_t at = 0; at < memory->size; at += LARGE_SIZE)
+		get(&guest, GUEST + at);
+	CHECK_EQ(pagetable_query(&guest.table, GUEST).level, 2); /* large again */
+	CHECK_EQ(guest.table.table_count, tables);
+	CHECK_EQ(memory_log(memory, true), 0);
+	put(&guest, GUEST, 1);
+	CHECK_EQ(harvest(memory), 1);
+	drop(memory); /* with its log */
+	end_space(&guest);
+	end_space(&process);
+	CHECK_EQ(frames_free_count(), free_before);
+}
+
+TEST(first_touches_and_copies_are_in_the_log_too)
+{
+	struct memory *src, *dst;
+	struct space guest, process;
+	uint64_t free_before;
+
+	fake_start();
+	free_before = frames_free_count();
+	src = make(16 * PAGE_SIZE, 0);
+	dst = make(16 * PAGE_SIZE, 0);
+	map_both(&guest, &process, dst);
+	CHECK_EQ(space_map(&process, 0x100000, src, 0, 16 * PAGE_SIZE, PT_READ | PT_WRITE), 0);
+	for (unsigned i = 0; i < 16; i++)
+		put(&process, 0x100000 + i * PAGE_SIZE, (uint8_t)i);
+	CHECK_EQ(memory_log(src, true), 0);
+	CHECK_EQ(memory_log(dst, true), 0);
+	CHECK_EQ(memory_cow(dst, 8 * PAGE_SIZE, src, 8 * PAGE_SIZE, 4 * PAGE_SIZE), 0);
+	CHECK_EQ(harvest(src), 0);
+	CHECK_EQ(harvest(dst), 4); /* other bytes stand there now */
+	CHECK(is_listed(8) && is_listed(11));
+	CHECK_EQ(get(&guest, GUEST + 9 * PAGE_SIZE), 9);
+	CHECK_EQ(get(&guest, GUEST + 2 * PAGE_SIZE), 0);
+	CHECK_EQ(harvest(dst), 0);
+	put(&guest, GUEST + 9 * PAGE_SIZE, 99);
+	put(&guest, GUEST + 1 * PAGE_SIZE, 98);
+	put(&process, 0x100000 + 10 * PAGE_SIZE, 97);
+	CHECK_EQ(harvest(dst), 2);
+	CHECK(is_listed(9) && is_listed(1));
+	CHECK_EQ(harvest(src), 1);
+	CHECK(is_listed(10));
+	CHECK_EQ(get(&guest, GUEST + 10 * PAGE_SIZE), 10);
+	drop(src);
+	drop(dst);
+	end_space(&guest);
+	end_space(&process);
+	CHECK_EQ(frames_free_count(), free_before);
+}
+
+TEST(a_log_that_cannot_be_changes_nothing)
+{
+	struct memory *memory = NULL, *other;
+	struct space guest, process;
+	uint64_t used;
+
+	fake_start();
+	memory = make(PAGE_SIZE * 4, ABI_MEMORY_CONTIGUOUS);
+	CHECK_EQ(memory_log(memory, true), -ABI_EINVAL);
+	drop(memory);
+	memory = make(64 * LARGE_SIZE, 0);
+	map_both(&guest, &process, memory);
+	put(&guest, GUEST, 1);
+	used = quota()->used;
+	while (memory_create(quota(), 16 * PAGE_SIZE, 0, &other) == 0)
+		;
+	CHECK_EQ(memory_log(memory, true), -ABI_ENOMEM);
+	CHECK(!memory->is_logged && memory->log.table_count == 0);
+	put(&guest, GUEST + 1, 2);
+	CHECK(used <= quota()->used);
+}
+
+TEST(the_log_agrees_with_a_model)
+{
+	static bool model[2048];
+	struct space guest, process;
+	struct memory *memory;
+
+	fake_start();
+	memory = make(4 * LARGE_SIZE, ABI_MEMORY_LARGE);
+	map_both(&guest, &process, memory);
+	CHECK_EQ(memory_log(memory, true), 0);
+	for (unsigned i = 0; i < 3000; i++) {
+		unsigned page = random_below(2048);
+
+		if (random_below(60) == 0) {
+			harvest(memory);
+			for (unsigned n = 0; n < 2048; n++)
+				CHECK_EQ(is_listed(n), model[n]);
+			memset(model, 0, sizeof(model));
+		} else if (random_below(2)) {
+			get(&guest, GUEST + page * PAGE_SIZE);
+		} else {
+			if (random_below(2))
+				put(&guest, GUEST + page * PAGE_SIZE, 1);
+			else
+				put(&process, PROCESS + page * PAGE_SIZE, 1);
+			model[page] = true;
+		}
+	}
+}
+
 TEST(bad_copy_requests_change_nothing)
 {
 	struct memory *a, *b, *run;
@@ -478,6 +655,10 @@ int main(void)
 	RUN(zeroing_a_large_page_lets_others_run);
 	RUN(copies_are_made_at_the_first_write_of_either);
 	RUN(borrowed_pages_come_along_with_one_that_is_read_and_only_to_be_read);
+	RUN(the_log_lists_what_was_written_and_nothing_else);
+	RUN(first_touches_and_copies_are_in_the_log_too);
+	RUN(a_log_that_cannot_be_changes_nothing);
+	RUN(the_log_agrees_with_a_model);
 	RUN(bad_copy_requests_change_nothing);
 	RUN(contiguous_memory_is_one_zeroed_run);
 	RUN(what_was_created_can_always_be_touched);

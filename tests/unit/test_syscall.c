@@ -167,6 +167,33 @@ TEST(memory_is_mapped_with_the_rights_of_its_handle)
 	CHECK_EQ(info.size, 4 << 20);
 }
 
+TEST(written_pages_are_listed_where_the_caller_says)
+{
+	const uint64_t size = 4ull << 20;
+	uint8_t bits[4] = {0xff, 0xff, 0xff, 0xff};
+	int64_t memory, plain;
+
+	start();
+	memory = CALL(SYS_MEMORY_CREATE, size, 0);
+	CHECK(memory > 0);
+	plain = CALL(SYS_PROCESS_GIVE, -1ull, memory, ABI_RIGHT_READ | ABI_RIGHT_WRITE);
+	CHECK_EQ(CALL(SYS_MEMORY_LOG, plain, 1), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_MEMORY_LOG, memory, 2), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_LOG, memory, 1), 0);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, plain, 0, 4096, P(bits)), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, memory, 0, 9 * 4096, P(bits)), 0);
+	CHECK(bits[0] == 0 && bits[1] == 0 && bits[2] == 0xff);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, memory, 0, 0, P(bits)), 0);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, memory, 1, 4096, P(bits)), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, memory, 0, 4095, P(bits)), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, memory, size, 4096, P(bits)), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, memory, 4096, size, P(bits)), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, memory, -4096ull, 8192, P(bits)), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, memory, 0, 4096, 1 << 20), -ABI_EFAULT);
+	CHECK_EQ(CALL(SYS_MEMORY_LOG, memory, 0), 0);
+	CHECK_EQ(CALL(SYS_MEMORY_HARVEST, memory, 0, 4096, P(bits)), -ABI_EINVAL);
+}
+
 TEST(modules_are_handed_out_and_copied_on_write)
 {
 	struct abi_module_info info;
@@ -472,6 +499,8 @@ TEST(bad_handles_are_refused_by_every_call)
 		{SYS_THREAD_CREATE, 0, OBJECT_PROCESS},
 		{SYS_MEMORY_COW, 0, OBJECT_MEMORY},
 		{SYS_MEMORY_INFO, 0, OBJECT_MEMORY},
+		{SYS_MEMORY_LOG, 0, OBJECT_MEMORY},
+		{SYS_MEMORY_HARVEST, 0, OBJECT_MEMORY},
 		{SYS_CHANNEL_SEND, 0, OBJECT_CHANNEL},
 		{SYS_CHANNEL_RECV, 0, OBJECT_CHANNEL},
 		{SYS_EVENT_SIGNAL, 0, OBJECT_EVENT},
@@ -538,6 +567,7 @@ int main(void)
 	RUN(a_channel_moves_bytes_and_handles);
 	RUN(a_send_that_fails_moves_nothing);
 	RUN(memory_is_mapped_with_the_rights_of_its_handle);
+	RUN(written_pages_are_listed_where_the_caller_says);
 	RUN(modules_are_handed_out_and_copied_on_write);
 	RUN(devices_keep_to_their_ports_and_lines);
 	RUN(memory_under_dma_stays_until_unmapped);

@@ -44,7 +44,7 @@ TEST(the_failures_are_told_apart)
 {
 	start();
 	outb(0xf8, 0);
-	outb(0xf8, 5);
+	outb(0xf8, 7);
 	CHECK_EQ(fake->fail, 0);
 	outb(0xf8, 1);
 	CHECK_EQ(fake->fail, PLATFORM_FAIL_CRASH);
@@ -54,6 +54,10 @@ TEST(the_failures_are_told_apart)
 	CHECK_EQ(fake->fail, PLATFORM_FAIL_EXIT);
 	out(0xf8, 1, 4);
 	CHECK_EQ(fake->fail, PLATFORM_FAIL_RELOAD);
+	out(0xf8, 1, 6);
+	CHECK_EQ(fake->fail, PLATFORM_FAIL_HARVEST);
+	CHECK(inb(0xf8) == 0xff && in(0xf9, 4) == 0xffffffff && fake->dirty_page == 0);
+	CHECK(in(0xf8, 4) == 1 && in(0xf8, 4) == 2);
 	fake_platform_free(fake);
 }
 
