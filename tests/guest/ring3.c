@@ -441,6 +441,68 @@ static void dead_vms_leave_nothing(void)
 	process_exit(11);
 }
 
+#define STATE_ROUNDS 400u
+#define STATE_SPARE  (ABI_FPU_SIZE + 8)
+
+/* Sets, with some bytes changed, what a guest CPU had; true: it was taken. */
+static bool set_spoilt(handle_t vcpu, uint32_t what, uint32_t size)
+{
+	static uint8_t bytes[STATE_SPARE] __attribute__((aligned(8)));
+	struct abi_msr *msr = (struct abi_msr *)bytes;
+	int64_t error;
+
+	msr->index = (random_below(2) ? 0xc0000080 : 0x170) + random_below(8);
+	msr->reserved = 0;
+	if (what == ABI_STATE_MSRS)
+		msr->value = (uint64_t)random_below(UINT32_MAX) << random_below(40);
+	else if (vcpu_state_get(vcpu, what, bytes, size) != 0)
+		process_exit(3);
+	for (unsigned i = 1 + random_below(4); i > 0 && what != ABI_STATE_MSRS; i--)
+		bytes[random_below(size)] = (uint8_t)random_below(256) & (uint8_t)random_below(256);
+	if (what == ABI_STATE_HIDDEN)
+		((struct abi_hidden *)bytes)->is_halted = 0; /* nobody would wake it */
+	error = vcpu_state_set(vcpu, what, bytes, size);
+	if (error != 0 && error != -ABI_EINVAL)
+		process_exit(4);
+	return error == 0;
+}
+
+/*
+ * Guest CPUs in states that nobody wrote. Ring 0 refuses them, or the CPU does at the entry, which
+ * ends in an exit, or they run: every other instruction of theirs leaves the guest.
+ */
+static void sets_hostile_states(void)
+{
+	static const struct {
+		uint32_t what, size;
+	} kinds[] = {{ABI_STATE_CPU, sizeof(struct abi_cpu)},
+		     {ABI_STATE_HIDDEN, sizeof(struct abi_hidden)},
+		     {ABI_STATE_LAPIC, sizeof(struct abi_lapic)},
+		     {ABI_STATE_FPU, ABI_FPU_SIZE},
+		     {ABI_STATE_MSRS, sizeof(struct abi_msr)}};
+	handle_t memory = guest_memory(PAGE);
+	unsigned taken = 0, refused = 0;
+
+	random_state = 4711;
+	for (unsigned i = 0; i < PAGE; i++)
+		GUEST_PAGE[i] = i % 2 ? 0x80 : 0xe6; /* out 0x80, al */
+	for (unsigned i = 0; i < STATE_ROUNDS; i++) {
+		unsigned kind = i % (sizeof(kinds) / sizeof(kinds[0]));
+		handle_t vm = (handle_t)vm_create(1);
+		handle_t vcpu = guest_start(vm, memory, PAGE);
+
+		if (set_spoilt(vcpu, kinds[kind].what, kinds[kind].size))
+			taken++;
+		else
+			refused++;
+		if (vcpu_run(vcpu) != 0)
+			process_exit(5);
+		handle_close(vcpu);
+		handle_close(vm);
+	}
+	process_exit(taken > STATE_ROUNDS / 4 && refused > STATE_ROUNDS / 8 ? 12 : 6);
+}
+
 enum end { FAULTS, EXITS, KILLED };
 
 static const struct {
@@ -481,6 +543,7 @@ static const struct {
 	{calls_at_random, EXITS, 7, "calls with random arguments return documented errors"},
 	{takes_all_memory, EXITS, 9, "a greedy process gets -ENOMEM"},
 	{dead_vms_leave_nothing, EXITS, 11, "a VM finds nothing of the memory of dead ones"},
+	{sets_hostile_states, EXITS, 12, "states that no guest CPU can have end that VM at most"},
 	{spins, KILLED, 0, "a process that spins can be killed"},
 	{spins_in_calls, KILLED, 0, "a process that spins in calls can be killed"},
 	{waits_for_ever, KILLED, 0, "a process that waits for ever can be killed"},
