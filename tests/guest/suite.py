@@ -52,7 +52,7 @@ def reload(rig):
     """VMs that are saved, thrown away and loaded: when the guest asks for it, alone as it compares clocks, and others
     at any time."""
     vms = [vm(f"reload-{name}", name, cmdline="test.reload_ms=7") for name in RELOADED]
-    alone, log = machine.boot(rig, [vm("reload", "reload")]), machine.boot(rig, vms)
+    alone, log = machine.boot(rig, [vm("reload", "reload", memory="128M")]), machine.boot(rig, vms)
     return machine.tap(rig, alone, "reload") + [result for v in vms for result in machine.tap(rig, log, v["name"])]
 
 
