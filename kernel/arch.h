@@ -151,6 +151,8 @@ int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size);
 #define VM_EVENT_SOFTWARE_EXCEPTION 6u
 void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event);
 bool arch_vcpu_can_interrupt(struct vcpu *vcpu); /* RFLAGS.IF, no shadow, nothing injected */
+/* If so, injects this one. */
+bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector);
 bool arch_vcpu_can_nmi(struct vcpu *vcpu);
 /* Asks for an exit (ABI_EXIT_WINDOW) as soon as an interrupt of priority class `class` (vector >>
    4; 0 = any), or an NMI, can be taken. Withdrawn by the exit itself. */

@@ -124,10 +124,9 @@ static bool inject_interrupts(struct vcpu *vcpu)
 		arch_vcpu_want_interrupt(vcpu, 0);
 	} else if (pending >= 0) {
 		if (vector >> 4 > (int)*vlapic_reg(vcpu, VLAPIC_TPR) >> 4 &&
-		    arch_vcpu_can_interrupt(vcpu)) {
+		    arch_vcpu_interrupt(vcpu, vector)) {
 			vlapic_accept(vcpu, vector);
-			inject(vcpu,
-			       (struct abi_event){.type = VM_EVENT_INTERRUPT, .vector = vector});
+			vcpu->is_halted = false;
 		} else {
 			arch_vcpu_want_interrupt(vcpu, vector >> 4);
 		}
@@ -151,7 +150,7 @@ static int prepare(struct vcpu *vcpu)
 			vcpu->lapic.eoi_vector = 0;
 			return for_vmm(vcpu, ABI_EXIT_EOI);
 		}
-		if (vcpu->kicked || thread_current()->dying) {
+		if (vcpu->kicked || vcpu->runner->dying) {
 			vcpu->kicked = false;
 			return -ABI_EINTR;
 		}

@@ -31,9 +31,9 @@ struct vlapic {
 	uint64_t base_msr; /* IA32_APIC_BASE */
 	uint64_t tsc_deadline; /* guest TSC; 0 = not armed */
 	struct timer timer;
-	uint64_t expiry_ns;   /* when the count is at 0, clock; 0 = stopped */
-	uint8_t words[3];     /* of ISR, TMR, IRR: bit n = word n may not be 0 */
-	uint32_t esr_pending; /* errors since the last write to ESR */
+	uint64_t expiry_ns;            /* when the count is at 0, clock; 0 = stopped */
+	uint32_t isr_words, irr_words; /* bit n = word n of ISR or IRR is not 0 */
+	uint32_t esr_pending;          /* errors since the last write to ESR */
 	uint8_t eoi_vector; /* level-triggered vector that the guest just ended: for vmm's IOAPIC */
 };
 

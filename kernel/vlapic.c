@@ -17,7 +17,6 @@
 #define MODE_EXTINT          7u
 #define ICR_BUSY             0x1000u
 #define ICR_LOGICAL          0x800u
-#define ICR_SELF             (1u << 18)
 #define LEVEL_TRIGGERED      0x8000u
 #define ESR_SEND_ILLEGAL     0x20u
 #define ESR_RECEIVE_ILLEGAL  0x40u
@@ -63,39 +62,50 @@ static const struct rule {
 	REGISTER(SELF_IPI, 0, W, 0xff, 0),
 };
 
-static bool is_set(const struct vcpu *vcpu, uint32_t base, unsigned vector)
+/* The word of ISR, TMR or IRR that has the vector's bit. */
+static uint32_t *word_of(const struct vcpu *vcpu, uint32_t base, unsigned vector)
 {
-	return *vlapic_reg(vcpu, base + vector / 32 * 16) >> vector % 32 & 1;
+	return vlapic_reg(vcpu, base + vector / 32 * 16);
 }
 
-/* Which words of ISR, TMR and IRR may have a bit. */
-static uint8_t *words(struct vcpu *vcpu, uint32_t base)
+/* The highest vector set in ISR or IRR; -1 = none. */
+static inline int highest(const struct vcpu *vcpu, uint32_t words, uint32_t base)
 {
-	return &vcpu->lapic.words[(base - VLAPIC_ISR) / (VLAPIC_TMR - VLAPIC_ISR)];
+	unsigned word;
+
+	if (!words)
+		return -1;
+	word = (unsigned)__builtin_clz(words) ^ 31;
+	return (int)(word * 32) + (__builtin_clz(*vlapic_reg(vcpu, base + word * 16)) ^ 31);
 }
 
-static void set(struct vcpu *vcpu, uint32_t base, unsigned vector, bool is_on)
+static inline int in_service(const struct vcpu *vcpu)
 {
-	uint32_t *word = vlapic_reg(vcpu, base + vector / 32 * 16);
-
-	*word = (*word & ~(1u << vector % 32)) | (uint32_t)is_on << vector % 32;
-	*words(vcpu, base) |= (uint8_t)(1u << vector / 32);
+	return highest(vcpu, vcpu->lapic.isr_words, VLAPIC_ISR);
 }
 
-/* The highest vector set; -1 = none. */
-static int highest(struct vcpu *vcpu, uint32_t base)
+static void set(struct vcpu *vcpu, uint32_t *words, uint32_t base, unsigned vector)
 {
-	uint8_t *left = words(vcpu, base);
+	*word_of(vcpu, base, vector) |= 1u << vector % 32;
+	*words |= 1u << vector / 32;
+}
 
-	while (*left) {
-		unsigned word = 31 - (unsigned)__builtin_clz(*left);
-		uint32_t bits = *vlapic_reg(vcpu, base + word * 16);
+static void clear(struct vcpu *vcpu, uint32_t *words, uint32_t base, unsigned vector)
+{
+	uint32_t *word = word_of(vcpu, base, vector);
 
-		if (bits)
-			return (int)(word * 32 + 31) - __builtin_clz(bits);
-		*left &= (uint8_t) ~(1u << word);
-	}
-	return -1;
+	*word &= ~(1u << vector % 32);
+	if (!*word)
+		*words &= ~(1u << vector / 32);
+}
+
+static uint32_t find_words(const struct vcpu *vcpu, uint32_t base)
+{
+	uint32_t words = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		words |= (uint32_t) !!*vlapic_reg(vcpu, base + i * 16) << i;
+	return words;
 }
 
 static bool is_on(const struct vcpu *vcpu)
@@ -127,6 +137,7 @@ static void mask_lvts(struct vcpu *vcpu)
 static void reset(struct vcpu *vcpu)
 {
 	memset(vcpu->lapic.page, 0, PAGE_SIZE);
+	vcpu->lapic.isr_words = vcpu->lapic.irr_words = 0;
 	vcpu->lapic.esr_pending = 0;
 	*vlapic_reg(vcpu, VLAPIC_VERSION) = VERSION_VALUE;
 	*vlapic_reg(vcpu, VLAPIC_DFR) = UINT32_MAX;
@@ -162,15 +173,15 @@ void vlapic_exit(struct vcpu *vcpu)
    Has Been Software Disabled"). */
 int vlapic_pending(struct vcpu *vcpu)
 {
-	int vector = highest(vcpu, VLAPIC_IRR);
+	int vector = highest(vcpu, vcpu->lapic.irr_words, VLAPIC_IRR);
 
-	return is_on(vcpu) && vector >> 4 > highest(vcpu, VLAPIC_ISR) >> 4 ? vector : -1;
+	return is_on(vcpu) && vector >> 4 > in_service(vcpu) >> 4 ? vector : -1;
 }
 
 void vlapic_accept(struct vcpu *vcpu, unsigned vector)
 {
-	set(vcpu, VLAPIC_IRR, vector, false);
-	set(vcpu, VLAPIC_ISR, vector, true);
+	clear(vcpu, &vcpu->lapic.irr_words, VLAPIC_IRR, vector);
+	set(vcpu, &vcpu->lapic.isr_words, VLAPIC_ISR, vector);
 }
 
 bool vlapic_takes_extint(const struct vcpu *vcpu)
@@ -198,8 +209,11 @@ static void receive(struct vcpu *vcpu, unsigned vector, bool is_level)
 		note_error(vcpu, ESR_RECEIVE_ILLEGAL);
 		return;
 	}
-	set(vcpu, VLAPIC_IRR, vector, true);
-	set(vcpu, VLAPIC_TMR, vector, is_level);
+	set(vcpu, &vcpu->lapic.irr_words, VLAPIC_IRR, vector);
+	if (is_level)
+		*word_of(vcpu, VLAPIC_TMR, vector) |= 1u << vector % 32;
+	else
+		*word_of(vcpu, VLAPIC_TMR, vector) &= ~(1u << vector % 32);
 	vcpu_notify(vcpu);
 }
 
@@ -261,6 +275,14 @@ void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32
 	send(vm, widen(destination), is_logical, icr_low, NULL);
 }
 
+static void send_to_self(struct vcpu *vcpu, unsigned vector)
+{
+	if (vector < 16)
+		note_error(vcpu, ESR_SEND_ILLEGAL);
+	else
+		receive(vcpu, vector, false);
+}
+
 /* SDM vol 3, "Interrupt Command Register (ICR)". An IPI is edge-triggered but for INIT. */
 static void send_ipi(struct vcpu *vcpu, uint32_t icr_low, uint32_t destination)
 {
@@ -268,10 +290,6 @@ static void send_ipi(struct vcpu *vcpu, uint32_t icr_low, uint32_t destination)
 
 	if ((icr_low >> 8 & 7) <= MODE_LOWEST && (icr_low & 0xff) < 16) {
 		note_error(vcpu, ESR_SEND_ILLEGAL);
-		return;
-	}
-	if (shorthand == 1 && !(icr_low >> 8 & 7)) { /* what guests do most: not by way of all */
-		receive(vcpu, icr_low & 0xff, false);
 		return;
 	}
 	if (shorthand)
@@ -283,14 +301,14 @@ static void send_ipi(struct vcpu *vcpu, uint32_t icr_low, uint32_t destination)
 /* The next entry looks only if there is something to see. */
 static void end_of_interrupt(struct vcpu *vcpu)
 {
-	int vector = highest(vcpu, VLAPIC_ISR);
+	int vector = in_service(vcpu);
 
 	if (vector < 0)
 		return;
-	set(vcpu, VLAPIC_ISR, (unsigned)vector, false);
-	if (is_set(vcpu, VLAPIC_TMR, (unsigned)vector))
+	clear(vcpu, &vcpu->lapic.isr_words, VLAPIC_ISR, (unsigned)vector);
+	if (*word_of(vcpu, VLAPIC_TMR, (unsigned)vector) >> vector % 32 & 1)
 		vcpu->lapic.eoi_vector = (uint8_t)vector;
-	if (vcpu->lapic.eoi_vector || highest(vcpu, VLAPIC_IRR) >= 0)
+	if (vcpu->lapic.eoi_vector || vcpu->lapic.irr_words)
 		vcpu->needs_look = true;
 }
 
@@ -314,7 +332,7 @@ bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value)
 	*value = *vlapic_reg(vcpu, offset);
 	if (offset == VLAPIC_PPR)
 		*value = MAX(*vlapic_reg(vcpu, VLAPIC_TPR),
-			     (uint32_t)MAX(highest(vcpu, VLAPIC_ISR), 0) & 0xf0);
+			     (uint32_t)MAX(in_service(vcpu), 0) & 0xf0);
 	else if (offset == VLAPIC_TIMER_CURRENT)
 		*value = vlapic_timer_current(vcpu);
 	else if (offset == VLAPIC_ICR && is_x2apic(vcpu))
@@ -322,7 +340,8 @@ bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value)
 	return true;
 }
 
-bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value)
+static __attribute__((noinline)) bool write_other(struct vcpu *vcpu, uint32_t offset,
+						  uint64_t value)
 {
 	const struct rule *rule = &rules[offset / 16];
 	uint32_t low = (uint32_t)value & rule->bits;
@@ -331,10 +350,6 @@ bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value)
 
 	if (!may(vcpu, rule, W) || (is_x2apic(vcpu) && value & ~(rule->bits | rule->dropped)))
 		return false;
-	if (offset == VLAPIC_EOI) {
-		end_of_interrupt(vcpu);
-		return true;
-	}
 	vcpu->needs_look = true;
 	if (rule->dropped == LVT_STATUS && !(*vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE))
 		low |= LVT_MASKED;
@@ -357,15 +372,24 @@ bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value)
 		high = *vlapic_reg(vcpu, VLAPIC_ICR_HIGH);
 		send_ipi(vcpu, low, is_x2apic(vcpu) ? high : widen(high >> 24));
 		break;
-	case VLAPIC_SELF_IPI:
-		send_ipi(vcpu, ICR_SELF | low, 0);
-		break;
 	case VLAPIC_LVT_TIMER:
 	case VLAPIC_TIMER_INITIAL:
 	case VLAPIC_TIMER_DIVIDE:
 		vlapic_timer_written(vcpu, offset, old);
 		break;
 	}
+	return true;
+}
+
+bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value)
+{
+	/* What guests write most, and what leaves nothing in its register. */
+	if (offset == VLAPIC_EOI && (value == 0 || !is_x2apic(vcpu)))
+		end_of_interrupt(vcpu);
+	else if (offset == VLAPIC_SELF_IPI && value <= 0xff && is_x2apic(vcpu))
+		send_to_self(vcpu, (unsigned)value);
+	else
+		return write_other(vcpu, offset, value);
 	return true;
 }
 
@@ -426,7 +450,8 @@ int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state)
 	vcpu->lapic.esr_pending = state->errors;
 	for (unsigned i = 0; i < ARRAY_COUNT(state->registers); i++)
 		*vlapic_reg(vcpu, i * 16) = registers[i];
-	memset(vcpu->lapic.words, 0xff, sizeof(vcpu->lapic.words));
+	vcpu->lapic.isr_words = find_words(vcpu, VLAPIC_ISR);
+	vcpu->lapic.irr_words = find_words(vcpu, VLAPIC_IRR);
 	set_id(vcpu);
 	vlapic_timer_restore(vcpu, state->tsc_deadline, state->timer_left_ns);
 	vcpu->needs_look = true;

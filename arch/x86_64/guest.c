@@ -199,12 +199,17 @@ void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event)
 
 bool arch_vcpu_can_interrupt(struct vcpu *vcpu)
 {
-	return get(vcpu, HV_RFLAGS) & RFLAGS_IF && hv->can_take(vcpu, false);
+	return hv->can_interrupt(vcpu);
+}
+
+bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector)
+{
+	return hv->interrupt(vcpu, vector);
 }
 
 bool arch_vcpu_can_nmi(struct vcpu *vcpu)
 {
-	return hv->can_take(vcpu, true);
+	return hv->can_nmi(vcpu);
 }
 
 /* ---- one jump away ---- */

@@ -84,7 +84,9 @@ struct hv_ops {
 	void (*mode_changed)(struct vcpu *vcpu, bool is_long);
 	/* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */
 	void (*end_instruction)(struct vcpu *vcpu);
-	bool (*can_take)(struct vcpu *vcpu, bool is_nmi); /* whatever RFLAGS.IF says */
+	bool (*can_interrupt)(struct vcpu *vcpu);
+	bool (*interrupt)(struct vcpu *vcpu, uint8_t vector);
+	bool (*can_nmi)(struct vcpu *vcpu);
 	/* ABI_BLOCK_* and back; set: after `set` of the registers. */
 	uint32_t (*get_blocks)(struct vcpu *vcpu);
 	void (*set_blocks)(struct vcpu *vcpu, uint32_t blocks);

@@ -255,6 +255,15 @@ bool arch_vcpu_can_interrupt(struct vcpu *vcpu)
 	return !arch->injected.is_valid && arch->cpu.rflags & 0x200 && !arch->has_shadow;
 }
 
+bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector)
+{
+	if (!arch_vcpu_can_interrupt(vcpu))
+		return false;
+	vcpu->arch->injected =
+		(struct abi_event){.is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = vector};
+	return true;
+}
+
 bool arch_vcpu_can_nmi(struct vcpu *vcpu)
 {
 	const struct arch_vcpu *arch = vcpu->arch;

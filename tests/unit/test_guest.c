@@ -12,7 +12,7 @@ static struct abi_segment_state segments[HV_SEGMENT_COUNT];
 static struct arch_vcpu arch;
 static struct vm vm;
 static struct vcpu vcpu = {.vm = &vm, .arch = &arch};
-static bool is_long, can_take;
+static bool is_long;
 static unsigned mode_changes, ends;
 static uint32_t injected;
 
@@ -73,13 +73,6 @@ static void fake_end(struct vcpu *of)
 {
 	CHECK(of == &vcpu);
 	ends++;
-}
-
-static bool fake_can_take(struct vcpu *of, bool is_nmi)
-{
-	(void)is_nmi;
-	CHECK(of == &vcpu);
-	return can_take;
 }
 
 static void fake_inject(struct vcpu *of, const struct abi_event *event, uint32_t info)
@@ -148,7 +141,6 @@ static const struct hv_ops ops = {
 	.set = fake_set,
 	.mode_changed = fake_mode_changed,
 	.end_instruction = fake_end,
-	.can_take = fake_can_take,
 	.get_blocks = fake_get_blocks,
 	.set_blocks = fake_set_blocks,
 	.inject = fake_inject,
@@ -318,18 +310,6 @@ TEST(real_mode_pushes_no_error_code)
 	CHECK_EQ(injected, EVENT_VALID | 3 << 8 | EVENT_ERROR | 13);
 }
 
-TEST(an_interrupt_needs_the_flag_and_an_nmi_does_not)
-{
-	can_take = true;
-	CHECK(!arch_vcpu_can_interrupt(&vcpu));
-	CHECK(arch_vcpu_can_nmi(&vcpu));
-	block[RFLAGS] = RFLAGS_IF;
-	CHECK(arch_vcpu_can_interrupt(&vcpu));
-	can_take = false;
-	CHECK(!arch_vcpu_can_interrupt(&vcpu));
-	CHECK(!arch_vcpu_can_nmi(&vcpu));
-}
-
 TEST(hidden_state_comes_back_as_it_was_set)
 {
 	struct abi_hidden hidden = {.dr = {1, 2, 3, UINT64_MAX},
@@ -368,7 +348,6 @@ int main(void)
 	RUN(only_status_flags_can_be_set);
 	RUN(msr_values_that_the_cpu_refuses_are_refused);
 	RUN(real_mode_pushes_no_error_code);
-	RUN(an_interrupt_needs_the_flag_and_an_nmi_does_not);
 	RUN(hidden_state_comes_back_as_it_was_set);
 	RUN(the_shadow_of_sti_needs_the_flag);
 	return unit_end();

@@ -99,8 +99,35 @@ TEST(where_breakpoints_stay_armed_no_state_has_any)
 	}
 }
 
+TEST(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once)
+{
+	struct guest *guest;
+	struct vmcb *vmcb;
+
+	start(4, TLB_FLUSH_GUEST);
+	guest = guest_create(0x1000);
+	vmcb = svm_vmcb(&guest->vcpu);
+	vmcb->rip = 0x1000;
+	vmcb->rflags = 2;
+	CHECK(!arch_vcpu_interrupt(&guest->vcpu, 0x31) && !vmcb->event);
+	CHECK(arch_vcpu_can_nmi(&guest->vcpu));
+	vmcb->rflags = 2 | RFLAGS_IF;
+	vmcb->shadow = 1;
+	CHECK(!arch_vcpu_interrupt(&guest->vcpu, 0x31) && !vmcb->event);
+	CHECK(!arch_vcpu_can_nmi(&guest->vcpu));
+	vmcb->shadow = 0;
+	arch_vcpu_set_hidden(&guest->vcpu, &(struct abi_hidden){.blocks = ABI_BLOCK_NMI});
+	CHECK(!arch_vcpu_can_nmi(&guest->vcpu));
+	CHECK(arch_vcpu_interrupt(&guest->vcpu, 0x31));
+	CHECK_EQ(vmcb->event, EVENT_VALID | 0x31);
+	CHECK(!arch_vcpu_interrupt(&guest->vcpu, 0x32) && !arch_vcpu_can_interrupt(&guest->vcpu));
+	CHECK_EQ(vmcb->event, EVENT_VALID | 0x31);
+	guest_destroy(guest);
+}
+
 int main(void)
 {
+	RUN(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once);
 	RUN(an_asid_that_comes_again_is_flushed_where_it_is_used);
 	RUN(without_flush_by_asid_all_are_flushed);
 	RUN(where_breakpoints_stay_armed_no_state_has_any);

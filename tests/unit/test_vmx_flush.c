@@ -159,8 +159,33 @@ TEST(a_vpid_that_comes_again_brings_no_translation)
 		guest_destroy(guests[i]);
 }
 
+TEST(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once)
+{
+	struct guest *guest;
+
+	start(4);
+	guest = guest_create(0x1000);
+	vmwrite(VMCS_GUEST_RFLAGS, 2);
+	CHECK(!arch_vcpu_interrupt(&guest->vcpu, 0x31) && !vmread(VMCS_ENTRY_EVENT));
+	CHECK(arch_vcpu_can_nmi(&guest->vcpu));
+	vmwrite(VMCS_GUEST_RFLAGS, 2 | RFLAGS_IF);
+	for (unsigned shadow = SHADOW_STI; shadow <= SHADOW_MOV_SS; shadow <<= 1) {
+		vmwrite(VMCS_GUEST_SHADOW, shadow);
+		CHECK(!arch_vcpu_interrupt(&guest->vcpu, 0x31) && !vmread(VMCS_ENTRY_EVENT));
+		CHECK(!arch_vcpu_can_nmi(&guest->vcpu));
+	}
+	vmwrite(VMCS_GUEST_SHADOW, SHADOW_NMI);
+	CHECK(!arch_vcpu_can_nmi(&guest->vcpu));
+	CHECK(arch_vcpu_interrupt(&guest->vcpu, 0x31));
+	CHECK_EQ(vmread(VMCS_ENTRY_EVENT), EVENT_VALID | 0x31);
+	CHECK(!arch_vcpu_interrupt(&guest->vcpu, 0x32) && !arch_vcpu_can_interrupt(&guest->vcpu));
+	CHECK_EQ(vmread(VMCS_ENTRY_EVENT), EVENT_VALID | 0x31);
+	guest_destroy(guest);
+}
+
 int main(void)
 {
+	RUN(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once);
 	RUN(a_root_that_a_dead_vm_had_brings_none_of_its_translations);
 	RUN(a_vpid_that_comes_again_brings_no_translation);
 	return unit_end();

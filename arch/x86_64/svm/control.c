@@ -226,13 +226,16 @@ static __attribute__((noinline)) void end_step(struct vcpu *vcpu)
 	vmcb->event = EVENT_VALID | VM_EVENT_EXCEPTION << 8 | VECTOR_DB;
 }
 
-static void svm_end_instruction(struct vcpu *vcpu)
+static inline void end_instruction(struct vcpu *vcpu, struct vmcb *vmcb)
 {
-	struct vmcb *vmcb = svm_vmcb(vcpu);
-
 	vmcb->shadow = 0;
 	if (__builtin_expect(vmcb->rflags & RFLAGS_TF, 0))
 		end_step(vcpu);
+}
+
+static void svm_end_instruction(struct vcpu *vcpu)
+{
+	end_instruction(vcpu, svm_vmcb(vcpu));
 }
 
 static void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
@@ -245,7 +248,7 @@ static void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
 		return;
 	}
 	vmcb->rip = next;
-	svm_end_instruction(vcpu);
+	end_instruction(vcpu, vmcb);
 }
 
 static void mask_nmis(struct vcpu *vcpu, bool is_masked)
@@ -294,13 +297,29 @@ static void svm_inject(struct vcpu *vcpu, const struct abi_event *event, uint32_
 		mask_nmis(vcpu, true);
 }
 
-static bool svm_can_take(struct vcpu *vcpu, bool is_nmi)
+static inline bool can_take(struct vcpu *vcpu)
 {
-	const struct svm_vcpu *svm = svm_vcpu(vcpu);
-	const struct vmcb *vmcb = svm->arch.block;
+	const struct vmcb *vmcb = svm_vmcb(vcpu);
 
-	return !svm->is_stepping && !(vmcb->shadow & 1) && !(vmcb->event & EVENT_VALID) &&
-	       !(is_nmi && are_nmis_masked(svm));
+	return !svm_vcpu(vcpu)->is_stepping && !(vmcb->shadow & 1) && !(vmcb->event & EVENT_VALID);
+}
+
+static bool svm_can_nmi(struct vcpu *vcpu)
+{
+	return can_take(vcpu) && !are_nmis_masked(svm_vcpu(vcpu));
+}
+
+static bool svm_can_interrupt(struct vcpu *vcpu)
+{
+	return svm_vmcb(vcpu)->rflags & RFLAGS_IF && can_take(vcpu);
+}
+
+static bool svm_interrupt(struct vcpu *vcpu, uint8_t vector)
+{
+	if (!svm_can_interrupt(vcpu))
+		return false;
+	svm_vmcb(vcpu)->event = EVENT_VALID | VM_EVENT_INTERRUPT << 8 | vector;
+	return true;
 }
 
 /*
@@ -400,7 +419,9 @@ const struct hv_ops svm_ops = {
 	.set_cr2 = svm_set_cr2,
 	.mode_changed = svm_mode_changed,
 	.end_instruction = svm_end_instruction,
-	.can_take = svm_can_take,
+	.can_interrupt = svm_can_interrupt,
+	.interrupt = svm_interrupt,
+	.can_nmi = svm_can_nmi,
 	.get_blocks = svm_get_blocks,
 	.set_blocks = svm_set_blocks,
 	.inject = svm_inject,

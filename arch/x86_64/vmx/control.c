@@ -326,11 +326,24 @@ static void vmx_inject(UNUSED struct vcpu *vcpu, const struct abi_event *event, 
 		vmwrite(VMCS_GUEST_SHADOW, vmread(VMCS_GUEST_SHADOW) & ~SHADOW_NMI);
 }
 
-static bool vmx_can_take(UNUSED struct vcpu *vcpu, bool is_nmi)
+static bool vmx_can_nmi(UNUSED struct vcpu *vcpu)
 {
 	return !(vmread(VMCS_ENTRY_EVENT) & EVENT_VALID) &&
-	       !(vmread(VMCS_GUEST_SHADOW) &
-		 (SHADOW_STI | SHADOW_MOV_SS | (is_nmi ? SHADOW_NMI : 0)));
+	       !(vmread(VMCS_GUEST_SHADOW) & (SHADOW_STI | SHADOW_MOV_SS | SHADOW_NMI));
+}
+
+static bool vmx_can_interrupt(UNUSED struct vcpu *vcpu)
+{
+	return vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF && !(vmread(VMCS_ENTRY_EVENT) & EVENT_VALID) &&
+	       !(vmread(VMCS_GUEST_SHADOW) & (SHADOW_STI | SHADOW_MOV_SS));
+}
+
+static bool vmx_interrupt(struct vcpu *vcpu, uint8_t vector)
+{
+	if (!vmx_can_interrupt(vcpu))
+		return false;
+	vmwrite(VMCS_ENTRY_EVENT, EVENT_VALID | VM_EVENT_INTERRUPT << 8 | vector);
+	return true;
 }
 
 void vmx_set_proc(uint32_t clear, uint32_t set)
@@ -387,7 +400,9 @@ const struct hv_ops vmx_ops = {
 	.set_cr2 = vmx_set_cr2,
 	.mode_changed = vmx_mode_changed,
 	.end_instruction = vmx_end_instruction,
-	.can_take = vmx_can_take,
+	.can_interrupt = vmx_can_interrupt,
+	.interrupt = vmx_interrupt,
+	.can_nmi = vmx_can_nmi,
 	.get_blocks = vmx_get_blocks,
 	.set_blocks = vmx_set_blocks,
 	.inject = vmx_inject,
