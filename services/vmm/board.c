@@ -134,7 +134,7 @@ size_t board_save(const struct board *board, void *buffer, size_t capacity)
 	size_t size = 0;
 
 #define SAVE(chip, field)                                                                          \
-	size += chip##_save(&board->field, out + (size < capacity ? size : 0),                     \
+	size += chip##_save(&board->field, size < capacity ? out + size : out,                     \
 			    size < capacity ? capacity - size : 0);
 	DEVICES(SAVE)
 #undef SAVE
