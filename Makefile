@@ -102,7 +102,7 @@ UNIT_TESTS := $(foreach k,$(UNIT_KINDS),$($k_TESTS))
 vm_FUZZERS := syscall vlapic # tests/fuzz/fuzz_NAME.c, built as unit tests of its kind are
 arch_FUZZERS := exit
 boot_FUZZERS := acpi boot
-services_FUZZERS := board config decode emulate loader pci state virtio
+services_FUZZERS := board checkpoint config decode emulate loader pci state virtio
 FUZZERS := $(foreach k,$(UNIT_KINDS),$($k_FUZZERS))
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))

@@ -107,6 +107,25 @@ static void tame(unsigned number, uint64_t args[6], unsigned *threads)
 		args[1] = 1 << 20;
 }
 
+/* A state of the vCPU, spoilt a little: refused, or one that it has then. */
+static void set_state(struct input *input)
+{
+	static const struct {
+		uint64_t what, size;
+	} states[] = {{ABI_STATE_CPU, sizeof(struct abi_cpu)},
+		      {ABI_STATE_MSRS, 4 * sizeof(struct abi_msr)},
+		      {ABI_STATE_LAPIC, sizeof(struct abi_lapic)},
+		      {ABI_STATE_HIDDEN, sizeof(struct abi_hidden)}};
+	uint64_t vcpu = (uint64_t)handles[9];
+	unsigned i = take8(input) % ARRAY_COUNT(states);
+
+	if (CALL(SYS_VCPU_GET, vcpu, states[i].what, pages, states[i].size) != 0)
+		return;
+	for (unsigned count = take8(input) % 4; count > 0; count--)
+		((uint8_t *)pages)[take16(input) % states[i].size] = take8(input);
+	CALL(SYS_VCPU_SET, vcpu, states[i].what, pages, states[i].size);
+}
+
 static void setup(void)
 {
 	static struct boot_module module __attribute__((aligned(512))) = {
@@ -171,6 +190,8 @@ static void fuzz(struct input *input)
 		    number == SYS_SYSTEM_POWER || (number == SYS_HANDLE_CLOSE && args[0] == 0))
 			continue;
 		take(input, (void *)pages, take8(input) % 64);
+		if (number == SYS_VCPU_SET)
+			set_state(input);
 		tame(number, args, &threads);
 		result = syscall_dispatch(number, args);
 		CHECK(result >= -ABI_EBADTYPE);
