@@ -35,12 +35,14 @@ static const struct {
 	{INSN_MOVSX, X86_INS_MOVSX, X86_INS_MOVSX},
 	{INSN_MOVSX, X86_INS_MOVSXD, X86_INS_MOVSXD},
 	{INSN_MOV_SEGMENT, X86_INS_MOV, X86_INS_MOV},
+	{INSN_SET_DR, X86_INS_MOV, X86_INS_MOV},
 	{INSN_XCHG, X86_INS_XCHG, X86_INS_XCHG},
 	{INSN_XADD, X86_INS_XADD, X86_INS_XADD},
 	{INSN_CMPXCHG, X86_INS_CMPXCHG, X86_INS_CMPXCHG},
 	{INSN_FLUSH, X86_INS_CLFLUSH, X86_INS_CLFLUSH},
 	{INSN_FLUSH, X86_INS_CLFLUSHOPT, X86_INS_CLFLUSHOPT},
 	{INSN_FLUSH, X86_INS_CLWB, X86_INS_CLWB},
+	{INSN_FLUSH, X86_INS_XSAVEOPT64, X86_INS_XSAVEOPT64}, /* CLWB with REX.W, it believes */
 	{INSN_MOVS, X86_INS_MOVSD, X86_INS_MOVSD},
 	{INSN_CMPS, X86_INS_CMPSD, X86_INS_CMPSD},
 	{INSN_MOVS, X86_INS_MOVSB, X86_INS_MOVSW},
@@ -179,8 +181,10 @@ static void fuzz(struct input *input)
 	if (result != 0)
 		return;
 	CHECK(insn.length >= 1 && insn.length <= count);
-	CHECK(insn.size == 1 || insn.size == 2 || insn.size == 4 || insn.size == 8);
-	CHECK(insn.address_size == 2 || insn.address_size == 4 || insn.address_size == 8);
+	if (insn.op != INSN_SET_DR)
+		CHECK(insn.size == 1 || insn.size == 2 || insn.size == 4 || insn.size == 8);
+	if (insn.op != INSN_SET_DR)
+		CHECK(insn.address_size == 2 || insn.address_size == 4 || insn.address_size == 8);
 	CHECK(insn.op < INSN_NONE && insn.reg < ABI_GPR_COUNT && insn.segment <= ABI_GS);
 	if (insn.op == INSN_MOV_SEGMENT)
 		CHECK(insn.reg <= ABI_GS);
@@ -195,8 +199,10 @@ static void fuzz(struct input *input)
 	}
 	CHECK_EQ(insn.length, theirs->size);
 	CHECK(has_name(insn.op, theirs->id));
+	if (insn.op == INSN_SET_DR)
+		CHECK_EQ(theirs->detail->x86.operands[0].reg, X86_REG_DR0 + insn.reg);
 	/* A REP prefix that does nothing hides the operand size from Capstone. */
-	if (!is_string(&insn) && !memchr(bytes, 0xf2, insn.length) &&
+	if (!is_string(&insn) && insn.op != INSN_SET_DR && !memchr(bytes, 0xf2, insn.length) &&
 	    !memchr(bytes, 0xf3, insn.length))
 		check_operands(&insn, theirs, mode == 2);
 }
