@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "services/lib/elf_format.h"
 #include "services/lib/syscall.h"
 
 #define PAGE         4096ull
@@ -11,20 +12,6 @@
 #define STACK_SIZE   (64ull * 1024)
 #define SEGMENTS_MAX 8u
 #define HEADER_MAX   PAGE
-
-struct elf_header {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, phoff, shoff;
-	uint32_t flags;
-	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-
-struct elf_segment {
-	uint32_t type, flags;
-	uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
 
 #define PT_LOAD   1u
 #define PF_X      1u

@@ -3,6 +3,7 @@
  * Stands in for init: starts programs that attack ring 0, each other and the system calls, and says
  * in TAP on COM1 what became of them. All are this same program, told apart by their argument.
  */
+#include "services/lib/elf_format.h"
 #include "services/lib/syscall.h"
 
 #define PAGE        4096ull
@@ -553,20 +554,6 @@ static const struct {
 #define ATTACK_COUNT (sizeof(attacks) / sizeof(attacks[0]))
 
 /* ---- starting them ---- */
-
-struct elf_header {
-	uint8_t ident[16];
-	uint16_t type, machine;
-	uint32_t version;
-	uint64_t entry, phoff, shoff;
-	uint32_t flags;
-	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-
-struct elf_segment {
-	uint32_t type, flags;
-	uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
 
 struct child {
 	handle_t process, memories[8];

@@ -2,6 +2,8 @@
 /* For the rig's own tests: says on COM1 what the machine is, then obeys one-letter orders. */
 #include <efi.h>
 
+#include "boot/cpu.h"
+
 #define COM1     0x3f8
 #define PIIX4_PM 0x0b /* device 1, function 3 */
 
@@ -12,39 +14,18 @@ static EFI_GUID loaded_image_id = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 static EFI_GUID file_system_id = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 static EFI_GUID block_io_id = EFI_BLOCK_IO_PROTOCOL_GUID;
 
-static inline void out8(UINT16 port, UINT8 value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
 static inline void out32(UINT16 port, UINT32 value)
 {
 	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static inline UINT8 in8(UINT16 port)
-{
-	UINT8 value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
-}
-
-static inline UINT32 in32(UINT16 port)
-{
-	UINT32 value;
-
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
-	return value;
 }
 
 /* Past the firmware's console, which would cut and colour the lines. */
 static void put(const char *text)
 {
 	for (; *text != '\0'; text++) {
-		while ((in8(COM1 + 5) & 0x20) == 0)
+		while ((cpu_in8(COM1 + 5) & 0x20) == 0)
 			;
-		out8(COM1, (UINT8)*text);
+		cpu_out8(COM1, (UINT8)*text);
 	}
 }
 
@@ -60,15 +41,15 @@ static void put_hex(UINT64 value, int digits)
 
 static char get(void)
 {
-	while ((in8(COM1 + 5) & 1) == 0)
+	while ((cpu_in8(COM1 + 5) & 1) == 0)
 		;
-	return (char)in8(COM1);
+	return (char)cpu_in8(COM1);
 }
 
 static UINT32 pci_read(UINT32 bdf, UINT32 offset)
 {
 	out32(0xcf8, 0x80000000 | bdf << 8 | offset);
-	return in32(0xcfc);
+	return cpu_in32(0xcfc);
 }
 
 static void list_pci(void)

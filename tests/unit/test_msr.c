@@ -5,6 +5,7 @@
 #include "fake_vcpu.h"
 #include "kernel/exit.h"
 #include "kernel/vlapic.h"
+#include "msrs.h"
 #include "unit.h"
 
 static struct vcpu *vcpu;
@@ -37,34 +38,15 @@ static bool can_read(uint32_t index)
 /* ---- every number ---- */
 
 /* Those that ring 0 reads for it; the x2APIC's are not there before it is on. */
-static const struct {
-	uint32_t first, last;
-} readable[] = {
+static const struct msrs readable[] = {
 	{0x1b, 0x1b},   {0x174, 0x176},           {0x277, 0x277},
 	{0x6e0, 0x6e0}, {0xc0000080, 0xc0000084}, {0xc0000100, 0xc0000103},
 };
 
 TEST(of_all_numbers_those_of_the_list_can_be_read)
 {
-	unsigned row = 0;
-
 	start();
-	for (uint64_t index = 0; index <= UINT32_MAX; index++) {
-		if (index == 0x3000)
-			index = 0x40000000;
-		if (index == 0x40000200)
-			index = 0x4b560000;
-		if (index == 0x4b570000)
-			index = 0xbffffff0;
-		if (index == 0xc0020000)
-			index = 0xfffff000;
-		while (row < ARRAY_COUNT(readable) && readable[row].last < index)
-			row++;
-		CHECK_EQ(can_read((uint32_t)index),
-			 row < ARRAY_COUNT(readable) && readable[row].first <= index);
-		CHECK(can_read((uint32_t)index) || !set((uint32_t)index, 0));
-	}
-	CHECK_EQ(row, ARRAY_COUNT(readable));
+	msrs_check(readable, ARRAY_COUNT(readable), can_read, set);
 }
 
 TEST(garbage_in_every_msr_does_no_harm)
