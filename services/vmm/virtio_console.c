@@ -112,8 +112,10 @@ void virtio_console_output(struct virtio_console *console)
 	virtio_pushed(&console->pci.virtio, QUEUE_TRANSMIT);
 }
 
+/* Linux reads the size when it is told of a change, and not before. */
 static void console_start(struct virtio *virtio)
 {
+	virtio_config_changed(virtio);
 	virtio_console_output(console_of(virtio));
 }
 

@@ -31,10 +31,13 @@ def cloud_12(rig):
 
 
 # The VMs of the group: words for Linux, and what each then says of both devices: the ring format, bit 34 of the features
-# agreed on; and how many have a level-triggered pin of the IOAPIC and not MSI-X. Linux takes packed rings unless they
-# are hidden from it, for which a test device is needed (services/vmm/vtest.h). With either it prints the same: `guest ready`, then its shell stands at /dev/hvc0.
-VIRTIO = {"packed": ("", "bits 1 1 pins 0"), "split": ("test.rings=split pci=nomsi", "bits 0 0 pins 2")}
-SAY = b"echo bits $(cut -c35 /sys/bus/virtio/devices/*/features) pins $(grep -c fasteoi.*virtio /proc/interrupts); poweroff -f\n"
+# agreed on; how many have a level-triggered pin of the IOAPIC and not MSI-X; and the console's size, which Linux knows
+# from an interrupt for configuration. It takes packed rings unless they are hidden from it, for which a test device is
+# needed (services/vmm/vtest.h). With either it prints the same: `guest ready`, then its shell stands at /dev/hvc0.
+VIRTIO = {"packed": ("", "bits 1 1 pins 0 size 25 80"),
+          "split": ("test.rings=split pci=nomsi", "bits 0 0 pins 2 size 25 80")}
+SAY = (b"echo bits $(cut -c35 /sys/bus/virtio/devices/*/features) pins $(grep -c fasteoi.*virtio /proc/interrupts) "
+       b"size $(stty size); poweroff -f\n")
 
 
 def virtio(rig):

@@ -127,9 +127,11 @@ TEST(the_size_is_shown_and_its_change_told)
 	start();
 	CHECK_EQ(get(DRIVER_CONFIG, 4), 80 | 25 << 16);
 	driver_open(2);
+	CHECK_EQ(get(GENERATION, 1), 1);
+	CHECK_EQ(get(DRIVER_ISR, 1), 2);
 	virtio_console_resize(&console, 132, 43);
 	CHECK_EQ(get(DRIVER_CONFIG, 4), 132 | 43 << 16);
-	CHECK_EQ(get(GENERATION, 1), 1);
+	CHECK_EQ(get(GENERATION, 1), 2);
 	CHECK_EQ(get(DRIVER_ISR, 1), 2);
 }
 
