@@ -118,6 +118,11 @@ void mapping_drop(struct memory *memory, uint64_t offset, uint64_t size)
 
 		if (start >= end)
 			continue;
+		/* For one page a look is cheaper than to find out whether its table is empty now.
+		 */
+		if (size == PAGE_SIZE &&
+		    !pagetable_query(&m->space->table, m->address + (start - m->offset)).prot)
+			continue;
 		pagetable_unmap(&m->space->table, m->address + (start - m->offset), end - start);
 		flush(m->space, m->address + (start - m->offset), end - start);
 	}
