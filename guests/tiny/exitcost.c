@@ -253,6 +253,8 @@ static void print_ops(const char *prefix, const struct row *row, const struct va
 
 	print("%s %s", prefix, row->id);
 	for (unsigned int i = 0; i < ABI_OP_COUNT; i++) {
+		if (!names[i]) /* no instruction */
+			continue;
 		print(" %s=%lu", names[i], ops.count[i] / BATCH);
 		if (ops.count[i] % BATCH)
 			print(".%02lu", ops.count[i] % BATCH);

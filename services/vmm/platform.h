@@ -55,7 +55,7 @@ void platform_timer(struct platform *platform, enum platform_timer timer, uint64
 /* The earliest of all deadlines is now earlier: whoever waits for it, wait anew. */
 void platform_wake(struct platform *platform);
 
-/* The VM's clock in ns: starts near 0, never goes back, goes on where it was after a load. */
+/* The VM's clock in ns: starts near 0, never goes back, and after a load has gone on meanwhile. */
 uint64_t platform_now_ns(struct platform *platform);
 
 /* The host's TSC, of which the guest's is a fixed distance away. */
