@@ -9,6 +9,7 @@ import importlib.util
 import lzma
 import os
 import re
+import select
 import signal
 import socket
 import stat
@@ -174,11 +175,16 @@ def read_until(read, pattern):
     return said.replace("\r", "")
 
 
+def read_some(stream):
+    """What a pipe has; nothing if it stays silent for too long."""
+    return os.read(stream.fileno(), 65536) if select.select([stream], [], [], TIMEOUT_S)[0] else b""
+
+
 def run_qemu(command, pattern):
     with subprocess.Popen([*command, "-serial", "stdio"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL) as process:
         try:
-            return read_until(lambda: process.stdout.read1(65536), pattern)
+            return read_until(lambda: read_some(process.stdout), pattern)
         finally:
             process.kill()
 

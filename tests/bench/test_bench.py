@@ -5,6 +5,7 @@
 import json
 import re
 import sys
+import xml.dom.minidom
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -16,6 +17,7 @@ import figures  # noqa: E402
 import logs  # noqa: E402
 import machine  # noqa: E402
 import peers  # noqa: E402
+import picture  # noqa: E402
 import rows  # noqa: E402
 import runs  # noqa: E402
 import table  # noqa: E402
@@ -337,6 +339,19 @@ def test_a_peer_that_fails_leaves_its_column_empty():
     finally:
         peers.boot = real
     equal((found, lacking), ({"kvm_mitigations_off": {"exit.port": 7}}, ["no kvm"]))
+
+
+def test_the_picture_shows_what_was_measured():
+    slow, fast = exit_row("exit.port", "qemu-svm"), exit_row("exit.cpuid")
+    rows.compare(slow, {"kvm_mitigations_off": {"exit.port": 3114}})
+    report = {"rows": [fast.as_json(), slow.as_json(), rows.new("exit.mmio", "qemu-svm").as_json()]}
+    text = picture.svg(report)
+    equal(text, picture.svg(json.loads(json.dumps(report))))
+    holds(text, "3,114  (3.5 x)")
+    holds(text, "bochs-vmx: instructions")
+    equal(("exit.mmio" in text, text.count("<rect")), (False, 4 + 3))
+    xml.dom.minidom.parseString(text)
+    picture.svg({"rows": []})
 
 
 def test_sizes_need_no_machine():
