@@ -144,6 +144,13 @@ static bool create_common(handle_t *set, struct lock_waiter *waiter)
 	       waitset_add(*set, process.line.channel, KEY_INPUT) == 0;
 }
 
+static void take_test_words(const char *cmdline)
+{
+	process.board.platform.virtio_hidden = vtest_hidden_features(cmdline);
+	process.reload_ns = vtest_reload_ns(cmdline);
+	process.spoil = vtest_spoil(cmdline);
+}
+
 int main(int bootstrap);
 
 int main(int bootstrap)
@@ -167,15 +174,10 @@ int main(int bootstrap)
 	process.boot_wall_ns = settings.start->boot_wall_ns;
 	process.board.platform.ram = machine->parts;
 	if (settings.start->has_test_device)
-		process.board.platform.virtio_hidden =
-			vtest_hidden_features(settings_string(&settings, settings.start->cmdline));
+		take_test_words(settings_string(&settings, settings.start->cmdline));
 	process.armed_ns = 0; /* the I/O thread has not slept yet */
 	process.start = settings.start;
 	process.has_random = random_init();
-	process.reload_ns =
-		settings.start->has_test_device
-			? vtest_reload_ns(settings_string(&settings, settings.start->cmdline))
-			: 0;
 	process.reload_due_ns =
 		process.reload_ns ? process.zero_ns + process.reload_ns : PLATFORM_NEVER;
 	board_init(&process.board, settings.start->vcpu_count, settings.start->has_test_device,

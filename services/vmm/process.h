@@ -7,6 +7,7 @@
 #include "services/vmm/line.h"
 #include "services/vmm/machine.h"
 #include "services/vmm/vcpu.h"
+#include "services/vmm/vtest.h"
 
 /* The board is the first field: what is given a struct platform can find the process. */
 struct process {
@@ -31,6 +32,7 @@ struct process {
 	uint64_t reload_ns;            /* so often; 0 = never (set once) */
 	uint64_t reload_due_ns;        /* the next time, clock_ns() [lock] */
 	bool wants_reload;             /* the vCPU's thread is to do it [lock] */
+	enum vtest_spoil spoil;        /* (set once) */
 };
 
 /* Makes sure that the I/O thread looks again at that time, clock_ns(), or before. */

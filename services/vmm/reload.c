@@ -5,9 +5,10 @@
 #include "services/lib/syscall.h"
 #include "services/vmm/checkpoint.h"
 #include "services/vmm/process.h"
+#include "services/vmm/state.h"
 
 /* One VM a process, one such thing at a time: not on a stack of 32 KiB. */
-static uint8_t file[CHECKPOINT_MAX];
+static uint8_t file[CHECKPOINT_MAX] __attribute__((aligned(8)));
 static struct checkpoint checkpoint;
 
 void process_want_reload(struct process *process)
@@ -44,6 +45,18 @@ static bool save_cpu(const struct machine *machine, struct checkpoint_cpu *cpu)
 	return true;
 }
 
+/* For a test, what damage on its way does to the file; its size then. */
+static size_t spoil(enum vtest_spoil how, size_t size)
+{
+	struct state_file *header = (struct state_file *)file;
+
+	if (how == VTEST_SPOIL_FLIP)
+		file[size / 2] ^= 0x10;
+	else if (how == VTEST_SPOIL_VERSION)
+		header->version++;
+	return how == VTEST_SPOIL_CUT ? size / 2 : size;
+}
+
 /* The size of the file; 0: it could not be. */
 static size_t save(struct process *process)
 {
@@ -61,9 +74,13 @@ static size_t save(struct process *process)
 	};
 	if (!save_cpu(&process->machine, &checkpoint.cpu))
 		return 0;
+	if (process->spoil == VTEST_SPOIL_VALUE)
+		checkpoint.cpu.cpu.cr0 |= 1ull << 40;
+	else if (process->spoil == VTEST_SPOIL_REFUSED)
+		checkpoint.cpu.lapic.version++;
 	size = checkpoint_pack(&checkpoint, &process->vcpu.msr, &process->board, file,
 			       sizeof(file));
-	return size <= sizeof(file) ? size : 0;
+	return size <= sizeof(file) ? spoil(process->spoil, size) : 0;
 }
 
 /* ---- loading ---- */

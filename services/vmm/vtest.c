@@ -45,6 +45,21 @@ uint64_t vtest_reload_ns(const char *cmdline)
 	return word ? strtoul(word + sizeof(VTEST_RELOAD_WORD) - 1, NULL, 10) * 1000000 : 0;
 }
 
+enum vtest_spoil vtest_spoil(const char *cmdline)
+{
+	static const char *const words[VTEST_SPOIL_COUNT] = {
+		[VTEST_SPOIL_CUT] = "cut",         [VTEST_SPOIL_FLIP] = "flip",
+		[VTEST_SPOIL_VERSION] = "version", [VTEST_SPOIL_VALUE] = "value",
+		[VTEST_SPOIL_REFUSED] = "refused",
+	};
+	const char *word = strstr(cmdline, VTEST_SPOIL_WORD);
+
+	for (unsigned i = 1; word && i < VTEST_SPOIL_COUNT; i++)
+		if (strncmp(word + sizeof(VTEST_SPOIL_WORD) - 1, words[i], strlen(words[i])) == 0)
+			return (enum vtest_spoil)i;
+	return VTEST_SPOIL_NOT;
+}
+
 void vtest_init(struct platform *platform)
 {
 	static const struct bus_ops status_ops = {.read = ones_read, .write = status_write};

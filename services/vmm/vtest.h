@@ -23,5 +23,20 @@ uint64_t vtest_hidden_features(const char *cmdline);
 
 uint64_t vtest_reload_ns(const char *cmdline);
 
+/* And for what is saved: it is spoilt before it is loaded. */
+#define VTEST_SPOIL_WORD "test.spoil="
+
+enum vtest_spoil {
+	VTEST_SPOIL_NOT,
+	VTEST_SPOIL_CUT,     /* its second half is missing */
+	VTEST_SPOIL_FLIP,    /* one bit is another */
+	VTEST_SPOIL_VERSION, /* it is of the next version */
+	VTEST_SPOIL_VALUE,   /* it is whole, but of a CPU that cannot be */
+	VTEST_SPOIL_REFUSED, /* the same, and only ring 0 notices */
+	VTEST_SPOIL_COUNT
+};
+
+enum vtest_spoil vtest_spoil(const char *cmdline);
+
 /* Claims its ports; only for a VM whose configuration asks for it. */
 void vtest_init(struct platform *platform);

@@ -24,6 +24,13 @@ CLOCKS = ["pit", "pmtimer", "kvmclock", "lapic"]
 # And those that are saved and loaded every few milliseconds: sleeping, counting, in each mode, on each kind of interrupt.
 RELOADED = ["halt", "fpu", "exceptions", "modes", "ioapic", "pic", "mmio", "waiting"]
 
+# How what was saved is spoilt before it is loaded, and what the VM then ends with.
+SPOILT = {"cut": "error the state is cut off, or longer than it says",
+          "flip": "error the state is damaged: its checksum does not fit",
+          "version": "error the state is of another version; this one reads version 1",
+          "value": "error its CPU's registers are in a state that no CPU can have",
+          "refused": "error ring 0 refused the state of its CPU"}
+
 # How the guest `reset` ends its VM, and what Corbel must say of it.
 ENDS = {"i8042": "reboot", "cf9": "reboot", "port92": "reboot", "triple": "triple-fault", "acpi-reset": "reboot",
         "poweroff": "poweroff"}
@@ -49,11 +56,15 @@ def breakpoints(rig):
 
 
 def reload(rig):
-    """VMs that are saved, thrown away and loaded: when the guest asks for it, alone as it compares clocks, and others
-    at any time."""
+    """VMs that are saved, thrown away and loaded: when the guest asks for it, alone as it compares clocks; others at any
+    time; and beside them some whose state is spoilt."""
     vms = [vm(f"reload-{name}", name, cmdline="test.reload_ms=7") for name in RELOADED]
-    alone, log = machine.boot(rig, [vm("reload", "reload", memory="128M")]), machine.boot(rig, vms)
-    return machine.tap(rig, alone, "reload") + [result for v in vms for result in machine.tap(rig, log, v["name"])]
+    spoilt = [vm(f"spoilt-{how}", "reload", cmdline=f"test.spoil={how}") for how in SPOILT]
+    alone, log = machine.boot(rig, [vm("reload", "reload", memory="128M")]), machine.boot(rig, vms + spoilt)
+    refused = [(log.ended(f"spoilt-{how}") == said, f"{rig}/reload.a saved VM spoilt by {how} is refused",
+                f"ended {log.ended(f'spoilt-{how}')}; {log.tail()}") for how, said in SPOILT.items()]
+    return (refused + machine.tap(rig, alone, "reload") +
+            [result for v in vms for result in machine.tap(rig, log, v["name"])])
 
 
 def ends(rig):
