@@ -300,6 +300,9 @@ int vpic_load(struct vpic *pic, const void *buffer, size_t size)
 		    chip->special_mask > 1 || chip->reads_isr > 1 || chip->polled > 1)
 			return -ABI_EINVAL;
 	}
+	/* The master's third input is the slave's output. */
+	if ((s.chip[0].irr >> CASCADE & 1) != (pending(&s.chip[1]) >= 0))
+		return -ABI_EINVAL;
 	pic->s = s;
 	update(pic);
 	return 0;

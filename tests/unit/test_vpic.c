@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Tests the 8259 pair: initialisation, priorities, ends of interrupts, the cascade, polling. */
+#include "services/vmm/state.h"
 #include "services/vmm/vpic.h"
 #include "tests/unit/vdevice.h"
 
@@ -201,6 +202,19 @@ TEST(hostile_guests_and_states_do_no_harm)
 	stop();
 }
 
+TEST(a_master_that_disagrees_with_its_slave_is_refused)
+{
+	uint8_t state[256];
+	size_t size;
+
+	start();
+	size = vpic_save(&pic, state, sizeof(state));
+	CHECK_EQ(vpic_load(&pic, state, size), 0);
+	state[sizeof(struct state_header) + offsetof(struct vpic_state, chip[0].irr)] ^= 1 << 2;
+	CHECK(vpic_load(&pic, state, size) < 0);
+	stop();
+}
+
 int main(void)
 {
 	RUN(nothing_gets_through_before_initialisation);
@@ -213,5 +227,6 @@ int main(void)
 	RUN(special_mask_lets_lower_lines_in);
 	RUN(polling_acknowledges);
 	RUN(hostile_guests_and_states_do_no_harm);
+	RUN(a_master_that_disagrees_with_its_slave_is_refused);
 	return unit_end();
 }
