@@ -13,6 +13,7 @@
 
 #define CALL(number, ...) syscall_dispatch(number, (const uint64_t[6]){__VA_ARGS__})
 #define P(pointer)        ((uint64_t)(pointer))
+#define FAKE_USER_BASE    0x500000000000ull /* below, fake_arch takes no address */
 #define KINDS             12u
 #define CALLS_MAX         120u
 #define HANDLES_MADE      300u /* more than these calls make */
@@ -72,6 +73,7 @@ static uint64_t argument(struct input *input)
 	static const uint64_t edges[] = {0, 0xfff8, 0xffffffff, ABI_USER_END - 8,
 					 0xffff800000000000};
 	uint8_t how = take8(input);
+	uint64_t value;
 
 	switch (how >> 5) {
 	case 0:
@@ -88,7 +90,9 @@ static uint64_t argument(struct input *input)
 	case 6:
 		return how & 1 ? ~0ull : how & 2 ? 3 : 1ull << (32 + how % 16);
 	default:
-		return take_value(input);
+		value = take_value(input);
+		/* Where this very process may have memory, there is ring 3's for the calls. */
+		return value >= FAKE_USER_BASE && value < ABI_USER_END ? pages + value % 64 : value;
 	}
 }
 

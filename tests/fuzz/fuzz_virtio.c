@@ -229,7 +229,7 @@ static bool act(struct input *input, uint8_t how)
 		return false;
 	case 7:
 		take(input, bytes, sizeof(bytes));
-		if (pci == &console.pci)
+		if (pci == &console.pci && virtio_console_is_open(&console)) /* else the UART's */
 			CHECK(virtio_console_input(&console, bytes, offset) <= offset);
 		return false;
 	case 8:
