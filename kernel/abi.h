@@ -102,9 +102,9 @@ enum abi_syscall {
 				 contiguous memory objects only until there is an IOMMU */
 	SYS_DEVICE_DMA_UNMAP, /* (device, I/O address) */
 	/* virtual machines */
-	SYS_VM_CREATE,   /* (number of vCPUs: 1 .. 254; this version: 1) -> handle */
-	SYS_VM_MAP,      /* (vm, gpa, memory, offset, size, prot); needs MAP; -EEXIST */
-	SYS_VM_UNMAP,    /* (vm, gpa, size): whole mappings only */
+	SYS_VM_CREATE, /* (number of vCPUs: 1 .. 254; this version: 1; ABI_VM_* flags) -> handle */
+	SYS_VM_MAP,    /* (vm, gpa, memory, offset, size, prot); needs MAP; -EEXIST */
+	SYS_VM_UNMAP,  /* (vm, gpa, size): whole mappings only */
 	SYS_VM_DOORBELL, /* (vm, const struct abi_doorbell *, event): a matching guest write signals
 			    the event in ring 0 and goes on; event -1 removes it */
 	SYS_VM_MSI,      /* (vm, address, data): as a device's write of a message-signalled
@@ -216,6 +216,9 @@ struct abi_module_info {
 #define ABI_POWER_REBOOT 2u
 
 /* ---- virtual machines ---- */
+
+/* Flags of SYS_VM_CREATE. */
+#define ABI_VM_APICV 1u /* the CPU plays the guest's local APIC where it can */
 
 /* A guest write that ring 0 turns into an event without leaving the exit path. */
 struct abi_doorbell {

@@ -151,6 +151,9 @@ int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size);
 #define VM_EVENT_SOFTWARE_EXCEPTION 6u
 void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event);
 bool arch_vcpu_can_interrupt(struct vcpu *vcpu); /* RFLAGS.IF, no shadow, nothing injected */
+/* Tells the CPU what it needs to play the local APIC itself, as far as lapic.is_stale says that it
+   changed, and of IRR. Whether it does: only in x2APIC mode, and where it can. */
+bool arch_vcpu_sync_apic(struct vcpu *vcpu);
 /* If so, injects this one. */
 bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector);
 bool arch_vcpu_can_nmi(struct vcpu *vcpu);

@@ -435,7 +435,7 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 	case SYS_DEVICE_DMA_UNMAP:
 		return device_dma_unmap(a[0].device, a[1].value);
 	case SYS_VM_CREATE:
-		return vm_create(self, a[0].value, &a[0].vm);
+		return vm_create(self, a[0].value, a[1].value, &a[0].vm);
 	case SYS_VM_MAP:
 		error = check_prot(&a[2], a[5].value);
 		return error ? error
@@ -520,8 +520,8 @@ int64_t syscall_dispatch(uint64_t number, const uint64_t args[6])
 	if (number >= SYS_COUNT)
 		return -ABI_ENOSYS;
 	entry = &table[number];
-	for (unsigned left = entry->narrow; left; left &= left - 1)
-		if (args[__builtin_ctz(left)] > UINT32_MAX)
+	for (unsigned i = 0; entry->narrow >> i; i++)
+		if (entry->narrow >> i & 1 && args[i] > UINT32_MAX)
 			result = -ABI_EINVAL;
 	for (unsigned i = 0; i < 2 && entry->in[i].types && result == 0; i++)
 		result = need_get(self, &entry->in[i], &a[entry->in[i].place], &held[i]);

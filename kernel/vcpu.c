@@ -107,9 +107,13 @@ static void inject(struct vcpu *vcpu, struct abi_event event)
 /* The NMI first, then the 8259 pair, then the local APIC. True: vmm must acknowledge. */
 static bool inject_interrupts(struct vcpu *vcpu)
 {
-	int pending = vlapic_pending(vcpu);
-	uint8_t vector = (uint8_t)pending;
+	int pending;
+	uint8_t vector;
 
+	if (vcpu->vm->wants_apicv)
+		vcpu->lapic.is_virtual = arch_vcpu_sync_apic(vcpu);
+	pending = vlapic_pending(vcpu);
+	vector = (uint8_t)pending;
 	if (vcpu->nmi_pending && arch_vcpu_can_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
 		inject(vcpu, (struct abi_event){.type = VM_EVENT_NMI, .vector = 2});
@@ -123,8 +127,12 @@ static bool inject_interrupts(struct vcpu *vcpu)
 		}
 		arch_vcpu_want_interrupt(vcpu, 0);
 	} else if (pending >= 0) {
-		if (vector >> 4 > (int)*vlapic_reg(vcpu, VLAPIC_TPR) >> 4 &&
-		    arch_vcpu_interrupt(vcpu, vector)) {
+		bool is_due = vector >> 4 > (int)*vlapic_reg(vcpu, VLAPIC_TPR) >> 4;
+
+		if (vcpu->lapic.is_virtual) { /* the CPU delivers it; but a halted one does not */
+			if (is_due && arch_vcpu_can_interrupt(vcpu))
+				vcpu->is_halted = false;
+		} else if (is_due && arch_vcpu_interrupt(vcpu, vector)) {
 			vlapic_accept(vcpu, vector);
 			vcpu->is_halted = false;
 		} else {

@@ -22,6 +22,7 @@ struct vm {
 	struct doorbell *doorbells;
 	uint32_t doorbell_count;
 	uint32_t vcpu_count;   /* (set once) */
+	bool wants_apicv;      /* (set once) */
 	struct vcpu *vcpus[1]; /* by index; grows with SMP */
 	struct abi_vm_stats stats;
 };
@@ -34,6 +35,8 @@ struct vlapic {
 	uint64_t expiry_ns;            /* when the count is at 0, clock; 0 = stopped */
 	uint32_t isr_words, irr_words; /* bit n = word n of ISR or IRR is not 0 */
 	uint32_t esr_pending;          /* errors since the last write to ESR */
+	bool is_virtual;               /* the CPU changes IRR, ISR and TPR while the guest runs */
+	bool is_stale;      /* what the CPU was told of the mode, ISR and TMR is no longer so */
 	uint8_t eoi_vector; /* level-triggered vector that the guest just ended: for vmm's IOAPIC */
 };
 

@@ -68,18 +68,34 @@ static uint32_t *word_of(const struct vcpu *vcpu, uint32_t base, unsigned vector
 	return vlapic_reg(vcpu, base + vector / 32 * 16);
 }
 
+static uint32_t find_words(const struct vcpu *vcpu, uint32_t base)
+{
+	uint32_t words = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		words |= (uint32_t) !!*vlapic_reg(vcpu, base + i * 16) << i;
+	return words;
+}
+
 /* The highest vector set in ISR or IRR; -1 = none. */
 static inline int highest(const struct vcpu *vcpu, uint32_t words, uint32_t base)
 {
 	unsigned word;
 
+	if (__builtin_expect(vcpu->lapic.is_virtual, 0))
+		words = find_words(vcpu, base);
 	if (!words)
 		return -1;
 	word = (unsigned)__builtin_clz(words) ^ 31;
 	return (int)(word * 32) + (__builtin_clz(*vlapic_reg(vcpu, base + word * 16)) ^ 31);
 }
 
-static inline int in_service(const struct vcpu *vcpu)
+int vlapic_requested(const struct vcpu *vcpu)
+{
+	return highest(vcpu, vcpu->lapic.irr_words, VLAPIC_IRR);
+}
+
+int vlapic_in_service(const struct vcpu *vcpu)
 {
 	return highest(vcpu, vcpu->lapic.isr_words, VLAPIC_ISR);
 }
@@ -97,15 +113,6 @@ static void clear(struct vcpu *vcpu, uint32_t *words, uint32_t base, unsigned ve
 	*word &= ~(1u << vector % 32);
 	if (!*word)
 		*words &= ~(1u << vector / 32);
-}
-
-static uint32_t find_words(const struct vcpu *vcpu, uint32_t base)
-{
-	uint32_t words = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		words |= (uint32_t) !!*vlapic_reg(vcpu, base + i * 16) << i;
-	return words;
 }
 
 static bool is_on(const struct vcpu *vcpu)
@@ -138,6 +145,7 @@ static void reset(struct vcpu *vcpu)
 {
 	memset(vcpu->lapic.page, 0, PAGE_SIZE);
 	vcpu->lapic.isr_words = vcpu->lapic.irr_words = 0;
+	vcpu->lapic.is_stale = true;
 	vcpu->lapic.esr_pending = 0;
 	*vlapic_reg(vcpu, VLAPIC_VERSION) = VERSION_VALUE;
 	*vlapic_reg(vcpu, VLAPIC_DFR) = UINT32_MAX;
@@ -173,9 +181,9 @@ void vlapic_exit(struct vcpu *vcpu)
    Has Been Software Disabled"). */
 int vlapic_pending(struct vcpu *vcpu)
 {
-	int vector = highest(vcpu, vcpu->lapic.irr_words, VLAPIC_IRR);
+	int vector = vlapic_requested(vcpu);
 
-	return is_on(vcpu) && vector >> 4 > in_service(vcpu) >> 4 ? vector : -1;
+	return is_on(vcpu) && vector >> 4 > vlapic_in_service(vcpu) >> 4 ? vector : -1;
 }
 
 void vlapic_accept(struct vcpu *vcpu, unsigned vector)
@@ -203,6 +211,8 @@ static void note_error(struct vcpu *vcpu, uint32_t bit)
 
 static void receive(struct vcpu *vcpu, unsigned vector, bool is_level)
 {
+	uint32_t *tmr = word_of(vcpu, VLAPIC_TMR, vector);
+
 	if (!is_on(vcpu) || !(*vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE))
 		return;
 	if (vector < 16) {
@@ -210,10 +220,10 @@ static void receive(struct vcpu *vcpu, unsigned vector, bool is_level)
 		return;
 	}
 	set(vcpu, &vcpu->lapic.irr_words, VLAPIC_IRR, vector);
-	if (is_level)
-		*word_of(vcpu, VLAPIC_TMR, vector) |= 1u << vector % 32;
-	else
-		*word_of(vcpu, VLAPIC_TMR, vector) &= ~(1u << vector % 32);
+	if ((*tmr >> vector % 32 & 1) != is_level) {
+		*tmr ^= 1u << vector % 32;
+		vcpu->lapic.is_stale = true;
+	}
 	vcpu_notify(vcpu);
 }
 
@@ -301,11 +311,12 @@ static void send_ipi(struct vcpu *vcpu, uint32_t icr_low, uint32_t destination)
 /* The next entry looks only if there is something to see. */
 static void end_of_interrupt(struct vcpu *vcpu)
 {
-	int vector = in_service(vcpu);
+	int vector = vlapic_in_service(vcpu);
 
 	if (vector < 0)
 		return;
 	clear(vcpu, &vcpu->lapic.isr_words, VLAPIC_ISR, (unsigned)vector);
+	vcpu->lapic.is_stale = true;
 	if (*word_of(vcpu, VLAPIC_TMR, (unsigned)vector) >> vector % 32 & 1)
 		vcpu->lapic.eoi_vector = (uint8_t)vector;
 	if (vcpu->lapic.eoi_vector || vcpu->lapic.irr_words)
@@ -332,7 +343,7 @@ bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value)
 	*value = *vlapic_reg(vcpu, offset);
 	if (offset == VLAPIC_PPR)
 		*value = MAX(*vlapic_reg(vcpu, VLAPIC_TPR),
-			     (uint32_t)MAX(in_service(vcpu), 0) & 0xf0);
+			     (uint32_t)MAX(vlapic_in_service(vcpu), 0) & 0xf0);
 	else if (offset == VLAPIC_TIMER_CURRENT)
 		*value = vlapic_timer_current(vcpu);
 	else if (offset == VLAPIC_ICR && is_x2apic(vcpu))
@@ -409,7 +420,7 @@ bool vlapic_set_base(struct vcpu *vcpu, uint64_t value)
 		reset(vcpu);
 	else
 		set_id(vcpu);
-	vcpu->needs_look = true;
+	vcpu->lapic.is_stale = vcpu->needs_look = true;
 	return true;
 }
 
@@ -452,6 +463,7 @@ int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state)
 		*vlapic_reg(vcpu, i * 16) = registers[i];
 	vcpu->lapic.isr_words = find_words(vcpu, VLAPIC_ISR);
 	vcpu->lapic.irr_words = find_words(vcpu, VLAPIC_IRR);
+	vcpu->lapic.is_stale = true;
 	set_id(vcpu);
 	vlapic_timer_restore(vcpu, state->tsc_deadline, state->timer_left_ns);
 	vcpu->needs_look = true;

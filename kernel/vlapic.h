@@ -64,6 +64,9 @@ void vlapic_move_tsc(struct vcpu *vcpu, uint64_t offset);
 
 /* The vector that is due, above all in service, if TPR lets it; -1 = none. */
 int vlapic_pending(struct vcpu *vcpu);
+/* The highest vector of IRR, and of ISR; -1 = none. */
+int vlapic_requested(const struct vcpu *vcpu);
+int vlapic_in_service(const struct vcpu *vcpu);
 /* The CPU takes that vector: IRR to ISR. */
 void vlapic_accept(struct vcpu *vcpu, unsigned vector);
 /* Whether the 8259 pair's INTR reaches this CPU: by LINT0 as ExtINT, or as the APIC is off. */

@@ -23,18 +23,19 @@ uint64_t vm_stage2_bytes(void)
 	return bytes;
 }
 
-int64_t vm_create(struct process *process, uint64_t vcpu_count, struct vm **out)
+int64_t vm_create(struct process *process, uint64_t vcpu_count, uint64_t flags, struct vm **out)
 {
 	struct quota *quota = process->quota;
 	struct vm *vm;
 	int error;
 
-	if (vcpu_count < 1 || vcpu_count > VCPU_COUNT_NOW)
+	if (vcpu_count < 1 || vcpu_count > VCPU_COUNT_NOW || flags & ~(uint64_t)ABI_VM_APICV)
 		return -ABI_EINVAL;
 	vm = object_alloc(OBJECT_VM, sizeof(*vm), quota);
 	if (!vm)
 		return -ABI_ENOMEM;
 	vm->vcpu_count = (uint32_t)vcpu_count;
+	vm->wants_apicv = flags & ABI_VM_APICV;
 	vm->next = all_vms;
 	all_vms = vm;
 	error = space_init(&vm->stage2, arch_stage2_format(), quota, 0);

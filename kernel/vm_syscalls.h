@@ -11,7 +11,7 @@ struct process;
 struct vcpu;
 struct vm;
 
-int64_t vm_create(struct process *process, uint64_t vcpu_count, struct vm **out);
+int64_t vm_create(struct process *process, uint64_t vcpu_count, uint64_t flags, struct vm **out);
 int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size,
 	   unsigned prot);
 int vm_unmap(struct vm *vm, gpa_t gpa, uint64_t size);

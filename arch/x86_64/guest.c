@@ -202,6 +202,11 @@ bool arch_vcpu_can_interrupt(struct vcpu *vcpu)
 	return hv->can_interrupt(vcpu);
 }
 
+bool arch_vcpu_sync_apic(struct vcpu *vcpu)
+{
+	return hv->sync_apic && hv->sync_apic(vcpu);
+}
+
 bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector)
 {
 	return hv->interrupt(vcpu, vector);

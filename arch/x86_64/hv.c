@@ -11,8 +11,9 @@
 const struct hv_ops *hv;
 hpa_t hv_msr_map, hv_io_map;
 
-/* All bits set but those of MSRs that a guest reaches; VT-x needs a page of each. */
-static uint8_t msr_map[2 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+/* All bits set but those of MSRs that a guest reaches; VT-x needs a page of each, and has its
+   second map of MSRs in the second page: of guests whose APIC the CPU plays. */
+uint8_t hv_msr_bits[2 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static uint8_t io_map[3 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
 /* Of the first page: the kernel's image lies in one piece. */
@@ -46,10 +47,10 @@ void hv_init(void)
 	if (missing)
 		panic(missing);
 	hv_io_map = map_init(io_map, sizeof(io_map));
-	hv_msr_map = map_init(msr_map, sizeof(msr_map));
+	hv_msr_map = map_init(hv_msr_bits, sizeof(hv_msr_bits));
 	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
 		if (hv->msrs[i].index != IA32_EFER)
-			hv->msr_direct(msr_map, hv->msrs[i].index);
+			hv->msr_direct(hv_msr_bits, hv->msrs[i].index);
 	core_this()->hv.tag_generation = 1;
 	core_this()->hv.tag_next = 1;
 	hv->cpu_start();

@@ -84,6 +84,7 @@ struct hv_ops {
 	void (*mode_changed)(struct vcpu *vcpu, bool is_long);
 	/* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */
 	void (*end_instruction)(struct vcpu *vcpu);
+	bool (*sync_apic)(struct vcpu *vcpu); /* NULL: the CPU plays no APIC */
 	bool (*can_interrupt)(struct vcpu *vcpu);
 	bool (*interrupt)(struct vcpu *vcpu, uint8_t vector);
 	bool (*can_nmi)(struct vcpu *vcpu);
@@ -103,6 +104,7 @@ struct hv_ops {
 extern const struct hv_ops vmx_ops; /* vmx/vmx.c */
 extern const struct hv_ops svm_ops; /* svm/svm.c */
 extern const struct hv_ops *hv;     /* (set once, by hv_init) */
+extern uint8_t hv_msr_bits[2 * PAGE_SIZE];
 extern hpa_t hv_msr_map, hv_io_map; /* of all guests; every port exits (set once, by hv_init) */
 
 /* Picks VT-x or SVM by CPUID, or panics with what is missing, and starts this core. */

@@ -256,6 +256,12 @@ static const char *judge_test_device(struct judge *judge, const cJSON *item, str
 	return judge_bool(item, false, &vm->test_device);
 }
 
+static const char *judge_apicv(struct judge *judge, const cJSON *item, struct vm_config *vm)
+{
+	(void)judge;
+	return judge_bool(item, false, &vm->apicv);
+}
+
 /* Index of the item's text in words, 0 if the key is absent, -1 if it is no word of them. */
 static int word_index(const cJSON *item, const char *const *words, int count)
 {
@@ -288,6 +294,7 @@ static const struct key vm_keys[] = {
 	{"cmdline", judge_cmdline}, {"memory", judge_memory},
 	{"vcpus", judge_vcpus},     {"autostart", judge_autostart},
 	{"restart", judge_restart}, {"test_device", judge_test_device},
+	{"apicv", judge_apicv},
 };
 #define VM_KEY_COUNT (sizeof(vm_keys) / sizeof(vm_keys[0]))
 
@@ -327,7 +334,7 @@ static void judge_vm(struct judge *judge, const cJSON *item, struct vm_config *v
 	if (cJSON_IsObject(item))
 		fault = check_keys(item, vm_keys, VM_KEY_COUNT,
 				   "unknown key; known are name, kernel, initrd, modules, cmdline, "
-				   "memory, vcpus, autostart, restart and test_device",
+				   "memory, vcpus, autostart, restart, test_device and apicv",
 				   shown);
 	else
 		fault = "not an object; {\"name\": ..., \"kernel\": ...} belongs here";

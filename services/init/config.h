@@ -41,6 +41,7 @@ struct vm_config {
 	bool autostart;
 	enum config_restart restart;
 	bool test_device;
+	bool apicv;
 };
 
 struct config {

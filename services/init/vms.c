@@ -83,6 +83,7 @@ static void fill_start(struct vmm_start *start, const struct vm_config *config, 
 	start->memory = config->memory;
 	start->boot_wall_ns = info.boot_wall_ns;
 	start->has_test_device = config->test_device;
+	start->has_apicv = config->apicv;
 	start->has_initrd = config->initrd != NULL;
 	start->module_count = (uint32_t)config->module_count;
 	start->kernel_size = modules_find(config->kernel, false)->size;

@@ -199,9 +199,9 @@ static inline int64_t device_irq_ack(handle_t device)
 }
 
 /* Virtual machines */
-static inline int64_t vm_create(uint32_t vcpu_count)
+static inline int64_t vm_create(uint32_t vcpu_count, uint32_t flags)
 {
-	return syscall3(SYS_VM_CREATE, vcpu_count, 0, 0);
+	return syscall3(SYS_VM_CREATE, vcpu_count, flags, 0);
 }
 static inline int64_t vm_map(handle_t vm, uint64_t gpa, handle_t memory, uint64_t offset,
 			     uint64_t size, uint32_t prot)

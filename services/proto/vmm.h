@@ -37,6 +37,7 @@ struct vmm_start {
 	uint64_t boot_wall_ns; /* Unix time at clock 0 */
 	uint32_t has_test_device;
 	uint32_t has_initrd;
+	uint32_t has_apicv, reserved;
 	uint32_t module_count;
 	uint32_t cmdline; /* offset of the string in the start memory */
 	uint64_t kernel_size, initrd_size;

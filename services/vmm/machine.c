@@ -23,7 +23,7 @@ static bool refuse(char why[LOADER_WHY_SIZE], const char *sentence, int64_t erro
 
 static bool create_vm(struct machine *machine, const struct vmm_start *start, char *why)
 {
-	int64_t result = vm_create(start->vcpu_count);
+	int64_t result = vm_create(start->vcpu_count, start->has_apicv ? ABI_VM_APICV : 0);
 
 	machine->vm = (handle_t)result;
 	return result >= 0 || refuse(why, "ring 0 refused to create the VM", result);

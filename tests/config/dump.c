@@ -30,8 +30,8 @@ static void print_vm(const struct vm_config *vm)
 		printf("%s %s\n", vm->name, vm->error);
 		return;
 	}
-	printf("%s %llu %u %d %d %d", vm->name, (unsigned long long)vm->memory, vm->vcpus,
-	       vm->autostart, (int)vm->restart, vm->test_device);
+	printf("%s %llu %u %d %d %d %d", vm->name, (unsigned long long)vm->memory, vm->vcpus,
+	       vm->autostart, (int)vm->restart, vm->test_device, vm->apicv);
 	print_hex(vm->kernel);
 	print_hex(vm->initrd ? vm->initrd : "-");
 	print_hex(vm->cmdline);

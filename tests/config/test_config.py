@@ -145,7 +145,7 @@ def describe(text):
             strings += module
         lines.append(
             f"{vm.name} {vm.memory} {vm.vcpus} {vm.autostart:d} "
-            f"{config.RESTART.index(vm.restart)} {vm.test_device:d} "
+            f"{config.RESTART.index(vm.restart)} {vm.test_device:d} {vm.apicv:d} "
             + " ".join(string.encode().hex() for string in strings)
         )
     return lines

@@ -298,7 +298,7 @@ static void calls_at_random(void)
 	event_create();
 	waitset_create();
 	memory_create(16 * PAGE, 0);
-	vcpu_create((handle_t)vm_create(1), 0);
+	vcpu_create((handle_t)vm_create(1, ABI_VM_APICV), 0);
 	for (unsigned i = 0; i < 30000; i++) {
 		unsigned number = random_below(SYS_COUNT + 1);
 		uint64_t a[6];
@@ -407,7 +407,7 @@ static void runs_a_guest_that_spins(void)
 	GUEST_PAGE[0] = 0xfb; /* sti */
 	GUEST_PAGE[1] = 0xeb; /* jmp $ */
 	GUEST_PAGE[2] = 0xfe;
-	vcpu_run(guest_start((handle_t)vm_create(1), memory, PAGE));
+	vcpu_run(guest_start((handle_t)vm_create(1, ABI_VM_APICV), memory, PAGE));
 	process_exit(1);
 }
 
@@ -425,7 +425,7 @@ static void dead_vms_leave_nothing(void)
 		GUEST_PAGE[i] = code[i];
 	GUEST_PAGE[PAGE] = 0x5e;
 	for (unsigned i = 0; i < 100; i++) {
-		handle_t vm = (handle_t)vm_create(1);
+		handle_t vm = (handle_t)vm_create(1, ABI_VM_APICV);
 		handle_t vcpu = guest_start(vm, memory, i % 2 ? PAGE : 2 * PAGE);
 
 		memory_map(PROCESS_SELF, vcpu, 0, PAGE, (uint64_t)page,
@@ -489,7 +489,7 @@ static void sets_hostile_states(void)
 		GUEST_PAGE[i] = i % 2 ? 0x80 : 0xe6; /* out 0x80, al */
 	for (unsigned i = 0; i < STATE_ROUNDS; i++) {
 		unsigned kind = i % (sizeof(kinds) / sizeof(kinds[0]));
-		handle_t vm = (handle_t)vm_create(1);
+		handle_t vm = (handle_t)vm_create(1, ABI_VM_APICV);
 		handle_t vcpu = guest_start(vm, memory, PAGE);
 
 		if (set_spoilt(vcpu, kinds[kind].what, kinds[kind].size))

@@ -8,6 +8,7 @@ import test_console
 import test_hostile
 import test_start
 from machine import vm
+from test_apic import apic
 from test_bad import bad_input, unusable
 from test_boot import boot
 from test_console import console
@@ -98,6 +99,7 @@ GROUPS = {
     clocks: [f"{name}." for name in CLOCKS],
     breakpoints: ["debug.", "neighbour."],
     reload: ["reload.", *(f"reload-{name}." for name in RELOADED)],
+    apic: ["apic."],
     ring3: ["ring3."],
     runner: ["rig."],
     bad_input: ["config.", "bad-kernel."],

@@ -255,6 +255,11 @@ bool arch_vcpu_can_interrupt(struct vcpu *vcpu)
 	return !arch->injected.is_valid && arch->cpu.rflags & 0x200 && !arch->has_shadow;
 }
 
+bool arch_vcpu_sync_apic(struct vcpu *vcpu)
+{
+	return vcpu->arch->has_apicv;
+}
+
 bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector)
 {
 	if (!arch_vcpu_can_interrupt(vcpu))
@@ -299,7 +304,7 @@ struct vcpu *fake_vcpu_start(uint64_t size)
 	if (!is_started)
 		fake_start();
 	is_started = true;
-	if (vm_create(process_current(), 1, &vm) != 0 || vcpu_create(vm, 0, &vcpu) != 0)
+	if (vm_create(process_current(), 1, 0, &vm) != 0 || vcpu_create(vm, 0, &vcpu) != 0)
 		abort();
 	if (size == 0)
 		return vcpu;

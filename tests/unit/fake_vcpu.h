@@ -19,7 +19,7 @@ struct arch_vcpu {
 	uint64_t msrs[16];
 	uint64_t tsc_offset, xcr0;
 	struct abi_event injected; /* goes in at the next entry */
-	bool has_shadow, is_nmi_blocked;
+	bool has_shadow, is_nmi_blocked, has_apicv;
 	unsigned cpl;
 	bool wants_interrupt, wants_nmi; /* windows; the exit WINDOW withdraws them */
 	unsigned window_class;

@@ -8,8 +8,9 @@
 #include "kernel/vm.h"
 #include "kernel/vm_syscalls.h"
 
-int64_t vm_create(struct process *process, uint64_t vcpu_count, struct vm **out)
+int64_t vm_create(struct process *process, uint64_t vcpu_count, uint64_t flags, struct vm **out)
 {
+	(void)flags;
 	if (vcpu_count != 1)
 		return -ABI_EINVAL;
 	*out = object_alloc(OBJECT_VM, sizeof(**out), process->quota);

@@ -168,7 +168,7 @@ TEST(events_and_memory_come_back_with_the_vm)
 	for (unsigned round = 0; round < 3; round++) {
 		if (round == 1)
 			used = quota->used;
-		CHECK_EQ(vm_create(process_current(), 1, &vm), 0);
+		CHECK_EQ(vm_create(process_current(), 1, 0, &vm), 0);
 		for (unsigned i = 0; i < 10; i++)
 			CHECK_EQ(add(key(i, 0), event), 0);
 		object_unref(&vm->object);

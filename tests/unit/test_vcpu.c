@@ -721,10 +721,10 @@ TEST(the_number_of_vcpus_is_checked)
 	struct vm *vm;
 
 	start();
-	CHECK_EQ(vm_create(process_current(), 0, &vm), -ABI_EINVAL);
-	CHECK_EQ(vm_create(process_current(), 2, &vm), -ABI_EINVAL); /* this version runs one */
-	CHECK_EQ(vm_create(process_current(), (1ull << 32) + 1, &vm), -ABI_EINVAL);
-	CHECK_EQ(vm_create(process_current(), 1, &vm), 0);
+	CHECK_EQ(vm_create(process_current(), 0, 0, &vm), -ABI_EINVAL);
+	CHECK_EQ(vm_create(process_current(), 2, 0, &vm), -ABI_EINVAL); /* this version runs one */
+	CHECK_EQ(vm_create(process_current(), (1ull << 32) + 1, 0, &vm), -ABI_EINVAL);
+	CHECK_EQ(vm_create(process_current(), 1, 0, &vm), 0);
 }
 
 TEST(guest_addresses_are_checked)
@@ -758,7 +758,7 @@ static void make_and_drop(bool ends_well)
 	struct vcpu *made;
 	struct vm *vm;
 
-	if (vm_create(process_current(), 1, &vm) == 0) {
+	if (vm_create(process_current(), 1, 0, &vm) == 0) {
 		int error = vcpu_create(vm, 0, &made);
 
 		CHECK(error == 0 || error == -ABI_ENOMEM);

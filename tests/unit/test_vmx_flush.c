@@ -113,6 +113,20 @@ int space_read(struct space *space, uint64_t address, void *to, size_t size)
 	return -ABI_EFAULT;
 }
 
+static int requested = -1, in_service = -1;
+
+int vlapic_requested(const struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return requested;
+}
+
+int vlapic_in_service(const struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return in_service;
+}
+
 static void start(uint32_t tag_end)
 {
 	hv = &vmx_ops;
@@ -183,8 +197,42 @@ TEST(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once)
 	guest_destroy(guest);
 }
 
+TEST(the_cpu_plays_the_apic_in_x2apic_mode_where_it_can)
+{
+	struct guest *guest;
+
+	start(4);
+	guest = guest_create(0x1000);
+	vmx_controls[PROC2] = PROC2_EPT | PROC2_APICV;
+	guest->vcpu.lapic.is_stale = true;
+	guest->vcpu.lapic.base_msr = VLAPIC_XAPIC;
+	CHECK(!arch_vcpu_sync_apic(&guest->vcpu));
+	CHECK_EQ(vmread(VMCS_PROC2), PROC2_EPT);
+	guest->vcpu.lapic.base_msr = VLAPIC_X2APIC;
+	guest->vcpu.lapic.is_stale = true;
+	*vlapic_reg(&guest->vcpu, VLAPIC_TMR + 0x30) = 0x12;
+	requested = 0x41;
+	in_service = 0x92;
+	CHECK(arch_vcpu_sync_apic(&guest->vcpu));
+	CHECK_EQ(vmread(VMCS_PROC2), PROC2_EPT | PROC2_APICV);
+	CHECK_EQ(vmread(VMCS_GUEST_INTERRUPT), 0x9241);
+	CHECK_EQ(vmread(VMCS_EOI_EXIT + 2), 0x12ull << 32);
+	CHECK_EQ(vmread(VMCS_MSR_BITMAP), PAGE_SIZE);
+	in_service = -1; /* the CPU knows better, unless software changed it */
+	requested = 0x51;
+	CHECK(arch_vcpu_sync_apic(&guest->vcpu));
+	CHECK_EQ(vmread(VMCS_GUEST_INTERRUPT), 0x9251);
+	vmx_controls[PROC2] = PROC2_EPT; /* a CPU that cannot */
+	guest->vcpu.lapic.is_stale = true;
+	CHECK(!arch_vcpu_sync_apic(&guest->vcpu));
+	CHECK_EQ(vmread(VMCS_PROC2), PROC2_EPT);
+	CHECK_EQ(vmread(VMCS_MSR_BITMAP), 0);
+	guest_destroy(guest);
+}
+
 int main(void)
 {
+	RUN(the_cpu_plays_the_apic_in_x2apic_mode_where_it_can);
 	RUN(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once);
 	RUN(a_root_that_a_dead_vm_had_brings_none_of_its_translations);
 	RUN(a_vpid_that_comes_again_brings_no_translation);

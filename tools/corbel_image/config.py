@@ -204,6 +204,9 @@ class Judge:
     def test_device(self, item, vm):
         vm.test_device = self.boolean(item, False)
 
+    def apicv(self, item, vm):
+        vm.apicv = self.boolean(item, False)
+
     def restart(self, item, vm):
         vm.restart = RESTART[0] if item is ABSENT else item
         if vm.restart not in RESTART:
@@ -222,6 +225,7 @@ class Judge:
         "autostart": autostart,
         "restart": restart,
         "test_device": test_device,
+        "apicv": apicv,
     }
 
     def vm(self, index, item):
@@ -237,7 +241,7 @@ class Judge:
                 item,
                 self.KEYS,
                 "unknown key; known are name, kernel, initrd, modules, cmdline, "
-                "memory, vcpus, autostart, restart and test_device",
+                "memory, vcpus, autostart, restart, test_device and apicv",
             )
             for name, rule in self.KEYS.items():
                 key = "." + name

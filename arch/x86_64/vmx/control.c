@@ -3,6 +3,7 @@
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/frames.h"
 #include "kernel/panic.h"
+#include "kernel/vlapic.h"
 
 /* #DB, #AC: their delivery can fault for ever (CVE-2015-8104, CVE-2015-5307); #MC is the host's. */
 #define EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
@@ -82,7 +83,7 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 			vmwrite(field, 0);
 	vmwrite(VMCS_PIN, vmx_controls[PIN]);
 	vmwrite(VMCS_PROC, vmx_controls[PROC]);
-	vmwrite(VMCS_PROC2, vmx_controls[PROC2]);
+	vmwrite(VMCS_PROC2, vmx_controls[PROC2] & ~PROC2_APICV);
 	vmwrite(VMCS_EXIT, vmx_controls[EXIT]);
 	vmwrite(VMCS_ENTRY, vmx_controls[ENTRY]);
 	vmwrite(VMCS_EXCEPTIONS, EXCEPTIONS);
@@ -338,6 +339,31 @@ static bool vmx_can_interrupt(UNUSED struct vcpu *vcpu)
 	       !(vmread(VMCS_GUEST_SHADOW) & (SHADOW_STI | SHADOW_MOV_SS));
 }
 
+/* SDM vol 3, "APIC Virtualization and Virtual Interrupts". The page of registers is the software's
+   own; what the CPU keeps beside it is RVI and SVI. */
+static bool vmx_sync_apic(struct vcpu *vcpu)
+{
+	bool is_on = vmx_controls[PROC2] & PROC2_APICV && vlapic_mode(vcpu) == VLAPIC_X2APIC;
+	uint64_t old = is_on ? vmread(VMCS_GUEST_INTERRUPT) : 0, status = old & 0xff00;
+
+	if (vcpu->lapic.is_stale) {
+		vcpu->lapic.is_stale = false;
+		vmwrite(VMCS_PROC2,
+			is_on ? vmx_controls[PROC2] : vmx_controls[PROC2] & ~PROC2_APICV);
+		vmwrite(VMCS_MSR_BITMAP, hv_msr_map.value + (is_on ? PAGE_SIZE : 0));
+		for (unsigned i = 0; is_on && i < 4; i++)
+			vmwrite(VMCS_EOI_EXIT + 2 * i,
+				*vlapic_reg(vcpu, VLAPIC_TMR + 32 * i) |
+					(uint64_t)*vlapic_reg(vcpu, VLAPIC_TMR + 32 * i + 16)
+						<< 32);
+		status = (uint64_t)MAX(vlapic_in_service(vcpu), 0) << 8;
+	}
+	status |= (uint64_t)MAX(vlapic_requested(vcpu), 0);
+	if (is_on && status != old)
+		vmwrite(VMCS_GUEST_INTERRUPT, status);
+	return is_on;
+}
+
 static bool vmx_interrupt(struct vcpu *vcpu, uint8_t vector)
 {
 	if (!vmx_can_interrupt(vcpu))
@@ -400,6 +426,7 @@ const struct hv_ops vmx_ops = {
 	.set_cr2 = vmx_set_cr2,
 	.mode_changed = vmx_mode_changed,
 	.end_instruction = vmx_end_instruction,
+	.sync_apic = vmx_sync_apic,
 	.can_interrupt = vmx_can_interrupt,
 	.interrupt = vmx_interrupt,
 	.can_nmi = vmx_can_nmi,

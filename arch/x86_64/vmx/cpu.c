@@ -2,6 +2,7 @@
 /* What this CPU's VT-x can do, and turning it on and off. */
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/frames.h"
+#include "kernel/lib.h"
 #include "kernel/panic.h"
 
 #define FEATURE_CONTROL_LOCK  (1ull << 0)
@@ -40,7 +41,7 @@ static const struct {
 			  PROC_TPR_SHADOW | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY,
 		  0, "this CPU's VT-x lacks TPR shadow, bitmaps, TSC offset or secondary controls"},
 	[PROC2] = {IA32_VMX_PROCBASED_CTLS2, PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED,
-		   PROC2_RDTSCP | PROC2_WBINVD | PROC2_INVPCID | PROC2_PAUSE_LOOP,
+		   PROC2_RDTSCP | PROC2_WBINVD | PROC2_INVPCID | PROC2_PAUSE_LOOP | PROC2_APICV,
 		   "this CPU's VT-x lacks EPT, VPIDs or unrestricted guests"},
 	[EXIT] = {IA32_VMX_TRUE_EXIT_CTLS,
 		  EXIT_SAVE_DEBUG | EXIT_HOST_64 | EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_EFER |
@@ -67,6 +68,15 @@ const char *vmx_missing(void)
 	return NULL;
 }
 
+/* SDM vol 3, "MSR-Bitmap Address", "Virtualizing MSR-Based APIC Accesses": TPR, and writes of EOI
+   and self-IPI; the page of registers has not all that a read of the others must answer. */
+static void open_x2apic(uint8_t *map)
+{
+	map[0x808 / 8] &= ~(1u << 0);
+	map[2048 + 0x808 / 8] &= ~(1u << 0 | 1u << 3);
+	map[2048 + 0x83f / 8] &= ~(1u << 7);
+}
+
 void vmx_cpu_start(void)
 {
 	uint64_t control = rdmsr(IA32_FEATURE_CONTROL);
@@ -80,6 +90,10 @@ void vmx_cpu_start(void)
 				  (controls[i].wanted & (uint32_t)(allowed >> 32));
 	}
 	vmx_controls[PROC] &= ~DYNAMIC;
+	if (~vmx_controls[PROC2] & PROC2_APICV)
+		vmx_controls[PROC2] &= ~PROC2_APICV;
+	memcpy(hv_msr_bits + PAGE_SIZE, hv_msr_bits, PAGE_SIZE);
+	open_x2apic(hv_msr_bits + PAGE_SIZE);
 	vmx_controls[ENTRY] &= ~ENTRY_IA32E;
 	core_this()->hv.tag_end = VPID_COUNT;
 	if (!(control & FEATURE_CONTROL_LOCK))

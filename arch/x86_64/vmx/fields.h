@@ -3,12 +3,13 @@
 #pragma once
 
 /* 16 bits. A segment's field is the first plus 2 * enum abi_segment. */
-#define VMCS_VPID           0x0000u
-#define VMCS_GUEST_SELECTOR 0x0800u
-#define VMCS_HOST_ES        0x0c00u
-#define VMCS_HOST_CS        0x0c02u
-#define VMCS_HOST_SS        0x0c04u
-#define VMCS_HOST_TR        0x0c0cu
+#define VMCS_VPID            0x0000u
+#define VMCS_GUEST_SELECTOR  0x0800u
+#define VMCS_GUEST_INTERRUPT 0x0810u /* RVI, SVI << 8 */
+#define VMCS_HOST_ES         0x0c00u
+#define VMCS_HOST_CS         0x0c02u
+#define VMCS_HOST_SS         0x0c04u
+#define VMCS_HOST_TR         0x0c0cu
 
 /* 64 bits */
 #define VMCS_IO_BITMAP_A    0x2000u
@@ -17,6 +18,7 @@
 #define VMCS_TSC_OFFSET     0x2010u
 #define VMCS_VIRTUAL_APIC   0x2012u
 #define VMCS_EPTP           0x201au
+#define VMCS_EOI_EXIT       0x201cu /* 4, 2 apart */
 #define VMCS_GUEST_PHYSICAL 0x2400u
 #define VMCS_LINK           0x2800u
 #define VMCS_GUEST_DEBUGCTL 0x2802u
@@ -96,9 +98,11 @@
 
 #define PROC2_EPT          (1u << 1)
 #define PROC2_RDTSCP       (1u << 3)
+#define PROC2_X2APIC       (1u << 4)
 #define PROC2_VPID         (1u << 5)
 #define PROC2_WBINVD       (1u << 6)
 #define PROC2_UNRESTRICTED (1u << 7)
+#define PROC2_INTERRUPTS   (1u << 9) /* delivers virtual ones */
 #define PROC2_PAUSE_LOOP   (1u << 10)
 #define PROC2_INVPCID      (1u << 12)
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entering a guest by VT-x, and what an exit leaves half-done. */
 #include "arch/x86_64/vmx/vmx.h"
+#include "kernel/vlapic.h"
 
 #define VECTOR_DB            1u
 #define VECTOR_GP            13u
 #define VECTOR_MC            18u
 #define DR6_OF_QUALIFICATION 0x600full /* B0 to B3, BD, BS */
+#define REASON_EOI           45u
+#define REASON_APIC_WRITE    56u
 #define DR6_BD               (1ull << 13)
 #define DR7_GD               (1ull << 13)
 
@@ -63,6 +66,11 @@ static void settle(struct vcpu *vcpu, const struct vmx_raw *raw, struct vm_exit 
 	case ABI_EXIT_WINDOW:
 		vmx_set_proc(PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW, 0);
 		vmx_set_tpr_threshold(vcpu, 0);
+		if (raw->reason == REASON_EOI)
+			vcpu->lapic.eoi_vector = (uint8_t)raw->qualification;
+		else if (raw->reason == REASON_APIC_WRITE)
+			vlapic_write(vcpu, VLAPIC_SELF_IPI,
+				     *vlapic_reg(vcpu, VLAPIC_SELF_IPI) & 15);
 		break;
 	case ABI_EXIT_EXCEPTION:
 		if (exit->exception.vector == VECTOR_DB)

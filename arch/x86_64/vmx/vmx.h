@@ -17,7 +17,9 @@ struct vmx_vcpu {
 	uint8_t tpr_threshold;
 };
 
-/* The controls that every VMCS starts with. */
+#define PROC2_APICV (PROC2_X2APIC | PROC2_INTERRUPTS)
+
+/* The controls that every VMCS starts with, but for PROC2_APICV: both, or the CPU has not both. */
 enum vmx_control { PIN, PROC, PROC2, EXIT, ENTRY, CONTROL_COUNT };
 extern uint32_t vmx_controls[CONTROL_COUNT]; /* (set once, by vmx_cpu_start) */
 
