@@ -63,7 +63,7 @@ static int pm_edge(uint16_t port, uint32_t *value, uint64_t *tsc, unsigned *poll
 	return -1;
 }
 
-static uint64_t khz_from_pm_timer(uint16_t port)
+static uint64_t pm_window(uint16_t port)
 {
 	uint32_t start, end = 0, ticks = 0;
 	uint64_t tsc_start, tsc_end = 0;
@@ -77,6 +77,17 @@ static uint64_t khz_from_pm_timer(uint16_t port)
 		ticks = (end - start) & PM_TIMER_MASK;
 	}
 	return (tsc_end - tsc_start) * PM_TIMER_HZ / ticks / 1000;
+}
+
+/* The middle of three: an SMI, or who runs us in his turns, may come between timer and TSC. */
+static uint64_t khz_from_pm_timer(uint16_t port)
+{
+	uint64_t khz[3] = {pm_window(port), pm_window(port), pm_window(port)};
+
+	for (unsigned i = 0; i < 3; i++)
+		if ((khz[i] >= khz[(i + 1) % 3]) == (khz[i] <= khz[(i + 2) % 3]))
+			return khz[i];
+	return khz[0];
 }
 
 /* Channel 2 counts down once; its output is a bit that port 0x61 shows. */
