@@ -170,5 +170,7 @@ int board_load(struct board *board, const void *buffer, size_t size)
 	if (error)
 		load_devices(board, before, before_size);
 	board->is_loading = false;
+	if (!error)
+		vpit_drive(&board->pit); /* it may have risen since it was saved */
 	return error;
 }

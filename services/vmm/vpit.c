@@ -350,6 +350,14 @@ static bool is_sane(const struct vpit_channel *c, uint64_t now)
 	       c->held_ticks <= ticks_from_ns(now, VPIT_HZ);
 }
 
+void vpit_drive(struct vpit *pit)
+{
+	const struct vpit_channel *c = &pit->s.channel[0];
+
+	if (c->is_running)
+		platform_irq(pit->platform, PLATFORM_IRQ_PIT, output(pit, c));
+}
+
 int vpit_load(struct vpit *pit, const void *buffer, size_t size)
 {
 	uint64_t now = platform_now_ns(pit->platform);
@@ -365,7 +373,7 @@ int vpit_load(struct vpit *pit, const void *buffer, size_t size)
 		if (s.reserved[i])
 			return -ABI_EINVAL;
 	pit->s = s;
-	platform_irq(pit->platform, PLATFORM_IRQ_PIT, output(pit, &s.channel[0]));
+	vpit_drive(pit);
 	schedule(pit);
 	return 0;
 }

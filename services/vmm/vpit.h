@@ -41,5 +41,9 @@ void vpit_init(struct vpit *pit, struct platform *platform);
 /* The deadline given to platform_timer() is over. */
 void vpit_timer(struct vpit *pit);
 
+/* Tells the interrupt controllers the level of its output, which time alone changes while it
+ * counts. */
+void vpit_drive(struct vpit *pit);
+
 size_t vpit_save(const struct vpit *pit, void *buffer, size_t capacity);
 int vpit_load(struct vpit *pit, const void *buffer, size_t size);

@@ -230,6 +230,29 @@ TEST(a_loaded_board_answers_as_the_saved_one)
 	stop();
 }
 
+TEST(an_interrupt_that_fell_due_between_save_and_load_comes)
+{
+	static uint8_t saved[16384];
+	size_t size;
+
+	start();
+	init_pics();
+	board_out(0x43, 0x30); /* once, when the count is over */
+	board_out(0x40, 0xa9);
+	board_out(0x40, 0x04); /* 1193: 1 ms */
+	size = board_save(&board, saved, sizeof(saved));
+	CHECK(!fake->intr);
+	fake->now_ns += 5000000;
+	memset(&board, 0, sizeof(board));
+	board.platform.ram = fake->platform.ram;
+	board_init(&board, 1, true, true);
+	CHECK_EQ(board_load(&board, saved, size), 0);
+	board_run_timers(&board);
+	CHECK(fake->intr);
+	CHECK_EQ(vpic_acknowledge(&board.pic), 0x30);
+	stop();
+}
+
 TEST(a_hostile_state_leaves_the_board_as_it_was)
 {
 	static uint8_t saved[16384], bad[16384], again[16384];
@@ -287,6 +310,7 @@ int main(void)
 	RUN(what_is_typed_goes_to_the_uart_when_the_other_driver_lies);
 	RUN(timers_run_when_due_and_wake_when_nearer);
 	RUN(a_loaded_board_answers_as_the_saved_one);
+	RUN(an_interrupt_that_fell_due_between_save_and_load_comes);
 	RUN(a_hostile_state_leaves_the_board_as_it_was);
 	RUN(hostile_guests_do_no_harm);
 	return unit_end();
