@@ -142,20 +142,20 @@ int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size);
 int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size);
 
 /* Events. One at most is injected an entry; an event whose delivery an exit cut short comes back as
-   exit->reinject and goes in first again. Types, */
-#define VM_EVENT_INTERRUPT                                                                         \
-	0u /* numbered as SDM vol 3, "Event Injection" and APM vol 2, "EVENTINJ" */
+   exit->reinject and goes in first again. Types are numbered as SDM vol 3, "Event Injection" and
+   APM vol 2, "EVENTINJ". */
+#define VM_EVENT_INTERRUPT          0u
 #define VM_EVENT_NMI                2u
 #define VM_EVENT_EXCEPTION          3u
 #define VM_EVENT_SOFTWARE_INTERRUPT 4u
 #define VM_EVENT_SOFTWARE_EXCEPTION 6u
 void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event);
 bool arch_vcpu_can_interrupt(struct vcpu *vcpu); /* RFLAGS.IF, no shadow, nothing injected */
+/* If so, injects this one. */
+bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector);
 /* Tells the CPU what it needs to play the local APIC itself, as far as lapic.is_stale says that it
    changed, and of IRR. Whether it does: only in x2APIC mode, and where it can. */
 bool arch_vcpu_sync_apic(struct vcpu *vcpu);
-/* If so, injects this one. */
-bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector);
 bool arch_vcpu_can_nmi(struct vcpu *vcpu);
 /* Asks for an exit (ABI_EXIT_WINDOW) as soon as an interrupt of priority class `class` (vector >>
    4; 0 = any), or an NMI, can be taken. Withdrawn by the exit itself. */

@@ -58,6 +58,7 @@ void window_init(void);
 /* A foreign frame in this core's temporary slot 0 or 1, until the next call for that slot. */
 void *window_map(unsigned slot, hpa_t frame);
 void window_zero(hpa_t frame); /* one 4 KiB frame */
+void window_copy(hpa_t to, hpa_t from);
 /* Device pages below 512 GiB, mapped at boot for good, uncached, where a page of ring 0 of that
  * address would be. NULL = no memory, or it is RAM of ring 0. */
 void *window_device(hpa_t start, uint64_t size);

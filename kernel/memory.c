@@ -179,19 +179,13 @@ static int fault(struct memory *memory, uint64_t offset, bool is_write, struct p
 		return 0;
 	if (*frames_shares(leaf->frame)) {
 		hpa_t shared = leaf->frame;
-		uint64_t start;
 
 		if (!is_write) {
 			leaf->prot = PT_READ;
 			return 0;
 		}
 		leaf->frame = frames_alloc();
-		start = COUNT_OPS ? arch_tsc() : 0;
-		memcpy(window_map(0, leaf->frame), window_map(1, shared), PAGE_SIZE);
-		if (COUNT_OPS) {
-			arch_ops[ABI_OP_PAGE_TICKS] += arch_tsc() - start;
-			arch_ops[ABI_OP_COPIES]++;
-		}
+		window_copy(leaf->frame, shared);
 		--*frames_shares(shared);
 		mapping_drop(memory, offset, PAGE_SIZE);
 	} else if (leaf->prot & PT_WRITE) {

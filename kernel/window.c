@@ -39,6 +39,17 @@ void window_zero(hpa_t frame)
 		arch_ops[ABI_OP_PAGE_TICKS] += arch_tsc() - start;
 }
 
+void window_copy(hpa_t to, hpa_t from)
+{
+	uint64_t start = COUNT_OPS ? arch_tsc() : 0;
+
+	memcpy(window_map(0, to), window_map(1, from), PAGE_SIZE);
+	if (COUNT_OPS) {
+		arch_ops[ABI_OP_PAGE_TICKS] += arch_tsc() - start;
+		arch_ops[ABI_OP_COPIES]++;
+	}
+}
+
 void *window_device(hpa_t start, uint64_t size)
 {
 	for (uint64_t at = ALIGN_DOWN(start.value, PAGE_SIZE); at < start.value + size;

@@ -98,6 +98,11 @@ void window_zero(hpa_t frame)
 	memset(fake_ram(frame), 0, PAGE_SIZE);
 }
 
+void window_copy(hpa_t to, hpa_t from)
+{
+	memcpy(fake_ram(to), fake_ram(from), PAGE_SIZE);
+}
+
 /* The test program's own memory is the user's; the host's kernel tells which addresses are there.
  */
 static int check_user(uint64_t address, size_t size)
