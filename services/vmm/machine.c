@@ -9,6 +9,7 @@
 #include "services/vmm/acpi_tables.h"
 #include "services/vmm/vcpuid.h"
 #include "services/vmm/vtest.h"
+#include "services/vmm/x86.h"
 
 #define PAGE       4096ull
 #define MEMORY_MAX (1ull << 45) /* guest physical addresses end above */
@@ -118,13 +119,6 @@ static bool load(struct machine *machine, const struct settings *settings,
 	return loader_load(&boot, entry, why);
 }
 
-static void host_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
-{
-	__asm__ volatile("cpuid"
-			 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
-			 : "a"(leaf), "c"(subleaf));
-}
-
 static bool create_vcpu(struct machine *machine, char *why)
 {
 	int64_t result = vcpu_create(machine->vm, 0);
@@ -139,7 +133,7 @@ static bool create_vcpu(struct machine *machine, char *why)
 	machine->page = (struct abi_vcpu_page *)va;
 	if (machine->page->version != ABI_VERSION || machine->page->size != sizeof(*machine->page))
 		return refuse(why, "ring 0 is of another version than the vmm", 0);
-	vcpuid_init(&machine->page->cpuid, host_cpuid, machine->page->xcr0_allowed, 0);
+	vcpuid_init(&machine->page->cpuid, x86_cpuid, machine->page->xcr0_allowed, 0);
 	return true;
 }
 
@@ -207,11 +201,13 @@ handle_t machine_destroy(struct machine *machine)
 
 /* ---- written pages ---- */
 
-static uint8_t dirty[PAGE]; /* a bit a page of RAM, by its offset */
+#define DIRTY_MAX (8 * PAGE * PAGE) /* bytes of RAM that the log is read of */
+
+static uint8_t dirty[DIRTY_MAX / PAGE / 8]; /* a bit a page, by its offset */
 
 void machine_harvest(struct machine *machine)
 {
-	uint64_t size = machine->ram_size < 8 * PAGE * PAGE ? machine->ram_size : 8 * PAGE * PAGE;
+	uint64_t size = machine->ram_size < DIRTY_MAX ? machine->ram_size : DIRTY_MAX;
 
 	memset(dirty, 0, sizeof(dirty));
 	memory_harvest(machine->ram, 0, size, dirty);
@@ -220,7 +216,7 @@ void machine_harvest(struct machine *machine)
 
 uint32_t machine_dirty_page(struct machine *machine)
 {
-	for (; machine->dirty_next < 8 * PAGE * PAGE; machine->dirty_next += PAGE) {
+	for (; machine->dirty_next < DIRTY_MAX; machine->dirty_next += PAGE) {
 		uint64_t offset = machine->dirty_next, page = offset / PAGE;
 
 		if (!(dirty[page / 8] >> page % 8 & 1))

@@ -165,16 +165,23 @@ size_t pci_function_save(const struct pci_function *function, void *buffer, size
 			 sizeof(function->config));
 }
 
+bool pci_function_accepts(const struct pci_function *function,
+			  const uint8_t config[PCI_CONFIG_SIZE])
+{
+	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
+		if ((config[i] ^ function->config[i]) & ~function->writable[i])
+			return false;
+	return true;
+}
+
 int pci_function_load(struct pci_function *function, const void *buffer, size_t size)
 {
 	uint8_t config[PCI_CONFIG_SIZE];
 
-	if (state_get(buffer, size, STATE_PCI_FUNCTION, STATE_VERSION, config, sizeof(config)) != 0)
+	if (state_get(buffer, size, STATE_PCI_FUNCTION, STATE_VERSION, config, sizeof(config)) !=
+		    0 ||
+	    !pci_function_accepts(function, config))
 		return -ABI_EINVAL;
-	/* What the guest cannot change must be what this function has. */
-	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
-		if ((config[i] ^ function->config[i]) & ~function->writable[i])
-			return -ABI_EINVAL;
 	memcpy(function->config, config, sizeof(config));
 	return 0;
 }

@@ -90,6 +90,10 @@ void pci_function_allow(struct pci_function *function, unsigned offset, unsigned
 void pci_function_unmap(struct pci_function *function, struct platform *platform);
 void pci_function_map(struct pci_function *function, struct platform *platform);
 
+/* Whether this function can have that configuration: what the guest cannot change is the same. */
+bool pci_function_accepts(const struct pci_function *function,
+			  const uint8_t config[PCI_CONFIG_SIZE]);
+
 /* As in state.h. After a load the owner maps all functions anew: vpci_map(). */
 size_t pci_function_save(const struct pci_function *function, void *buffer, size_t capacity);
 int pci_function_load(struct pci_function *function, const void *buffer, size_t size);

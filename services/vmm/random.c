@@ -5,6 +5,8 @@
 #include <bearssl_rand.h>
 #include <stdint.h>
 
+#include "services/vmm/x86.h"
+
 #define SEED_WORDS   6u /* 384 bits */
 #define RESEED_BYTES 65536u
 #define PATIENCE     1000u      /* RDSEED may run dry for a while */
@@ -14,13 +16,6 @@
 static br_hmac_drbg_context generator;
 static size_t left;     /* bytes until it wants new seed */
 static bool has_rdseed; /* else RDRAND */
-
-static void cpuid(uint32_t leaf, uint32_t out[4])
-{
-	__asm__ volatile("cpuid"
-			 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
-			 : "a"(leaf), "c"(0));
-}
 
 /* SDM vol 1, "Random Number Generator Instructions": the carry flag tells whether there was one. */
 static bool draw(uint64_t *word)
@@ -56,12 +51,12 @@ bool random_init(void)
 {
 	uint32_t out[4];
 
-	cpuid(0, out);
+	x86_cpuid(0, 0, out);
 	if (out[0] >= 7) {
-		cpuid(7, out);
+		x86_cpuid(7, 0, out);
 		has_rdseed = out[1] & CPUID_RDSEED;
 	}
-	cpuid(1, out);
+	x86_cpuid(1, 0, out);
 	if (!has_rdseed && !(out[2] & CPUID_RDRAND))
 		return false;
 	br_hmac_drbg_init(&generator, &br_sha256_vtable, NULL, 0);

@@ -21,9 +21,14 @@ struct common {
 
 _Static_assert(sizeof(struct common) == VIRTIO_COMMON_SIZE, "as the specification has it");
 
-uint64_t virtio_common_offered(const struct virtio_pci *pci)
+static uint64_t offered(const struct virtio_pci *pci)
 {
 	return (pci->virtio.ops->features | RING_FEATURES) & ~pci->virtio.platform->virtio_hidden;
+}
+
+bool virtio_common_accepts(const struct virtio_pci *pci, uint64_t features)
+{
+	return !(features & ~offered(pci)) && features & VIRTIO_F_VERSION_1;
 }
 
 void virtio_common_reset(struct virtio_pci *pci)
@@ -49,8 +54,7 @@ static void write_status(struct virtio_pci *pci, uint8_t value)
 		return;
 	}
 	added = value & STATUS_KEPT & (uint8_t)~before;
-	if (added & STATUS_FEATURES_OK && ((pci->s.driver_features & ~virtio_common_offered(pci)) ||
-					   !(pci->s.driver_features & VIRTIO_F_VERSION_1)))
+	if (added & STATUS_FEATURES_OK && !virtio_common_accepts(pci, pci->s.driver_features))
 		added &= (uint8_t)~STATUS_FEATURES_OK; /* the driver reads it back and gives up */
 	if (added & STATUS_DRIVER_OK && !((before | added) & STATUS_FEATURES_OK)) {
 		virtio_needs_reset(&pci->virtio);
@@ -77,8 +81,7 @@ void virtio_common_get(const struct virtio_pci *pci, uint8_t bytes[VIRTIO_COMMON
 	};
 
 	if (s->device_select < 2)
-		c.device_feature =
-			(uint32_t)(virtio_common_offered(pci) >> (32 * s->device_select));
+		c.device_feature = (uint32_t)(offered(pci) >> (32 * s->device_select));
 	if (s->driver_select < 2)
 		c.driver_feature = (uint32_t)(s->driver_features >> (32 * s->driver_select));
 	if (s->queue_select < pci->virtio.ops->queue_count) {

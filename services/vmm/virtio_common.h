@@ -12,8 +12,8 @@
 
 #define VIRTIO_COMMON_SIZE 60u
 
-/* All features that the driver may choose from. */
-uint64_t virtio_common_offered(const struct virtio_pci *pci);
+/* Whether the driver may choose these: all are offered, and VIRTIO_F_VERSION_1 is among them. */
+bool virtio_common_accepts(const struct virtio_pci *pci, uint64_t features);
 
 /* A vector that the function has, or none: the driver reads back which. */
 uint16_t virtio_common_vector(const struct virtio_pci *pci, uint16_t value);

@@ -306,15 +306,11 @@ static bool is_valid(const struct virtio_pci *pci, const struct virtio_pci_state
 	for (unsigned i = 0; i < VIRTIO_QUEUE_MAX; i++)
 		if (!is_vector(pci, s->vector[i]))
 			return false;
-	if (s->status & STATUS_FEATURES_OK && ((s->driver_features & ~virtio_common_offered(pci)) ||
-					       !(s->driver_features & VIRTIO_F_VERSION_1)))
+	if (s->status & STATUS_FEATURES_OK && !virtio_common_accepts(pci, s->driver_features))
 		return false;
 	if (s->status & STATUS_DRIVER_OK && !(s->status & STATUS_FEATURES_OK))
 		return false;
-	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) /* what only this function can have */
-		if ((s->config[i] ^ pci->function.config[i]) & ~pci->function.writable[i])
-			return false;
-	return true;
+	return pci_function_accepts(&pci->function, s->config);
 }
 
 static bool load_queues(struct virtio_pci *pci, const struct virtio_pci_state *s,

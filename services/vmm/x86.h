@@ -48,6 +48,14 @@
 #define X86_VECTOR_GP 13u
 #define X86_VECTOR_PF 14u
 
+/* EAX to EDX, of the host. */
+static inline void x86_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+			 : "a"(leaf), "c"(subleaf));
+}
+
 static inline bool x86_is_64bit(const struct abi_cpu *cpu)
 {
 	return (cpu->efer & X86_EFER_LMA) && (cpu->segment[ABI_CS].attributes & X86_ATTRIBUTE_L);
