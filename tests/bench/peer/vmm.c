@@ -118,7 +118,11 @@ static void set_cpuid(int kvm)
 	call(vcpu, KVM_SET_CPUID2, &cpuid, "KVM_SET_CPUID2");
 }
 
-/* Multiboot 1, "Machine state": flat 32-bit segments, no paging. */
+/*
+ * Multiboot 1, "Machine state": flat 32-bit segments, no paging. On SVM KVM leaves a 16-bit TSS in
+ * TR, and with one a CPU, so Bochs too, does not go to long mode: SDM vol 2, "MOV-Move to/from
+ * Control Registers".
+ */
 static void set_registers(uint32_t entry)
 {
 	const struct kvm_segment flat = {
@@ -132,7 +136,8 @@ static void set_registers(uint32_t entry)
 	sregs.cs.selector = 8;
 	sregs.ds.type = sregs.es.type = sregs.fs.type = sregs.gs.type = sregs.ss.type = 3;
 	sregs.ds.selector = sregs.es.selector = sregs.ss.selector = 16;
-	sregs.cr0 = 0x11; /* PE, ET */
+	sregs.tr.type = 11; /* busy 32-bit TSS */
+	sregs.cr0 = 0x11;   /* PE, ET */
 	call(vcpu, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS");
 	call(vcpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
 }
