@@ -121,8 +121,8 @@ EDGE_TICKS = 70  # at most: what an exit takes between the counting of the guest
 TABLE_REACH = 2 << 20  # bytes that a table of 4 KiB leaves maps
 
 
-def linux_row(row_id, rig, name, log):
-    """A row that the measured Linux printed."""
+def guest_row(row_id, rig, name, log):
+    """A row that the guest printed."""
     costs = logs.costs(log, name)
     if row_id not in costs:
         raise logs.Missing(f"no figure; {log.tail()}")
@@ -162,6 +162,13 @@ def destroy(rig, name, log):
     """From vmm's word that the VM has ended until nothing of it is left."""
     machine = logs.machine(log, name)
     return rows.single("vm.destroy", rig, machine["gone"] - machine["ended"])
+
+
+def save_load(rig, name, log):
+    """Save, load, and the touched RAM touched once more: what the guest sees of it."""
+    row = guest_row("vm.save_load", rig, name, log)
+    row.limit = rows.SAVE_LOAD_MAX
+    return row.judge()
 
 
 def small_leaves(rig, name, files, log):

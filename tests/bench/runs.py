@@ -18,7 +18,7 @@ NAME = "bench"  # of the VM in runs of one
 LAST = "last"   # of the one that ends, in runs of many
 FEW = [f"idle{i}" for i in range(2)]
 MANY = [f"idle{i}" for i in range(10)]
-TIMEOUT_S = 240
+TIMEOUT_S = 900  # of a machine, which others may load
 # What an unfinished line may already match: nothing here is the beginning of another end.
 OVER = r"^corbel: (all vms ended|panic|boot stopped|config:)"
 LAST_OVER = rf"{OVER}|vm {LAST}: (machine .* copies=|refused|ended: (poweroff|reboot|triple-fault|error|killed))"
@@ -49,6 +49,7 @@ RUNS = {
     "ops": (_exitcost("64M"), machine.BUILD / "ops", OVER),
     "256m": (_exitcost("256M", cmdline="row=exit.cpuid count=100"), machine.BUILD, OVER),
     "create": ([machine.vm(NAME, "idle", memory="128M", cmdline="end=1")], machine.BUILD, OVER),
+    "reload": ([machine.vm(NAME, "reload", memory="128M")], machine.BUILD, OVER),
     "linux": (_linux(), machine.BUILD, OVER),
     "linux-ops": (_linux("boot_only=1"), machine.BUILD / "ops", OVER),
     "few": (_idle(FEW), machine.BUILD, LAST_OVER),
@@ -116,11 +117,13 @@ class Rig:
             return figures.create(rig, NAME, self._log("create"))
         if row_id == "vm.destroy":
             return figures.destroy(rig, NAME, self._log("create"))
+        if row_id == "vm.save_load":
+            return figures.save_load(rig, NAME, self._log("reload"))
         log = self._log("linux")
         if row_id == "ram.small_leaves":
             sizes = (peers.LINUX / "vmlinuz").stat().st_size, logs.machine(log, NAME)["file_bytes"]
             return figures.small_leaves(rig, NAME, (sizes[0], max(0, sizes[1] - sizes[0])), log)
-        return figures.linux_row(row_id, rig, NAME, log)
+        return figures.guest_row(row_id, rig, NAME, log)
 
     def _one(self, row_id):
         rig = self._rig

@@ -3,10 +3,12 @@
 
 import rows
 
-HEAD = ("row", "rig", "unit", "Corbel", "limit", "KVM", "KVM off", "bare", "ops", "")
+HEAD = ("row", "rig", "unit", "Corbel", "limit", "KVM", "KVM off", "ahead", "bare", "ops", "")
 NOTE = ("KVM, and KVM with mitigations=off: Linux 6.1 in the same rig and session; * = quoted from RIGS, not measured.\n"
+        "ahead: how often Corbel's figure goes into that of KVM with mitigations=off; limit: "
+        f"{', '.join(f'{factor} for {group}.*' for group, factor in rows.AHEAD.items())}.\n"
         f"ops: {'/'.join(rows.OPS)} of ring 0, an operation. Ticks are instructions on these rigs.")
-LEFT = (0, 1, 2, 8, 9)  # columns of words
+LEFT = (0, 1, 2, 9, 10)  # columns of words
 
 
 def _number(value):
@@ -21,7 +23,7 @@ def _cells(row):
     kvm, kvm_off = rows.KVM.get(row.id, {}).get(row.rig, (None, None))
     ops = "/".join(f"{row.ops[key]:g}" for key in rows.OPS) if row.ops else "-"
     return (row.id, row.rig, row.unit, _number(row.value), _number(row.limit), _peer(row.kvm, kvm),
-            _peer(row.kvm_off, kvm_off), _number(row.bare), ops,
+            _peer(row.kvm_off, kvm_off), "-" if row.ahead is None else f"{row.ahead:.2f} x", _number(row.bare), ops,
             "ok" if row.ok else f"NOT OK: {row.reason}")
 
 

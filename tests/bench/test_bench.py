@@ -294,13 +294,13 @@ def test_a_linux_boots_exits():
 
 
 def test_rows_that_linux_prints():
-    row = figures.linux_row("cpu.compute", "qemu-svm", "bench", linux_log())
+    row = figures.guest_row("cpu.compute", "qemu-svm", "bench", linux_log())
     equal((row.value, row.min, row.max, row.count), (8050, 8000, 8100, 10))
-    holds(reason(figures.linux_row, "cpu.compute", "qemu-svm", "bench", linux_log(rows_=False)), "no figure")
+    holds(reason(figures.guest_row, "cpu.compute", "qemu-svm", "bench", linux_log(rows_=False)), "no figure")
     equal(rows.compare(row, {"bare": {"cpu.compute": 8046}}).ok, True)
     equal((row.limit, row.bare), (8050, 8046))
     equal(rows.compare(row, {"bare": {"cpu.compute": 8045}}).ok, False)
-    free = figures.linux_row("cpu.compute", "qemu-svm", "bench", linux_log())
+    free = figures.guest_row("cpu.compute", "qemu-svm", "bench", linux_log())
     equal((rows.compare(free, {}).limit, free.ok), (None, True))
 
 
@@ -309,6 +309,27 @@ def test_creation_and_destruction():
     equal((row.value, row.limit, row.ok), (500_000, 1_000_000, True))
     equal(figures.create("qemu-svm", "bench", linux_log(start=46_999_999)).ok, False)
     equal(figures.destroy("qemu-svm", "bench", linux_log()).value, 100_000)
+
+
+def test_save_and_load():
+    def row(ticks):
+        said = f"bench vm.save_load mean={ticks} min={ticks} max={ticks} count=1\nok 24 - cost\n" + end_lines("bench")
+        return figures.save_load("qemu-svm", "bench", canned(said, ["bench"]))
+    equal((row(15_000_000).limit, row(15_000_000).ok, row(15_000_001).ok), (15_000_000, True, False))
+    holds(reason(figures.save_load, "qemu-svm", "bench", exit_log()), "no figure")
+
+
+def test_a_row_must_be_ahead_of_kvm():
+    def row(row_id, value, kvm_off):
+        return rows.compare(rows.new(row_id, "qemu-svm", value=value), {"kvm_mitigations_off": {row_id: kvm_off}})
+    equal([row("exit.eoi", 100, 200).ok, row("exit.eoi", 100, 199).ok], [True, False])
+    equal([row("vm.destroy", 100, 199).ok, row("ram.per_vm", 100, 199).ok], [False, False])
+    equal([row("boot.linux", 100, 100).ok, row("cpu.compute", 100, 99).ok], [True, False])
+    equal([row("exit.eoi", 0, 1).ok, row("exit.eoi", 0, 3).ok], [False, True])
+    equal(rows.new("exit.eoi", "qemu-svm", value=1).ok, True)
+    text = table.text([row("exit.eoi", 100, 199)])
+    holds(text, "1.99 x")
+    holds(text, "NOT OK: KVM takes 1.99 times as much, and 2 times are wanted")
 
 
 def test_leaves_of_4_kib():
@@ -326,6 +347,7 @@ def test_what_peers_print():
     equal(peers.boots_for("bochs-vmx", ["exit.port"]), ["kvm", "kvm-off"])
     equal(peers.boots_for("bochs-vmx", ["cpu.compute"]), ["bare-linux", "kvm", "kvm-off"])
     equal(peers.boots_for("bochs-vmx", ["ram.corbel", "boot.exit_to_guest"]), [])
+    equal(peers.boots_for("qemu-svm", ["ram.per_vm"]), ["kvm", "kvm-off"])
 
 
 def test_a_peer_that_fails_leaves_its_column_empty():
