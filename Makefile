@@ -73,7 +73,7 @@ ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER 
 BEARSSL_FLAGS := -isystem $(BEARSSL_SRC)/inc -isystem $(BEARSSL_SRC)/src
 vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 
-GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pic pit ioapic rtc pmtimer kvmclock pci \
+GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pveoi pic pit ioapic rtc pmtimer kvmclock pci \
 	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reload dirty reset spin flood vmmcrash hostile-msr hostile-port hostile-memory \
 	hostile-mmio hostile-jump hostile-cpu forge vdriver
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \

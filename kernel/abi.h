@@ -397,6 +397,11 @@ struct abi_vcpu_page {
 	/* From any thread of vmm at any time; then SYS_VCPU_KICK, but from the one that runs the
 	 * vCPU: */
 	uint32_t extint; /* level of the 8259 pair's INTR line */
+	uint32_t reserved;
+
+	/* Where the guest's PV EOI word lies in the runner's memory; 0 = it has none. Ring 0 sets
+	 * bit 0 as it injects an interrupt that the guest may end by taking that bit away. */
+	uint64_t eoi_word;
 };
 #define ABI_SET_RIP    1u /* cpu.rip; also ends the interrupt shadow, as any completed instruction */
 #define ABI_SET_RFLAGS 2u /* cpu.rflags: the status flags and DF only */

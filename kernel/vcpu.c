@@ -152,6 +152,8 @@ static int for_vmm(struct vcpu *vcpu, enum abi_exit kind)
 /* The slow way into the guest. 0 = enter; 1 = vmm must see page->exit first; -ABI_EINTR. */
 static int prepare(struct vcpu *vcpu)
 {
+	if (vcpu->lapic.eoi_word)
+		vlapic_settle(vcpu, true);
 	for (;;) {
 		if (vcpu->lapic.eoi_vector) { /* first: no saved state has it */
 			vcpu->page->exit.eoi.vector = vcpu->lapic.eoi_vector;
@@ -201,6 +203,8 @@ int64_t vcpu_run(struct vcpu *vcpu)
 		}
 		arch_vcpu_enter(vcpu, &exit);
 	} while (exit_handle(vcpu, &exit) < EXIT_TO_VMM);
+	if (vcpu->lapic.eoi_word) /* no state that vmm may save has an offer */
+		vlapic_settle(vcpu, false);
 	vcpu->runner = NULL;
 	if (result < 0)
 		return result;

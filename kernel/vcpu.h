@@ -37,6 +37,7 @@ struct vlapic {
 	uint32_t esr_pending;          /* errors since the last write to ESR */
 	bool is_virtual;               /* the CPU changes IRR, ISR and TPR while the guest runs */
 	bool is_stale;      /* what the CPU was told of the mode, ISR and TMR is no longer so */
+	uint64_t eoi_word;  /* the guest may end what is in service there; 0 = by EOI alone */
 	uint8_t eoi_vector; /* level-triggered vector that the guest just ended: for vmm's IOAPIC */
 };
 

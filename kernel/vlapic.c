@@ -186,10 +186,26 @@ int vlapic_pending(struct vcpu *vcpu)
 	return is_on(vcpu) && vector >> 4 > vlapic_in_service(vcpu) >> 4 ? vector : -1;
 }
 
+static bool is_level(const struct vcpu *vcpu, unsigned vector)
+{
+	return *word_of(vcpu, VLAPIC_TMR, vector) >> vector % 32 & 1;
+}
+
+/* Its end may go unseen if nothing waits for it: Linux, "KVM-specific MSRs", MSR_KVM_PV_EOI_EN. */
+static void serve(struct vcpu *vcpu, unsigned vector)
+{
+	uint64_t word = *(volatile uint64_t *)&vcpu->page->eoi_word;
+
+	if (word && !vcpu->lapic.isr_words && !vcpu->lapic.irr_words && !is_level(vcpu, vector) &&
+	    arch_copy_to_user(word, "\1", 1) == 0)
+		vcpu->lapic.eoi_word = word;
+	set(vcpu, &vcpu->lapic.isr_words, VLAPIC_ISR, vector);
+}
+
 void vlapic_accept(struct vcpu *vcpu, unsigned vector)
 {
 	clear(vcpu, &vcpu->lapic.irr_words, VLAPIC_IRR, vector);
-	set(vcpu, &vcpu->lapic.isr_words, VLAPIC_ISR, vector);
+	serve(vcpu, vector);
 }
 
 bool vlapic_takes_extint(const struct vcpu *vcpu)
@@ -317,10 +333,25 @@ static void end_of_interrupt(struct vcpu *vcpu)
 		return;
 	clear(vcpu, &vcpu->lapic.isr_words, VLAPIC_ISR, (unsigned)vector);
 	vcpu->lapic.is_stale = true;
-	if (*word_of(vcpu, VLAPIC_TMR, (unsigned)vector) >> vector % 32 & 1)
+	if (is_level(vcpu, (unsigned)vector))
 		vcpu->lapic.eoi_vector = (uint8_t)vector;
 	if (vcpu->lapic.eoi_vector || vcpu->lapic.irr_words)
 		vcpu->needs_look = true;
+}
+
+void vlapic_settle(struct vcpu *vcpu, bool can_stay)
+{
+	uint64_t word = vcpu->lapic.eoi_word;
+	uint8_t value = 0;
+
+	if (arch_copy_from_user(&value, word, 1) == 0 && value & 1 && can_stay &&
+	    !vcpu->lapic.irr_words)
+		return;
+	vcpu->lapic.eoi_word = 0;
+	if (value & 1)
+		arch_copy_to_user(word, "\0", 1);
+	else
+		end_of_interrupt(vcpu);
 }
 
 /* ---- registers ---- */
@@ -338,6 +369,8 @@ static bool may(struct vcpu *vcpu, const struct rule *rule, uint8_t access)
 bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value)
 {
 	*value = 0;
+	if (vcpu->lapic.eoi_word)
+		vlapic_settle(vcpu, false);
 	if (!may(vcpu, &rules[offset / 16], R))
 		return false;
 	*value = *vlapic_reg(vcpu, offset);
@@ -392,8 +425,17 @@ static __attribute__((noinline)) bool write_other(struct vcpu *vcpu, uint32_t of
 	return true;
 }
 
+static __attribute__((noinline)) bool settle_and_write(struct vcpu *vcpu, uint32_t offset,
+						       uint64_t value)
+{
+	vlapic_settle(vcpu, false);
+	return vlapic_write(vcpu, offset, value);
+}
+
 bool vlapic_write(struct vcpu *vcpu, uint32_t offset, uint64_t value)
 {
+	if (vcpu->lapic.eoi_word)
+		return settle_and_write(vcpu, offset, value);
 	/* What guests write most, and what leaves nothing in its register. */
 	if (offset == VLAPIC_EOI && (value == 0 || !is_x2apic(vcpu)))
 		end_of_interrupt(vcpu);

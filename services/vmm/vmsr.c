@@ -9,7 +9,7 @@
 #include "services/vmm/state.h"
 
 #define STATE_VMSR    STATE_KIND('v', 'm', 's', 'r')
-#define STATE_VERSION 2u
+#define STATE_VERSION 3u
 
 #define MTRR_DEF_TYPE 0x2ffu
 #define MTRR_FIXED    0x250u
@@ -21,6 +21,7 @@
 
 #define CLOCK_ENABLE     1ull
 #define CLOCK_TSC_STABLE 1u
+#define PV_EOI_ENABLE    1ull
 
 /* Linux, "KVM-specific MSRs": struct pvclock_vcpu_time_info and pvclock_wall_clock. */
 struct time_info {
@@ -104,6 +105,25 @@ static bool set_wall_clock(struct vmsr *msr, uint64_t value)
 		return false;
 	msr->s.wall_clock = value;
 	write_ram(msr, value, &wall, sizeof(wall));
+	return true;
+}
+
+/* Where ring 0 finds the guest's word. No RAM there: the guest's own loss. */
+static void update_eoi(struct vmsr *msr)
+{
+	bool is_on = msr->s.pv_eoi & PV_EOI_ENABLE;
+
+	msr->page->eoi_word =
+		is_on ? (uintptr_t)ram_at(&msr->platform->ram, msr->s.pv_eoi & ~PV_EOI_ENABLE, 4)
+		      : 0;
+}
+
+static bool set_pv_eoi(struct vmsr *msr, uint64_t value)
+{
+	if (value & 2)
+		return false;
+	msr->s.pv_eoi = value;
+	update_eoi(msr);
 	return true;
 }
 
@@ -195,6 +215,7 @@ static const struct entry {
 	{MTRR_DEF_TYPE, MTRR_DEF_TYPE, MTRR, AT(mtrr_def_type), NULL},
 	{0x4b564d00, 0x4b564d00, FIELD, AT(wall_clock), set_wall_clock},
 	{0x4b564d01, 0x4b564d01, FIELD, AT(system_time), set_system_time},
+	{0x4b564d04, 0x4b564d04, FIELD, AT(pv_eoi), set_pv_eoi},
 	{0xc0010010, 0xc0010010, CONSTANT, 0, NULL}, /* SYS_CFG */
 	{0xc0010015, 0xc0010015, FIELD, AT(hwcr), NULL},
 	{0xc001001f, 0xc001001f, CONSTANT, 0, NULL},    /* NB_CFG */
@@ -300,7 +321,7 @@ static bool mtrrs_are_valid(const struct vmsr_state *s)
 	return mtrr_is_valid(MTRR_DEF_TYPE, s->mtrr_def_type);
 }
 
-/* The clock's page lies in the guest's RAM, which is loaded with it. */
+/* The clock's page and the word lie in the guest's RAM, which is loaded with it. */
 int vmsr_load(struct vmsr *msr, const void *buffer, size_t size)
 {
 	uint64_t now_ns = 0, tsc = sample(msr, &now_ns);
@@ -308,12 +329,13 @@ int vmsr_load(struct vmsr *msr, const void *buffer, size_t size)
 
 	if (state_get(buffer, size, STATE_VMSR, STATE_VERSION, &s, sizeof(s)) != 0)
 		return -ABI_EINVAL;
-	if (!mtrrs_are_valid(&s) || s.wall_clock & 3 || (s.system_time & 3) == 3 ||
+	if (!mtrrs_are_valid(&s) || s.wall_clock & 3 || (s.system_time & 3) == 3 || s.pv_eoi & 2 ||
 	    s.now_ns > now_ns)
 		return -ABI_EINVAL;
 	msr->s = s;
 	msr->page->tsc_offset = s.tsc + ns_tsc(msr, now_ns - s.now_ns) - tsc;
 	msr->zero_ns = tsc_ns(msr, tsc) - s.clock_ns - (now_ns - s.now_ns);
 	update_clock(msr);
+	update_eoi(msr);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The MSRs of a guest CPU that ring 0 does not finish itself; KVM's paravirtual clock is two. */
+/* The MSRs of a guest CPU that ring 0 does not finish itself, KVM's paravirtual ones too. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,6 +16,7 @@ struct vmsr_state {
 	uint64_t tsc_adjust;
 	uint64_t system_time; /* address of the clock's page, as the guest wrote it; bit 0 = on */
 	uint64_t wall_clock;
+	uint64_t pv_eoi; /* address of the word, as the guest wrote it; bit 0 = on */
 	uint64_t misc_enable, mcg_status, hwcr, microcode; /* the guest alone looks at them */
 	uint64_t mtrr_def_type, mtrr_fixed[VMSR_MTRR_FIXED], mtrr_variable[2 * VMSR_MTRR_VARIABLE];
 	/* At one moment, filled in when it is saved: platform_now_ns(), guest TSC and the clock. */

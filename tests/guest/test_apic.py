@@ -25,6 +25,9 @@ def apic(rig):
         exits = _wrmsr_exits(log, one["name"])
         is_good = 0 <= exits < COUNT // 2 if rig in BY_CPU and one["apicv"] else exits >= COUNT
         results.append((is_good, f"{rig}/apic.{one['name']} exits as often as it must", f"{exits} exits for WRMSR"))
-    played = machine.boot(rig, [vm("lapic", "lapic", apicv=True)])
-    return results + [(good, name.replace("/lapic.", "/apic.with APICv, "), why)
-                      for good, name, why in machine.tap(rig, played, "lapic")]
+    for name in ("lapic", "pveoi"):
+        word = {"cmdline": "virtual"} if rig in BY_CPU else {}
+        played = machine.boot(rig, [vm(name, name, apicv=True, **word)])
+        results += [(good, test.replace(f"/{name}.", f"/apic.{name} with APICv, "), why)
+                    for good, test, why in machine.tap(rig, played, name)]
+    return results + machine.tap(rig, machine.boot(rig, [vm("pveoi", "pveoi", apicv=False)]), "pveoi")

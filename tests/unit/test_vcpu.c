@@ -10,14 +10,15 @@
 #include "kernel/vlapic.h"
 #include "unit.h"
 
-#define IF        0x200ull
-#define SELF      (1u << 18)
-#define NMI       0x400u
-#define LEVEL     0x8000u
-#define SVR_ON    0x1ffu
-#define EOI_MSR   0x80bu
-#define RAM       (64 * PAGE_SIZE)
-#define STEPS_MAX 32u
+#define IF            0x200ull
+#define SELF          (1u << 18)
+#define NMI           0x400u
+#define LEVEL         0x8000u
+#define SVR_ON        0x1ffu
+#define EOI_MSR       0x80bu
+#define EXTINT_VECTOR 0x20u
+#define RAM           (64 * PAGE_SIZE)
+#define STEPS_MAX     32u
 
 static struct vcpu *vcpu;
 static struct arch_vcpu *arch;
@@ -497,7 +498,10 @@ TEST(a_new_cpu_state_is_awake)
 /* ---- nothing is lost, whatever the order ---- */
 
 static uint64_t random_state = 0x9e3779b97f4a7c15;
-static bool pending[256], nmi_is_pending, extint;
+static bool pending[256], in_service[256], nmi_is_pending, extint;
+static uint8_t eoi_word;
+static unsigned offers;
+static bool is_calm; /* few interrupts come, and TPR stays 0 */
 static unsigned entries, entries_max;
 
 static unsigned chance(unsigned n)
@@ -529,11 +533,14 @@ static void check_entry(void)
 		} else {
 			CHECK(is_open && pending[event->vector]);
 			pending[event->vector] = false;
+			if (event->vector != EXTINT_VECTOR)
+				in_service[event->vector] = true;
 			arch->cpu.rflags &= ~IF; /* an interrupt gate */
 		}
 	}
 	arch->delivered_count = 0;
 	CHECK(!nmi_is_pending || arch->wants_nmi);
+	CHECK(!(eoi_word & 1) || !vcpu->lapic.irr_words); /* what waits needs an exit */
 	if (extint)
 		CHECK(arch->wants_interrupt && arch->window_class == 0);
 	else if (vector >= 0)
@@ -559,6 +566,15 @@ static void wrmsr(struct vm_exit *exit, uint32_t index, uint32_t value)
 	exit->length = 2;
 }
 
+static void end_highest(void)
+{
+	unsigned vector = 255;
+
+	while (vector && !in_service[vector])
+		vector--;
+	in_service[vector] = false;
+}
+
 /* Returns true at an exit. */
 static bool act(struct vm_exit *exit)
 {
@@ -573,14 +589,20 @@ static bool act(struct vm_exit *exit)
 		arch->cpu.rflags &= ~IF;
 		return false;
 	case 2:
-		vcpu->lapic.page[0x80] = (uint8_t)(chance(16) << 4); /* MOV to CR8 */
+		if (!is_calm)
+			vcpu->lapic.page[0x80] = (uint8_t)(chance(16) << 4); /* MOV to CR8 */
 		return false;
 	case 3:
 		arch->is_nmi_blocked = false; /* IRET */
 		return false;
 	case 4:
+		if (is_calm && chance(8))
+			return false;
 		pending[vector] = true;
-		wrmsr(exit, 0x830, SELF | vector);
+		if (chance(2))
+			wrmsr(exit, 0x83f, vector);
+		else
+			wrmsr(exit, 0x830, SELF | vector);
 		return true;
 	case 5:
 		nmi_is_pending = true;
@@ -588,10 +610,16 @@ static bool act(struct vm_exit *exit)
 		return true;
 	case 6:
 	case 7:
+		end_highest();
+		if (eoi_word & 1 && chance(8)) { /* else it does not trust the offer */
+			eoi_word = 0;
+			offers++;
+			return false;
+		}
 		wrmsr(exit, EOI_MSR, 0);
 		return true;
 	case 8:
-		wrmsr(exit, 0x808, chance(256));
+		wrmsr(exit, 0x808, is_calm ? 0 : chance(256));
 		return true;
 	case 9:
 		exit->kind = ABI_EXIT_INTERRUPT;
@@ -627,29 +655,87 @@ static void serve(void)
 {
 	unsigned vector = 48 + chance(208);
 
+	CHECK(!(eoi_word & 1)); /* vmm may save the state now */
+	for (unsigned i = 0; i < 256; i++)
+		CHECK_EQ(*vlapic_reg(vcpu, VLAPIC_ISR + i / 32 * 16) >> i % 32 & 1, in_service[i]);
 	if (vcpu->page->exit.kind == ABI_EXIT_INTA) {
 		CHECK(extint);
 		extint = false;
-		pending[0x20] = true;
-		vcpu->page->inject_vector = 0x20;
+		pending[EXTINT_VECTOR] = true;
+		vcpu->page->inject_vector = EXTINT_VECTOR;
 	} else if (chance(4) == 0) {
 		extint = true;
-	} else if (chance(2) == 0) {
+	} else if (chance(is_calm ? 8 : 2) == 0) {
 		pending[vector] = true;
 		CHECK_EQ(vm_msi(vcpu->vm, 0xfee00000, vector), 0);
 	}
 	vcpu->page->extint = extint;
 }
 
-TEST(no_interrupt_is_lost_or_early)
+TEST(no_interrupt_is_lost_or_early_or_ended_twice)
 {
 	start();
+	vcpu->page->eoi_word = (uintptr_t)&eoi_word;
 	fake_guest = random_guest;
 	entries_max = 200000;
 	while (entries < entries_max) {
+		is_calm = entries & 0x4000;
 		CHECK_EQ(vcpu_run(vcpu), 0);
 		serve();
 	}
+	CHECK(offers > 100);
+}
+
+static uint8_t seen_word;
+
+static void note_word(struct vcpu *running, struct vm_exit *exit)
+{
+	seen_word |= eoi_word;
+	guest(running, exit);
+}
+
+/* Of the interrupts that are offered: `vector` alone, or one of what else is told. */
+static bool is_offered(unsigned vector, uint32_t icr_bits, unsigned other)
+{
+	start();
+	eoi_word = 0;
+	vcpu->page->eoi_word = (uintptr_t)&eoi_word;
+	if (other)
+		arrive(other);
+	vlapic_message(vcpu->vm, 0, false, icr_bits | vector);
+	then(ABI_EXIT_CPUID);
+	then(ABI_EXIT_TRIPLE_FAULT);
+	seen_word = 0;
+	fake_guest = note_word;
+	CHECK_EQ(vcpu_run(vcpu), 0);
+	return seen_word & 1;
+}
+
+TEST(the_end_of_a_lone_edge_triggered_interrupt_alone_is_offered)
+{
+	CHECK(is_offered(0x51, 0, 0));
+	CHECK(!is_offered(0x51, LEVEL, 0));
+	CHECK(!is_offered(0x51, 0, 0x41));
+	CHECK(!is_offered(0x51, 0, 0x61));
+	CHECK(!is_offered(0x51, NMI, 0));
+	CHECK_EQ(eoi_word, 0); /* vmm sees no offer */
+}
+
+TEST(a_word_that_is_nowhere_is_no_offer)
+{
+	start();
+	vcpu->page->eoi_word = 8; /* not the process's */
+	arrive(0x51);
+	then(ABI_EXIT_CPUID);
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(vcpu->lapic.eoi_word, 0);
+	CHECK_EQ(vlapic_in_service(vcpu), 0x51);
+	vcpu->page->gpr[ABI_RCX] = EOI_MSR;
+	vcpu->page->gpr[ABI_RAX] = vcpu->page->gpr[ABI_RDX] = 0;
+	step = step_count = 0;
+	then(ABI_EXIT_WRMSR);
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(vlapic_in_service(vcpu), -1);
 }
 
 /* ---- begin and end ---- */
@@ -957,7 +1043,9 @@ int main(void)
 	RUN(a_kicked_guest_sleeps_on);
 	RUN(the_line_of_the_pair_wakes_a_kicked_guest);
 	RUN(a_new_cpu_state_is_awake);
-	RUN(no_interrupt_is_lost_or_early);
+	RUN(no_interrupt_is_lost_or_early_or_ended_twice);
+	RUN(the_end_of_a_lone_edge_triggered_interrupt_alone_is_offered);
+	RUN(a_word_that_is_nowhere_is_no_offer);
 	RUN(it_begins_with_a_page_of_this_version);
 	RUN(states_have_their_sizes);
 	RUN(translations_that_went_are_flushed_before_the_next_entry);

@@ -15,6 +15,7 @@
 #define ENABLE         1ull
 #define WALL_CLOCK     0x4b564d00u
 #define SYSTEM_TIME    0x4b564d01u
+#define PV_EOI         0x4b564d04u
 
 static struct abi_vcpu_page page;
 static struct vmsr msr;
@@ -72,6 +73,7 @@ static const struct msrs readable[] = {
 	{0x268, 0x26f},
 	{0x2ff, 0x2ff},
 	{0x4b564d00, 0x4b564d01},
+	{PV_EOI, PV_EOI},
 	{0xc0010010, 0xc0010010},
 	{0xc0010015, 0xc0010015},
 	{0xc001001f, 0xc001001f},
@@ -145,6 +147,24 @@ TEST(stored_ones_read_back_and_do_not_overlap)
 		CHECK_EQ(get(stored[i]), ~(uint64_t)i);
 	CHECK_EQ(get(TSC_ADJUST), 0);
 	CHECK_EQ(get(0x2ff), 0xc06);
+}
+
+TEST(the_eoi_word_lies_in_ram_or_nowhere)
+{
+	start();
+	CHECK_EQ(page.eoi_word, 0);
+	CHECK(set(PV_EOI, 0x1004 | ENABLE));
+	CHECK_EQ(page.eoi_word, (uintptr_t)ram_at(&fake->platform.ram, 0x1004, 4));
+	CHECK(!set(PV_EOI, 0x1006 | ENABLE) && !set(PV_EOI, 0x1006));
+	CHECK_EQ(get(PV_EOI), 0x1004 | ENABLE);
+	CHECK(set(PV_EOI, 0x1004));
+	CHECK_EQ(page.eoi_word, 0);
+	CHECK(set(PV_EOI, (RAM - 4) | ENABLE));
+	CHECK(page.eoi_word != 0);
+	CHECK(set(PV_EOI, RAM | ENABLE));
+	CHECK_EQ(page.eoi_word, 0);
+	CHECK(set(PV_EOI, UINT64_MAX & ~2ull));
+	CHECK_EQ(page.eoi_word, 0);
 }
 
 /* ---- time ---- */
@@ -461,6 +481,7 @@ int main(void)
 	RUN(constant_ones_swallow_writes);
 	RUN(read_only_ones_refuse_writes);
 	RUN(stored_ones_read_back_and_do_not_overlap);
+	RUN(the_eoi_word_lies_in_ram_or_nowhere);
 	RUN(the_tsc_starts_at_0_and_runs);
 	RUN(a_write_of_the_tsc_shows_in_tsc_adjust_and_is_told_to_ring_0);
 	RUN(mtrrs_begin_as_write_back_everywhere);
