@@ -301,10 +301,18 @@ void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32
 	send(vm, widen(destination), is_logical, icr_low, NULL);
 }
 
+/* With nothing else to look at, and the guest ready for it, the interrupt goes straight in. */
 static void send_to_self(struct vcpu *vcpu, unsigned vector)
 {
+	const struct vlapic *lapic = &vcpu->lapic;
+
 	if (vector < 16)
 		note_error(vcpu, ESR_SEND_ILLEGAL);
+	else if (!vcpu->needs_look && !lapic->irr_words && !lapic->isr_words &&
+		 !lapic->is_virtual && vector >> 4 > *vlapic_reg(vcpu, VLAPIC_TPR) >> 4 &&
+		 *vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE && !is_level(vcpu, vector) &&
+		 arch_vcpu_interrupt(vcpu, (uint8_t)vector))
+		serve(vcpu, vector);
 	else
 		receive(vcpu, vector, false);
 }

@@ -738,6 +738,30 @@ TEST(a_word_that_is_nowhere_is_no_offer)
 	CHECK_EQ(vlapic_in_service(vcpu), -1);
 }
 
+/* A self-IPI that need not wait for anything is injected by the exit that sends it. */
+TEST(a_self_ipi_goes_straight_in_only_if_nothing_stands_in_its_way)
+{
+	for (unsigned way = 0; way < 5; way++) {
+		start();
+		vcpu->page->gpr[ABI_RCX] = 0x83f;
+		vcpu->page->gpr[ABI_RAX] = 0x51;
+		vcpu->page->gpr[ABI_RDX] = 0;
+		if (way == 1)
+			arch->cpu.rflags = 2; /* IF is 0 */
+		else if (way == 2)
+			vcpu->lapic.page[VLAPIC_TPR] = 0x50;
+		else if (way == 3)
+			CHECK(vlapic_write(vcpu, VLAPIC_SVR, 0xff)); /* off */
+		else if (way == 4)
+			arch->has_shadow = true;
+		then(ABI_EXIT_WRMSR);
+		run(ABI_EXIT_PORT);
+		CHECK_EQ(arch->delivered_count, way == 0 || way == 4);
+		CHECK_EQ(vlapic_requested(vcpu), way == 1 || way == 2 ? 0x51 : -1);
+		CHECK_EQ(vlapic_in_service(vcpu), arch->delivered_count ? 0x51 : -1);
+	}
+}
+
 /* ---- begin and end ---- */
 
 TEST(it_begins_with_a_page_of_this_version)
@@ -1046,6 +1070,7 @@ int main(void)
 	RUN(no_interrupt_is_lost_or_early_or_ended_twice);
 	RUN(the_end_of_a_lone_edge_triggered_interrupt_alone_is_offered);
 	RUN(a_word_that_is_nowhere_is_no_offer);
+	RUN(a_self_ipi_goes_straight_in_only_if_nothing_stands_in_its_way);
 	RUN(it_begins_with_a_page_of_this_version);
 	RUN(states_have_their_sizes);
 	RUN(translations_that_went_are_flushed_before_the_next_entry);
