@@ -7,6 +7,8 @@
 
 #include "kernel/abi.h"
 
+#define VCPUID_7_EDX_ARCH_CAPABILITIES (1u << 29) /* leaf 7: that MSR is there */
+
 /* CPUID as the CPU itself answers it. */
 typedef void vcpuid_host(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 

@@ -7,9 +7,13 @@
 #include "kernel/abi.h"
 #include "services/vmm/platform.h"
 #include "services/vmm/state.h"
+#include "services/vmm/vcpuid.h"
 
 #define STATE_VMSR    STATE_KIND('v', 'm', 's', 'r')
 #define STATE_VERSION 3u
+
+#define ARCH_CAPABILITIES 0x10au /* only where CPUID says so */
+#define ITS_NO            (1ull << 62)
 
 #define MTRR_DEF_TYPE 0x2ffu
 #define MTRR_FIXED    0x250u
@@ -204,6 +208,7 @@ static const struct entry {
 	{0x79, 0x79, CONSTANT, 0, NULL},          /* BIOS_UPDT_TRIG */
 	{0x8b, 0x8b, FIELD, AT(microcode), NULL}, /* BIOS_SIGN_ID, PATCH_LEVEL */
 	{0xfe, 0xfe, READONLY, MTRR_CAP, NULL},
+	{ARCH_CAPABILITIES, ARCH_CAPABILITIES, READONLY, ITS_NO, NULL},
 	{0x179, 0x179, READONLY, 0, NULL}, /* MCG_CAP: no banks */
 	{0x17a, 0x17a, FIELD, AT(mcg_status), NULL},
 	{0x1a0, 0x1a0, FIELD, AT(misc_enable), NULL},
@@ -234,6 +239,11 @@ static const struct entry *find(uint32_t index)
 	return NULL;
 }
 
+static bool has_arch_capabilities(const struct vmsr *msr)
+{
+	return msr->page->cpuid.leaf[ABI_CPUID_INDEX(7)][3] & VCPUID_7_EDX_ARCH_CAPABILITIES;
+}
+
 static uint64_t *field(struct vmsr *msr, const struct entry *entry, uint32_t index)
 {
 	return (uint64_t *)((char *)&msr->s + entry->value) + (index - entry->first);
@@ -243,7 +253,7 @@ bool vmsr_read(struct vmsr *msr, uint32_t index, uint64_t *value)
 {
 	const struct entry *entry = find(index);
 
-	if (!entry)
+	if (!entry || (index == ARCH_CAPABILITIES && !has_arch_capabilities(msr)))
 		return false;
 	if (entry->how == TSC)
 		*value = guest_tsc(msr);

@@ -82,10 +82,39 @@ TEST(haswells_features_are_those_that_work)
 	CHECK_EQ(answer[EDX], 0x0f8bfbff);
 	CHECK_EQ(answer[EBX], 0x00010800);
 	CHECK_EQ(ask(7, 0, EBX), 0x000007ab);
-	CHECK_EQ(answer[EAX] | answer[ECX] | answer[EDX], 0);
+	CHECK_EQ(answer[EAX] | answer[ECX], 0);
+	CHECK_EQ(answer[EDX], BIT(29)); /* IA32_ARCH_CAPABILITIES */
 	CHECK_EQ(ask(0x80000001, 0, EDX), 0x2c100800);
 	CHECK_EQ(answer[ECX], 0x21);
 	CHECK_EQ(ask(0x80000007, 0, EDX), BIT(8));
+}
+
+static uint32_t leaf1_eax;
+
+static void with_signature(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	fake_cpuid_haswell(leaf, subleaf, out);
+	if (leaf == 1)
+		out[EAX] = leaf1_eax;
+}
+
+TEST(only_cores_older_than_skylake_are_told_to_be_free_of_its)
+{
+	static const uint32_t free_of[] = {0x206a7, 0x306c3, 0x406f1, 0x50663};
+	static const uint32_t others[] = {0x106a5, 0x406e3, 0x506e3, 0x50654, 0x806ec, 0x30fc3};
+
+	for (unsigned i = 0; i < ARRAY_COUNT(free_of); i++) {
+		leaf1_eax = free_of[i];
+		start(with_signature);
+		CHECK_EQ(ask(7, 0, EDX), BIT(29));
+	}
+	for (unsigned i = 0; i < ARRAY_COUNT(others); i++) {
+		leaf1_eax = others[i];
+		start(with_signature);
+		CHECK_EQ(ask(7, 0, EDX), 0);
+	}
+	start(fake_cpuid_ryzen);
+	CHECK_EQ(ask(7, 0, EDX) & BIT(29), 0);
 }
 
 static void cpuid_tcg(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -315,6 +344,7 @@ int main(void)
 {
 	RUN(the_vendor_and_the_model_are_the_hosts);
 	RUN(haswells_features_are_those_that_work);
+	RUN(only_cores_older_than_skylake_are_told_to_be_free_of_its);
 	RUN(tcgs_cmpxchg16b_is_hidden);
 	RUN(ryzens_features_are_those_that_work);
 	RUN(of_a_host_that_has_everything_nothing_is_told_that_does_not_work);

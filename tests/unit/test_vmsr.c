@@ -337,6 +337,20 @@ TEST(a_clock_that_is_off_writes_nothing)
 	CHECK_EQ(info(0x3000).tsc_timestamp, at.tsc_timestamp);
 }
 
+TEST(what_the_cpu_is_free_of_is_told_where_cpuid_says_so)
+{
+	uint32_t *edx = &page.cpuid.leaf[ABI_CPUID_INDEX(7)][3];
+
+	start();
+	CHECK(!can_read(0x10a));
+	*edx = ~(1u << 29);
+	CHECK(!can_read(0x10a));
+	*edx = 1u << 29;
+	CHECK_EQ(get(0x10a), 1ull << 62); /* ITS_NO */
+	CHECK(!set(0x10a, 0));
+	*edx = 0;
+}
+
 TEST(the_msrs_read_back_under_both_their_numbers)
 {
 	uint64_t value;
@@ -490,6 +504,7 @@ int main(void)
 	RUN(the_clock_counts_from_the_vms_start);
 	RUN(the_clock_does_not_follow_the_tsc);
 	RUN(a_clock_that_is_off_writes_nothing);
+	RUN(what_the_cpu_is_free_of_is_told_where_cpuid_says_so);
 	RUN(the_msrs_read_back_under_both_their_numbers);
 	RUN(the_wall_clock_is_that_of_the_vms_start);
 	RUN(a_page_may_cross_a_border);
