@@ -130,8 +130,13 @@ def guest_row(row_id, rig, name, log):
     return rows.new(row_id, rig, value=value, min=least, max=most, count=count)
 
 
+def _reasons(exits):
+    """The exits by reason; those to vmm and by MMIO (of STAGE2) are told beside others."""
+    return {kind: count for kind, count in exits.items() if count and kind not in ("to_vmm", "MMIO")}
+
+
 def _sum(exits):
-    return sum(count for kind, count in exits.items() if kind not in ("to_vmm", "MMIO"))  # MMIO: of STAGE2
+    return sum(_reasons(exits).values())
 
 
 def linux_own(rig, name, counting):
@@ -146,9 +151,14 @@ def linux_own(rig, name, counting):
 
 def linux_exits(rig, name, counting):
     """Exits up to /init and its end, but for two a timer tick and one a copied page."""
-    copies = logs.linux_ops(counting, name)[OP_COPIES]
-    value = _sum(logs.all_exits(counting, name)) - 2 * logs.ticks(counting, name) - copies
-    return rows.single("boot.linux_exits", rig, max(0, value), rows.BOOT_EXITS_MAX)
+    copies, ticks = logs.linux_ops(counting, name)[OP_COPIES], logs.ticks(counting, name)
+    exits = _reasons(logs.all_exits(counting, name))
+    value = max(0, sum(exits.values()) - 2 * ticks - copies)
+    row = rows.single("boot.linux_exits", rig, value, rows.BOOT_EXITS_MAX)
+    by_reason = sorted(exits.items(), key=lambda item: -item[1])
+    row.note = (", ".join(f"{kind} {count:,}" for kind, count in by_reason) +
+                f"; less 2 x {ticks:,} timer ticks and {copies:,} copied pages")
+    return row
 
 
 def create(rig, name, log):

@@ -23,7 +23,7 @@ EXIT_LIMITS = {
 OPS_LIMITS = {"exit.cpuid": {"vmread": 6, "vmwrite": 2, "wrmsr": 0, "cr_write": 0, "locked": 0}}
 
 EXIT_TO_GUEST_MAX = 10_000_000
-EXIT_TO_GUEST_256M_MAX = 1_000_000  # more than with 64 MiB
+EXIT_TO_GUEST_256M_MAX = 999_999    # more than with 64 MiB
 ENTRY_TO_EXIT_MAX = 60_000_000      # besides the firmware's reading of files
 CORBEL_RAM_MAX = 10 * MIB
 CORBEL_RAM_PER_FRAME = 16
@@ -78,6 +78,7 @@ class Row:
     kvm_off: typing.Optional[int] = None
     bare: typing.Optional[int] = None
     reason: str = ""
+    note: str = ""  # what the figure is made of, for people
 
     @property
     def ok(self):

@@ -35,4 +35,5 @@ def text(found):
         cells = (cell.ljust(width) if i in LEFT else cell.rjust(width)
                  for i, (cell, width) in enumerate(zip(line, widths)))
         out.append("  ".join(cells).rstrip())
-    return "\n".join([*out, NOTE])
+    notes = (f"{row.id} on {row.rig}: {row.note}." for row in found if row.note)
+    return "\n".join([*out, *notes, NOTE])
