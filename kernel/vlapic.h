@@ -76,7 +76,7 @@ void vlapic_settle(struct vcpu *vcpu, bool can_stay);
 bool vlapic_takes_extint(const struct vcpu *vcpu);
 /* What an entry of the local vector table raises: a register's offset. */
 void vlapic_interrupt(struct vcpu *vcpu, uint32_t lvt);
-/* A message with an 8-bit destination to all vCPUs that it addresses; an invalid one is dropped. */
+/* A message to all vCPUs that it addresses (0xff = all); an invalid one is dropped. */
 void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32_t icr_low);
 
 /* -ABI_EINVAL: a state that cannot be; nothing changed. Get: 0. */

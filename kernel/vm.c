@@ -83,10 +83,13 @@ int vm_unmap(struct vm *vm, gpa_t gpa, uint64_t size)
 
 int vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 {
-	/* SDM vol 3, "Message Address Register Format": 0xfee, destination, bit 2 its mode. */
+	/* SDM vol 3, "Message Address Register Format": 0xfee, destination, bit 2 its mode. Bits 5
+	   to 11 are the destination's 8 to 14: KVM_FEATURE_MSI_EXT_DEST_ID. */
+	uint32_t destination = (address >> 12 & 0xff) | (address & 0xfe0) << 3;
+
 	if (address >> 20 != 0xfee)
 		return -ABI_EINVAL;
-	vlapic_message(vm, (uint32_t)(address >> 12) & 0xff, address & 4, data & 0xc7ff);
+	vlapic_message(vm, destination, address & 4, data & 0xc7ff);
 	return 0;
 }
 

@@ -17,8 +17,8 @@ enum reg { EAX, EBX, ECX, EDX };
 #define ALL         UINT32_MAX
 #define BIT(n)      (1u << (n))
 #define ECX1_SET    (BIT(21) | BIT(24) | BIT(31)) /* x2APIC, TSC deadline, hypervisor */
-/* Clocks, no I/O delays, PV EOI. */
-#define HV_FEATURES (BIT(0) | BIT(1) | BIT(3) | BIT(6) | BIT(24))
+/* Clocks, no I/O delays, PV EOI, extended destination ids. */
+#define HV_FEATURES (BIT(0) | BIT(1) | BIT(3) | BIT(6) | BIT(15) | BIT(24))
 
 /* Leaves of which ECX chooses a part. */
 #define WITH_SUBLEAVES (BIT(0x4) | BIT(0x7) | BIT(0xb) | BIT(0xd))

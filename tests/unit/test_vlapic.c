@@ -681,6 +681,20 @@ TEST(a_devices_message_has_the_bits_of_the_sdm)
 	CHECK(!is_pending(0x40));
 }
 
+TEST(a_devices_message_has_destinations_of_15_bits)
+{
+	for (unsigned mode = 0; mode < 2; mode++) {
+		start(mode);
+		for (unsigned bit = 5; bit < 12; bit++)
+			CHECK_EQ(vm_msi(vcpu->vm, 0xfee00000 | 1u << bit, 0x30), 0);
+		CHECK_EQ(vm_msi(vcpu->vm, 0xfee00fe0, 0x30), 0);
+		CHECK_EQ(vm_msi(vcpu->vm, 0xfeeff020, 0x30), 0); /* 511 is no broadcast, */
+		CHECK(!is_pending(0x30));
+		CHECK_EQ(vm_msi(vcpu->vm, 0xfeeff000, 0x30), 0); /* 255 is one */
+		CHECK(is_pending(0x30));
+	}
+}
+
 /* ---- state ---- */
 
 static int save(struct abi_lapic *state)
@@ -834,6 +848,7 @@ int main(void)
 	RUN(lint0_lets_the_8259_pair_in);
 	RUN(vmm_reaches_the_page_in_xapic_mode_alone);
 	RUN(a_devices_message_has_the_bits_of_the_sdm);
+	RUN(a_devices_message_has_destinations_of_15_bits);
 	RUN(its_state_goes_to_another_and_comes_back);
 	RUN(a_state_that_cannot_be_is_refused_whole);
 	RUN(garbage_as_state_is_refused_or_harmless);
