@@ -119,8 +119,10 @@ static void check_broadcast(unsigned int pin)
 
 	count = 0;
 	acknowledge = true;
-	lapic_write(LAPIC_DFR, UINT32_MAX);
-	lapic_write(LAPIC_LDR, 1u << 24);
+	if (!lapic_is_x2apic()) { /* there it is bit 0 of cluster 0 from the start */
+		lapic_write(LAPIC_DFR, UINT32_MAX);
+		lapic_write(LAPIC_LDR, 1u << 24);
+	}
 	ioapic_entry_set(pin, 1ul << 56 | 1u << 11 | VECTOR); /* logical */
 	line_raise();
 	came = time_wait(&count, 1, 1000000);
@@ -138,11 +140,12 @@ static void check_broadcast(unsigned int pin)
 void guest_main(void)
 {
 	unsigned int pin = ioapic_pin(UART_IRQ);
+	char mode[8];
 
 	tap_plan(17);
 	pic_init(0x20);
 	out8(PIC_MASTER + 1, 0xff);
-	lapic_enable(false);
+	lapic_enable(boot_option("mode", mode, sizeof(mode)) && !strcmp(mode, "x2apic"));
 	trap_handle(VECTOR, interrupt);
 	check_registers();
 	check_edge(pin);
