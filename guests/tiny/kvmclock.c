@@ -140,6 +140,67 @@ static void check_wall_clock(void)
 	tap_ok(distance <= 3 || distance >= 86400 - 3, "wall clock and RTC agree within 3 s");
 }
 
+/* What it says is good for one value of the TSC only; who reads meanwhile must see the change. */
+static void check_moved(void)
+{
+	uint32_t version = clock.version;
+	uint64_t last = clock_ns(), now;
+
+	wrmsr(MSR_TSC, rdtsc() + (1ul << 50));
+	tap_ok(clock.version != version && !(clock.version & 1),
+	       "a write of the TSC makes another version");
+	now = clock_ns();
+	wrmsr(MSR_TSC, rdtsc() - (1ul << 50));
+	tap_ok(now >= last && now - last < 1000000000 && clock_ns() >= now,
+	       "and the clock goes on, without a jump");
+}
+
+static void check_border(void)
+{
+	static uint8_t pages[8192] __attribute__((aligned(4096)));
+	uint64_t last = clock_ns();
+
+	for (unsigned int offset = 4096 - 28; offset < 4096; offset += 4) {
+		wrmsr(MSR_SYSTEM_TIME, (uint64_t)(pages + offset) | 1);
+		memcpy((void *)&clock, pages + offset, sizeof(clock));
+	}
+	tap_ok((clock.flags & 1) && clock_ns() >= last && clock_ns() - last < 1000000000,
+	       "across the border of two pages it is the same");
+}
+
+/* The end of RAM cuts off a part; then devices, the hole below 1 MiB, addresses that no RAM has. */
+static void check_hostile(void)
+{
+	const uint64_t end = 0x100000 + boot_ram_above_1m();
+	const uint64_t addresses[] = {end - 8,    end - 4,    end,        0xa0000 - 8, 0xb8000,
+				      0xfec00000, 0xfee000f0, 1ul << 32,  1ul << 45,   1ul << 52,
+				      1ul << 63,  ~0xffful,   ~0ul - 0xf, ~0ul - 3};
+	uint8_t *tail = (uint8_t *)(end - 8);
+	uint32_t svr = mmio_read32(LAPIC_MMIO + 16 * LAPIC_SVR);
+	bool good = true, is_whole = true;
+
+	memset(tail, 0x5a, 8);
+	mmio_write32(0xfec00000, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+		int vectors[] = {try_wrmsr(MSR_SYSTEM_TIME, addresses[i] | 1),
+				 try_wrmsr(MSR_WALL_CLOCK, addresses[i])};
+
+		good = good && (vectors[0] < 0 || vectors[0] == 13) &&
+		       (vectors[1] < 0 || vectors[1] == 13);
+		wrmsr(MSR_TSC, rdtsc()); /* writes the clock, where there is one */
+		for (unsigned int at = 0; at < 8; at++)
+			is_whole = is_whole && tail[at] == 0x5a;
+	}
+	tap_ok(good, "addresses without RAM are taken or #GP");
+	tap_ok(is_whole, "nothing is written where not all has RAM");
+	tap_ok(mmio_read32(0xfec00000) == 1 && mmio_read32(LAPIC_MMIO + 16 * LAPIC_SVR) == svr,
+	       "devices do not hear of it");
+	tap_ok(try_wrmsr(MSR_SYSTEM_TIME, (uint64_t)&clock | 3) == 13 &&
+		       try_wrmsr(MSR_WALL_CLOCK, (uint64_t)&wall | 1) == 13 &&
+		       try_wrmsr(MSR_WALL_CLOCK, (uint64_t)&wall | 2) == 13,
+	       "an address that is not aligned is #GP");
+}
+
 void guest_main(void)
 {
 	uint64_t value;
@@ -150,7 +211,7 @@ void guest_main(void)
 		tap_skip("kvmclock", "there is none");
 		return;
 	}
-	tap_plan(12);
+	tap_plan(19);
 	time_tsc_khz();
 	wrmsr(MSR_SYSTEM_TIME, (uint64_t)&clock | 1);
 	tap_ok(clock.version && !(clock.version & 1), "the version is even and not 0");
@@ -162,12 +223,16 @@ void guest_main(void)
 	check_pm_timer();
 	check_apic_timer();
 	check_wall_clock();
+	check_moved();
+	check_border();
+	check_hostile();
+	before = clock_ns();
+	wrmsr(MSR_SYSTEM_TIME, (uint64_t)&clock | 1);
+	tap_ok(clock_ns() >= before && clock_ns() - before < 1000000000, "afterwards it goes on");
 	wrmsr(MSR_SYSTEM_TIME, 0);
 	value = clock.version;
 	before = clock.system_ns;
 	time_delay_us(20000);
 	tap_ok(value == clock.version && before == clock.system_ns,
 	       "switched off, it writes no more");
-	tap_ok(try_wrmsr(MSR_SYSTEM_TIME, 0xfffffffffff0 | 1) == 13 || clock.version == value,
-	       "an address past RAM harms none");
 }

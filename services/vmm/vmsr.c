@@ -29,7 +29,7 @@
 
 /* Linux, "KVM-specific MSRs": struct pvclock_vcpu_time_info and pvclock_wall_clock. */
 struct time_info {
-	uint32_t version; /* odd while it changes */
+	uint32_t version; /* even, another after each change */
 	uint32_t pad0;
 	uint64_t tsc_timestamp; /* guest TSC at system_time */
 	uint64_t system_time;   /* ns since the VM's start */
@@ -61,31 +61,39 @@ static uint64_t ns_tsc(const struct vmsr *msr, uint64_t ns)
 	return shift < 0 ? ticks << -shift : ticks >> shift;
 }
 
-/* No RAM there: the guest's own loss. */
-static void write_ram(struct vmsr *msr, uint64_t gpa, const void *from, size_t size)
+/*
+ * A structure that begins with its version. No RAM there: the guest's own loss. The guest does not
+ * run while it is written, so that the version need not be odd in between; but it may have read a
+ * part before and read the rest behind: the next even number tells it.
+ */
+static void write_ram(struct vmsr *msr, uint64_t gpa, uint32_t *from, size_t size)
 {
 	void *to = ram_at(&msr->platform->ram, gpa, size);
 
-	if (to)
-		memcpy(to, from, size);
+	if (!to)
+		return;
+	memcpy(from, to, sizeof(*from));
+	*from = (*from | 1) + 1;
+	memcpy(to, from, size);
 }
 
-/*
- * The guest does not run while its page is written, so that the version need not be odd in
- * between. A stable TSC makes what it says good until the guest's TSC is moved.
- */
+static uint64_t clock_ns(const struct vmsr *msr, uint64_t tsc)
+{
+	return tsc_ns(msr, tsc) - msr->zero_ns;
+}
+
+/* A stable TSC makes what it says good until the guest's TSC is moved. */
 static void update_clock(struct vmsr *msr)
 {
 	uint64_t tsc = platform_tsc(msr->platform);
-	struct time_info info = {.version = 2,
-				 .tsc_timestamp = tsc + msr->page->tsc_offset,
-				 .system_time = tsc_ns(msr, tsc) - msr->zero_ns,
+	struct time_info info = {.tsc_timestamp = tsc + msr->page->tsc_offset,
+				 .system_time = clock_ns(msr, tsc),
 				 .tsc_to_system_mul = msr->page->tsc_mul,
 				 .tsc_shift = msr->page->tsc_shift,
 				 .flags = CLOCK_TSC_STABLE};
 
 	if (msr->s.system_time & CLOCK_ENABLE)
-		write_ram(msr, msr->s.system_time & ~CLOCK_ENABLE, &info, sizeof(info));
+		write_ram(msr, msr->s.system_time & ~CLOCK_ENABLE, &info.version, sizeof(info));
 }
 
 static bool set_system_time(struct vmsr *msr, uint64_t value)
@@ -100,15 +108,15 @@ static bool set_system_time(struct vmsr *msr, uint64_t value)
 /* The wall-clock time at 0 of the VM's clock. */
 static bool set_wall_clock(struct vmsr *msr, uint64_t value)
 {
-	uint64_t wall_ns = platform_wall_ns(msr->platform) - platform_now_ns(msr->platform);
-	struct wall_clock wall = {.version = 2,
-				  .sec = (uint32_t)(wall_ns / 1000000000),
+	uint64_t clock = clock_ns(msr, platform_tsc(msr->platform));
+	uint64_t wall_ns = platform_wall_ns(msr->platform) - clock;
+	struct wall_clock wall = {.sec = (uint32_t)(wall_ns / 1000000000),
 				  .nsec = (uint32_t)(wall_ns % 1000000000)};
 
 	if (value & 3)
 		return false;
 	msr->s.wall_clock = value;
-	write_ram(msr, value, &wall, sizeof(wall));
+	write_ram(msr, value, &wall.version, sizeof(wall));
 	return true;
 }
 
@@ -316,7 +324,7 @@ size_t vmsr_save(const struct vmsr *msr, void *buffer, size_t capacity)
 	uint64_t tsc = sample(msr, &s.now_ns);
 
 	s.tsc = tsc + msr->page->tsc_offset;
-	s.clock_ns = tsc_ns(msr, tsc) - msr->zero_ns;
+	s.clock_ns = clock_ns(msr, tsc);
 	return state_put(buffer, capacity, STATE_VMSR, STATE_VERSION, &s, sizeof(s));
 }
 
