@@ -5,8 +5,10 @@
 #define LVT_PERIODIC     0x20000u
 #define LVT_TSC_DEADLINE 0x40000u
 
-/* A guest's shortest period: what it takes of the machine stays bounded. */
-#define PERIOD_MIN_NS 20000ull
+/* A guest's shortest period, also where it has not taken the interrupt before: the others pay for
+   each, and more often is of no use to it. */
+#define PERIOD_MIN_NS     100000ull
+#define PERIOD_UNTAKEN_NS 1000000ull
 
 static bool has_mode(const struct vcpu *vcpu, uint32_t mode)
 {
@@ -36,16 +38,18 @@ static void fired(struct timer *timer)
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, lapic.timer);
 	struct vlapic *lapic = &vcpu->lapic;
 	uint64_t now_ns = arch_now_ns(), late_ns = now_ns - lapic->expiry_ns;
+	int before = vlapic_requested(vcpu);
 
+	vlapic_interrupt(vcpu, VLAPIC_LVT_TIMER);
 	if (has_mode(vcpu, LVT_PERIODIC) && lapic->expiry_ns) {
 		/* Whole periods missed while nobody looked become one interrupt. */
 		lapic->expiry_ns += (late_ns / period_ns(vcpu) + 1) * period_ns(vcpu);
-		timer_set(timer, MAX(lapic->expiry_ns, now_ns + PERIOD_MIN_NS));
+		now_ns += vlapic_requested(vcpu) == before ? PERIOD_UNTAKEN_NS : PERIOD_MIN_NS;
+		timer_set(timer, MAX(lapic->expiry_ns, now_ns));
 	} else {
 		lapic->expiry_ns = 0;
 		lapic->tsc_deadline = 0;
 	}
-	vlapic_interrupt(vcpu, VLAPIC_LVT_TIMER);
 }
 
 void vlapic_timer_init(struct vcpu *vcpu)
@@ -77,7 +81,7 @@ void vlapic_timer_written(struct vcpu *vcpu, uint32_t offset, uint32_t old)
 	} else if (offset == VLAPIC_TIMER_DIVIDE) { /* the count goes on from where it is */
 		left = (uint32_t)(vlapic_timer_left_ns(vcpu) / divisor(old));
 		if (vcpu->lapic.expiry_ns)
-			start(vcpu, count_ns(vcpu, left));
+			start(vcpu, count_ns(vcpu, MAX(left, 1u))); /* over, but not told yet */
 	} else if (has_mode(vcpu, LVT_TSC_DEADLINE)) {
 		*vlapic_reg(vcpu, offset) = old;
 	} else {
