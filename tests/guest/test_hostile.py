@@ -51,6 +51,7 @@ NEIGHBOURS = {
     "mmio": ("hostile-mmio", "again"),
     "memory": ("hostile-memory", "again"),
     "smc": ("smc", "again"),
+    "time": ("extremes", "again"),
     "vmm-spin": ("vmmcrash", "how=spin"),
     "loop": ("hostile-jump", "how=loop"),
 }
