@@ -264,8 +264,7 @@ TEST(the_hypervisor_is_kvms_interface)
 	CHECK_EQ(ask(0x40000000, 0, EAX), 0x40000001);
 	memcpy(signature, &answer[EBX], 12);
 	CHECK_STR(signature, "KVMKVMKVM");
-	CHECK_EQ(ask(0x40000001, 0, EAX),
-		 BIT(0) | BIT(1) | BIT(3) | BIT(6) | BIT(15) | BIT(24));
+	CHECK_EQ(ask(0x40000001, 0, EAX), BIT(0) | BIT(1) | BIT(3) | BIT(6) | BIT(15) | BIT(24));
 	CHECK_EQ(answer[EBX] | answer[ECX] | answer[EDX], 0);
 }
 
