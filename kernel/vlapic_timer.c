@@ -5,10 +5,8 @@
 #define LVT_PERIODIC     0x20000u
 #define LVT_TSC_DEADLINE 0x40000u
 
-/* A guest's shortest period, also where it has not taken the interrupt before: the others pay for
-   each, and more often is of no use to it. */
-#define PERIOD_MIN_NS     100000ull
-#define PERIOD_UNTAKEN_NS 1000000ull
+/* A guest's shortest period: what it takes of the machine stays bounded. */
+#define PERIOD_MIN_NS 100000ull
 
 static bool has_mode(const struct vcpu *vcpu, uint32_t mode)
 {
@@ -44,7 +42,8 @@ static void fired(struct timer *timer)
 	if (has_mode(vcpu, LVT_PERIODIC) && lapic->expiry_ns) {
 		/* Whole periods missed while nobody looked become one interrupt. */
 		lapic->expiry_ns += (late_ns / period_ns(vcpu) + 1) * period_ns(vcpu);
-		now_ns += vlapic_requested(vcpu) == before ? PERIOD_UNTAKEN_NS : PERIOD_MIN_NS;
+		/* And while the guest takes none, others pay for each: fewer are as good to it. */
+		now_ns += PERIOD_MIN_NS * (vlapic_requested(vcpu) == before ? 10 : 1);
 		timer_set(timer, MAX(lapic->expiry_ns, now_ns));
 	} else {
 		lapic->expiry_ns = 0;
