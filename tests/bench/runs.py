@@ -45,11 +45,11 @@ def _idle(names):
 
 # name: (VMs, folder of the build, what is on COM1 when there is no more to come)
 RUNS = {
-    "exit": (_exitcost("64M"), machine.BUILD, OVER),
-    "ops": (_exitcost("64M"), machine.BUILD / "ops", OVER),
+    "exit": (_exitcost("64M", apicv=False), machine.BUILD, OVER),
+    "ops": (_exitcost("64M", apicv=False), machine.BUILD / "ops", OVER),
     "256m": (_exitcost("256M", cmdline="row=exit.cpuid count=100"), machine.BUILD, OVER),
     "create": ([machine.vm(NAME, "idle", memory="128M", cmdline="end=1")], machine.BUILD, OVER),
-    "reload": ([machine.vm(NAME, "reload", memory="128M")], machine.BUILD, OVER),
+    "reload": ([machine.vm(NAME, "reload", memory="128M", apicv=False)], machine.BUILD, OVER),
     "linux": (_linux(), machine.BUILD, OVER),
     "linux-ops": (_linux("boot_only=1"), machine.BUILD / "ops", OVER),
     "few": (_idle(FEW), machine.BUILD, LAST_OVER),
