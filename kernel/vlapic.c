@@ -83,10 +83,13 @@ static inline int highest(const struct vcpu *vcpu, uint32_t words, uint32_t base
 	unsigned word;
 
 	if (__builtin_expect(vcpu->lapic.is_virtual, 0))
-		words = find_words(vcpu, base);
+		words = 0x80; /* no hint: from the top, the vectors of timers and IPIs, down */
 	if (!words)
 		return -1;
 	word = (unsigned)__builtin_clz(words) ^ 31;
+	while (!*vlapic_reg(vcpu, base + word * 16))
+		if (word-- == 0)
+			return -1;
 	return (int)(word * 32) + (__builtin_clz(*vlapic_reg(vcpu, base + word * 16)) ^ 31);
 }
 
