@@ -147,6 +147,16 @@ void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size)
 	unmap(pt, kpage_at(pt->root), pt->levels, address, address + size);
 }
 
+bool pagetable_clear(struct pagetable *pt, uint64_t address)
+{
+	unsigned level = 1;
+	uint64_t *entry = walk(pt, address, &level);
+	bool was_present = *entry & pt->format->present_mask;
+
+	*entry = 0;
+	return was_present;
+}
+
 void pagetable_exit(struct pagetable *pt)
 {
 	table_free(pt, kpage_at(pt->root));

@@ -64,6 +64,9 @@ int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned 
  * TLB. The kernel's tables (quota NULL) stay, so that the upper halves of all roots stay alike.
  */
 void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size);
+/* Removes the leaf that holds the page, and no table: much quicker. Returns whether there was one.
+   The caller flushes the TLB. */
+bool pagetable_clear(struct pagetable *pt, uint64_t address);
 struct pt_leaf pagetable_query(const struct pagetable *pt, uint64_t address);
 /* Replaces the 2 MiB leaf at `address` by a table of 4 KiB leaves. -ABI_ENOMEM. */
 int pagetable_split(struct pagetable *pt, uint64_t address);

@@ -118,13 +118,13 @@ void mapping_drop(struct memory *memory, uint64_t offset, uint64_t size)
 
 		if (start >= end)
 			continue;
-		/* For one page a look is cheaper than to find out whether its table is empty now.
-		 */
-		if (size == PAGE_SIZE &&
-		    !pagetable_query(&m->space->table, m->address + (start - m->offset)).prot)
+		start = m->address + (start - m->offset);
+		end = m->address + (end - m->offset);
+		if (size > PAGE_SIZE)
+			pagetable_unmap(&m->space->table, start, end - start);
+		else if (!pagetable_clear(&m->space->table, start))
 			continue;
-		pagetable_unmap(&m->space->table, m->address + (start - m->offset), end - start);
-		flush(m->space, m->address + (start - m->offset), end - start);
+		flush(m->space, start, end - start);
 	}
 }
 
@@ -177,15 +177,17 @@ static void map_around(struct space *space, const struct mapping *mapping, uint6
 	uint64_t at = MAX(ALIGN_DOWN(address, AROUND_SIZE), mapping->address);
 	uint64_t end = MIN(ALIGN_DOWN(address, AROUND_SIZE) + AROUND_SIZE,
 			   mapping->address + mapping->size);
+	unsigned prot = (mapping->prot & (PT_READ | PT_EXEC)) | space->user_prot;
+	uint64_t *entry; /* all in one table */
 
-	for (; at < end; at += PAGE_SIZE) {
+	if (pagetable_entry(&space->table, at, 1, &entry) != 0)
+		return;
+	for (; at < end; at += PAGE_SIZE, entry++) {
 		struct pt_leaf leaf =
 			memory_page(mapping->memory, at - mapping->address + mapping->offset);
 
-		if (leaf.level == 1 && leaf.prot == PT_READ &&
-		    !pagetable_query(&space->table, at).prot)
-			pagetable_map(&space->table, at, leaf.frame, 1,
-				      (mapping->prot & (PT_READ | PT_EXEC)) | space->user_prot);
+		if (leaf.level == 1 && leaf.prot == PT_READ && !*entry)
+			*entry = pagetable_leaf(space->table.format, leaf.frame, 1, prot);
 	}
 }
 
