@@ -23,4 +23,5 @@ struct cpu {
 	uint64_t deadline_ns;   /* that the hardware has been given */
 	struct space *space;    /* whose page table is loaded; NULL = ring 0's own */
 	uint64_t *slots;        /* page table entries of window_map's addresses (set once) */
+	uint64_t *large_slot;   /* the same of window_zero_large's (set once) */
 };

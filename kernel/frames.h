@@ -59,6 +59,8 @@ void window_init(void);
 void *window_map(unsigned slot, hpa_t frame);
 void window_zero(hpa_t frame); /* one 4 KiB frame */
 void window_copy(hpa_t to, hpa_t from);
+/* A part of a 2 MiB frame: offset and size in bytes. */
+void window_zero_large(hpa_t block, uint64_t offset, uint64_t size);
 /* Device pages below 512 GiB, mapped at boot for good, uncached, where a page of ring 0 of that
  * address would be. NULL = no memory, or it is RAM of ring 0. */
 void *window_device(hpa_t start, uint64_t size);

@@ -119,9 +119,9 @@ static int zero_some(struct memory *memory)
 	int error;
 
 	while (memory->zero_next < LARGE_PAGES) {
-		for (unsigned i = 0; i < ZERO_PAGES; i++, memory->zero_next++)
-			window_zero(
-				(hpa_t){memory->zero_frame.value + memory->zero_next * PAGE_SIZE});
+		window_zero_large(memory->zero_frame, memory->zero_next * PAGE_SIZE,
+				  ZERO_PAGES * PAGE_SIZE);
+		memory->zero_next += ZERO_PAGES;
 		arch_irq_window();
 		if (sched_should_yield())
 			return 0;

@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How ring 0 reaches frames that are not its own: two slots a core, and device pages. */
+/* How ring 0 reaches frames that are not its own: slots of each core, and device pages. */
 #include "kernel/arch.h"
 #include "kernel/cpu.h"
 #include "kernel/frames.h"
 #include "kernel/lib.h"
 #include "kernel/panic.h"
 
+#define LARGE_SLOTS (1ull << 30) /* from BOOT_SLOTS on: a slot of 2 MiB for each core */
+
 static uint64_t slot_address(const struct cpu *cpu, unsigned slot)
 {
 	return BOOT_SLOTS + (cpu->index * CPU_SLOT_COUNT + slot) * PAGE_SIZE;
 }
 
+static uint64_t large_address(const struct cpu *cpu)
+{
+	return BOOT_SLOTS + LARGE_SLOTS + cpu->index * LARGE_SIZE;
+}
+
 void window_init(void)
 {
+	struct pagetable *pt = arch_kernel_table();
 	struct cpu *cpu = arch_this_cpu();
 
-	if (pagetable_entry(arch_kernel_table(), slot_address(cpu, 0), 1, &cpu->slots) != 0)
+	if (pagetable_entry(pt, slot_address(cpu, 0), 1, &cpu->slots) != 0 ||
+	    pagetable_entry(pt, large_address(cpu), 2, &cpu->large_slot) != 0)
 		panic("no memory for the window's page tables");
 }
 
@@ -35,6 +44,19 @@ void window_zero(hpa_t frame)
 	uint64_t start = COUNT_OPS ? arch_tsc() : 0;
 
 	memset(window_map(0, frame), 0, PAGE_SIZE);
+	if (COUNT_OPS)
+		arch_ops[ABI_OP_PAGE_TICKS] += arch_tsc() - start;
+}
+
+void window_zero_large(hpa_t block, uint64_t offset, uint64_t size)
+{
+	struct cpu *cpu = arch_this_cpu();
+	uint64_t start;
+
+	*cpu->large_slot = pagetable_leaf(arch_host_format, block, 2, PT_READ | PT_WRITE);
+	arch_tlb_flush_page(large_address(cpu));
+	start = COUNT_OPS ? arch_tsc() : 0;
+	memset((char *)large_address(cpu) + offset, 0, size);
 	if (COUNT_OPS)
 		arch_ops[ABI_OP_PAGE_TICKS] += arch_tsc() - start;
 }

@@ -98,6 +98,11 @@ void window_zero(hpa_t frame)
 	memset(fake_ram(frame), 0, PAGE_SIZE);
 }
 
+void window_zero_large(hpa_t block, uint64_t offset, uint64_t size)
+{
+	memset((char *)fake_ram(block) + offset, 0, size);
+}
+
 void window_copy(hpa_t to, hpa_t from)
 {
 	memcpy(fake_ram(to), fake_ram(from), PAGE_SIZE);
