@@ -110,7 +110,7 @@ class Rig:
     def _linux_row(self, row_id):
         rig = self._rig
         if row_id == "boot.linux_own":
-            return figures.linux_own(rig, NAME, self._log("linux-ops"))
+            return figures.linux_own(rig, NAME, self._log("linux-ops"), self._log("linux"))
         if row_id == "boot.linux_exits":
             return figures.linux_exits(rig, NAME, self._log("linux-ops"))
         if row_id == "vm.create_to_first_instruction":

@@ -267,22 +267,28 @@ def test_what_was_measured_stands_in_place_of_what_is_quoted():
 LINUX_EXITS = {"CPUID": 500, "PORT": 1600, "MMIO": 600, "STAGE2": 4300, "to_vmm": 2300}
 
 
-def linux_log(own=13_000_000, rows_=True, ticks=300, exits=None, **changes):
+def linux_log(own=13_000_000, rows_=True, ticks=300, exits=None, total=1_000_000_000, **changes):
     clock = 48_000_000 + 1_000_000_000
     exits = exits or LINUX_EXITS
     edge = figures.EDGE_TICKS * (sum(exits.values()) - exits["MMIO"] - exits["to_vmm"])
     ops = [0] * 8 + [1_000_000_000 - own - 12_000_000 + edge, 12_000_000, 3600, clock, clock + 9]
     lines = [f"ops boot.linux {' '.join(map(str, ops))}", f"# interrupts LOC={ticks}", "# interrupts LOC=900"]
+    lines += [f"bench boot.linux mean={total} min={total} max={total} count=1"]
     lines += ["bench cpu.compute mean=8050 min=8000 max=8100 count=10"] if rows_ else []
     return canned("\n".join(lines) + "\n" + end_lines("bench", exits, **changes), ["bench"])
 
 
 def test_a_linux_boots_own_share():
-    row = figures.linux_own("qemu-svm", "bench", linux_log(own=10_000_000))
+    def own(counting, plain=linux_log()):
+        return figures.linux_own("qemu-svm", "bench", counting, plain)
+    row = own(linux_log(own=10_000_000))
     equal((row.value, row.unit, row.limit, row.ok), (10, "per mille", 10, True))
-    equal(figures.linux_own("qemu-svm", "bench", linux_log(own=10_000_001)).ok, False)
-    holds(reason(figures.linux_own, "qemu-svm", "bench", exit_log()), "no counters")
-    holds(reason(figures.linux_own, "qemu-svm", "bench", linux_log(own=-5_000_000)), "out of order")
+    equal(own(linux_log(own=10_000_001)).ok, False)
+    equal([own(linux_log(own=10_800_000), linux_log(total=total)).ok for total in (999_191_920, 999_191_919)],
+          [False, True])
+    holds(reason(own, exit_log()), "no counters")
+    holds(reason(own, linux_log(), exit_log()), "no figure")
+    holds(reason(own, linux_log(own=-5_000_000)), "out of order")
 
 
 def test_a_linux_boots_exits():
