@@ -340,6 +340,148 @@ TEST(xcr0_has_the_combinations_of_the_sdm)
 		CHECK(!cpuid_xcr0_is_valid(1ull << bit | 7));
 }
 
+/* ---- newer hosts, as their manuals and public lists of answers have them ---- */
+
+/* A leaf that the host has, and what the guest finds there. */
+struct row {
+	uint32_t leaf, subleaf;
+	uint32_t host[4], guest[4];
+};
+
+#define HIDDEN                                                                                     \
+	{                                                                                          \
+		0, 0, 0, 0                                                                         \
+	}
+
+static const struct row sapphire_rapids[] = {
+	{0,
+	 0,
+	 {0x20, 0x756e6547, 0x6c65746e, 0x49656e69},
+	 {0xd, 0x756e6547, 0x6c65746e, 0x49656e69}},
+	{1,
+	 0,
+	 {0x806f8, 0x4800800, 0x7ffefbff, 0xbfebfbff},
+	 {0x806f8, 0x10800, 0xf7fa3203, 0xf8bfbff}},
+	{4, 0, {0xfc004121, 0x2c0003f, 0x3f, 0}, {0x121, 0x2c0003f, 0x3f, 0}},
+	{5, 0, {0x40, 0x40, 3, 0x2020}, HIDDEN},   /* MWAIT */
+	{6, 0, {0xdf8ff7, 2, 9, 0}, {4, 0, 0, 0}}, /* HWP, thermal */
+	{7, 0, {2, 0xf3bfb7ef, 0xfb417ffe, 0xffdd4432}, {0, 0xf1bf07ab, 0x405f46, 0x10}},
+	{7, 1, {0x1c30, 0, 0, 0}, HIDDEN},           /* BF16, LAM */
+	{7, 2, {0, 0, 0, 0x17}, HIDDEN},             /* the controls of speculation */
+	{0xa, 0, {0x7300805, 0, 0, 0x8604}, HIDDEN}, /* PMU */
+	{0xd, 0, {0x602e7, 0x2b00, 0x2b00, 0}, {0xe7, 0xa80, 0xa80, 0}},
+	{0xd, 1, {0x1f, 0x2b00, 0x1900, 0}, {5, 0, 0, 0}}, /* compacted, supervisor state, XFD */
+	{0xd, 2, {0x100, 0x240, 0, 0}, {0x100, 0x240, 0, 0}},
+	{0xd, 5, {0x40, 0x440, 0, 0}, {0x40, 0x440, 0, 0}},
+	{0xd, 6, {0x200, 0x480, 0, 0}, {0x200, 0x480, 0, 0}},
+	{0xd, 7, {0x400, 0x680, 0, 0}, {0x400, 0x680, 0, 0}},
+	{0xd, 8, {0x80, 0, 1, 0}, HIDDEN},        /* PT */
+	{0xd, 9, {8, 0xa80, 0, 0}, HIDDEN},       /* PKRU */
+	{0xd, 0xb, {0x10, 0, 1, 0}, HIDDEN},      /* CET */
+	{0xd, 0xe, {0x30, 0, 1, 0}, HIDDEN},      /* UINTR */
+	{0xd, 0xf, {0x328, 0, 1, 0}, HIDDEN},     /* LBR */
+	{0xd, 0x11, {0x40, 0xac0, 2, 0}, HIDDEN}, /* AMX */
+	{0xd, 0x12, {0x2000, 0xb00, 6, 0}, HIDDEN},
+	{0xf, 0, {0, 0x6f, 0, 2}, HIDDEN}, /* RDT */
+	{0x10, 0, {0, 0xa, 0, 0}, HIDDEN},
+	{0x12, 0, {0x403, 1, 0, 0x381f}, HIDDEN}, /* SGX */
+	{0x14, 0, {1, 0x5f, 7, 0}, HIDDEN},       /* PT */
+	{0x15, 0, {2, 0xa0, 0x17d7840, 0}, HIDDEN},
+	{0x16, 0, {0x7d0, 0xed8, 0x64, 0}, HIDDEN},
+	{0x1c, 0, {0x4000000b, 7, 7, 0}, HIDDEN}, /* LBR */
+	{0x1d, 1, {0x4002000, 0x80040, 0x10, 0}, HIDDEN},
+	{0x1e, 0, {0, 0x4010, 0, 0}, HIDDEN},
+	{0x1f, 0, {1, 2, 0x100, 4}, HIDDEN}, /* topology: leaf 0xb alone */
+	{0x80000000, 0, {0x80000008, 0, 0, 0}, {0x80000008, 0, 0, 0}},
+	{0x80000001, 0, {0, 0, 0x121, 0x2c100800}, {0, 0, 0x121, 0x2c100800}},
+	{0x80000007, 0, {0, 0, 0, 0x100}, {0, 0, 0, 0x100}},
+	{0x80000008, 0, {0x3934, 0x200, 0, 0}, {0x3934, 0, 0, 0}},
+};
+
+static const struct row zen_4[] = {
+	{0,
+	 0,
+	 {0x10, 0x68747541, 0x444d4163, 0x69746e65},
+	 {0xd, 0x68747541, 0x444d4163, 0x69746e65}},
+	{1,
+	 0,
+	 {0xa10f11, 0x2c800800, 0x7efa320b, 0x178bfbff},
+	 {0xa10f11, 0x10800, 0xf7fa3203, 0x78bfbff}},
+	{5, 0, {0x40, 0x40, 3, 0x11}, HIDDEN},
+	{6, 0, {4, 0, 1, 0}, {4, 0, 0, 0}},
+	{7, 0, {1, 0xf1bf97a9, 0x405fce, 0x10000010}, {0, 0xf1bf07ab, 0x405f46, 0x10}},
+	{7, 1, {0x20, 0, 0, 0}, HIDDEN},
+	{0xd, 0, {0x2e7, 0x988, 0x988, 0}, {0xe7, 0xa80, 0x980, 0}}, /* EBX: of the fake CPU */
+	{0xd, 1, {0xf, 0x988, 0x1800, 0}, {5, 0, 0, 0}},
+	{0xd, 2, {0x100, 0x240, 0, 0}, {0x100, 0x240, 0, 0}},
+	{0xd, 5, {0x40, 0x340, 0, 0}, {0x40, 0x340, 0, 0}},
+	{0xd, 6, {0x200, 0x380, 0, 0}, {0x200, 0x380, 0, 0}},
+	{0xd, 7, {0x400, 0x580, 0, 0}, {0x400, 0x580, 0, 0}},
+	{0xd, 9, {8, 0x980, 0, 0}, HIDDEN},
+	{0xd, 0xb, {0x10, 0, 1, 0}, HIDDEN},
+	{0xf, 0, {0, 0xff, 0, 2}, HIDDEN},
+	{0x10, 0, {0, 2, 0, 0}, HIDDEN},
+	{0x80000000,
+	 0,
+	 {0x80000028, 0x68747541, 0x444d4163, 0x69746e65},
+	 {0x8000001a, 0x68747541, 0x444d4163, 0x69746e65}},
+	{0x80000001,
+	 0,
+	 {0xa10f11, 0x40000000, 0x75c237ff, 0x2fd3fbff},
+	 {0xa10f11, 0x40000000, 0x1f1, 0x2fd3fbff}},
+	{0x80000002,
+	 0,
+	 {0x20444d41, 0x43595045, 0x35333920, 0x38342034},
+	 {0x20444d41, 0x43595045, 0x35333920, 0x38342034}}, /* the model's name */
+	{0x80000007, 0, {0, 0x3b, 0, 0x6799}, {0, 0, 0, 0x100}},
+	{0x80000008, 0, {0x3934, 0x791ef257, 0x707f, 0x10007}, {0x3934, 5, 0, 0}},
+	{0x8000000a, 0, {1, 0x8000, 0, 0x1ebfbcff}, HIDDEN}, /* SVM */
+	{0x80000019, 0, {0xf048f048, 0xf0400000, 0, 0}, {0xf048f048, 0xf0400000, 0, 0}},
+	{0x8000001a, 0, {6, 0, 0, 0}, {6, 0, 0, 0}},
+	{0x8000001b, 0, {0xbff, 0, 0, 0}, HIDDEN}, /* IBS */
+	{0x8000001d, 0, {0x4121, 0x1c0003f, 0x3f, 0}, HIDDEN},
+	{0x8000001e, 0, {0x2c, 0x116, 0, 0}, HIDDEN},
+	{0x8000001f, 0, {0x101fd3f, 0x4173, 0x1fd, 1}, HIDDEN}, /* SEV */
+	{0x80000020, 0, {0, 0x1e, 0, 0}, HIDDEN},
+	{0x80000021, 0, {0x62fcf, 0x15c, 0, 0}, HIDDEN},
+	{0x80000022, 0, {7, 0x84106, 0, 0}, HIDDEN}, /* PMU */
+};
+
+static const struct row *rows;
+static unsigned row_count;
+
+static void from_rows(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	memset(out, 0, 4 * sizeof(*out));
+	for (unsigned i = 0; i < row_count; i++)
+		if (rows[i].leaf == leaf && rows[i].subleaf == subleaf)
+			memcpy(out, rows[i].host, sizeof(rows[i].host));
+}
+
+static void check_rows(const struct row *with, unsigned count)
+{
+	rows = with;
+	row_count = count;
+	fake_xcr0_host = 0x2e7;
+	start(from_rows);
+	arch_vcpu_set_xcr0(vcpu, ALL_XCR0);
+	for (unsigned i = 0; i < count; i++) {
+		ask(with[i].leaf, with[i].subleaf, EAX);
+		for (unsigned reg = 0; reg < 4; reg++)
+			CHECK_EQ(answer[reg], with[i].guest[reg]);
+	}
+}
+
+TEST(sapphire_rapids_shows_what_works)
+{
+	check_rows(sapphire_rapids, ARRAY_COUNT(sapphire_rapids));
+}
+
+TEST(zen_4_shows_what_works)
+{
+	check_rows(zen_4, ARRAY_COUNT(zen_4));
+}
+
 int main(void)
 {
 	RUN(the_vendor_and_the_model_are_the_hosts);
@@ -360,5 +502,7 @@ int main(void)
 	RUN(components_that_the_guest_cannot_have_are_not_told);
 	RUN(without_avx_state_there_are_no_avx_features);
 	RUN(xcr0_has_the_combinations_of_the_sdm);
+	RUN(sapphire_rapids_shows_what_works);
+	RUN(zen_4_shows_what_works);
 	return unit_end();
 }
