@@ -21,6 +21,9 @@
 #define MTRR_CAP         (VMSR_MTRR_VARIABLE | 1u << 8 | 1u << 10) /* and fixed ranges, WC */
 #define MTRR_DEF_TYPE_WB 0xc06u /* on, fixed ranges on, write-back */
 
+#define MISC_ENABLE_NO_TRACES 0x1800u      /* neither of branches nor of events (DS) */
+#define HWCR_TSC_FREQ_SEL     (1ull << 24) /* the TSC is invariant */
+
 #define SAMPLES 4u /* of two clocks */
 
 #define CLOCK_ENABLE     1ull
@@ -211,6 +214,7 @@ static const struct entry {
 	{0x12, 0x12, FIELD, AT(system_time), set_system_time},
 	{0x17, 0x17, READONLY, 0, NULL}, /* PLATFORM_ID */
 	{0x2a, 0x2a, CONSTANT, 0, NULL}, /* EBL_CR_POWERON */
+	{0x34, 0x34, READONLY, 0, NULL}, /* SMI_COUNT: none reaches a guest */
 	{0x3a, 0x3a, READONLY, 1, NULL}, /* FEATURE_CONTROL: locked, nothing on */
 	{0x3b, 0x3b, FIELD, AT(tsc_adjust), set_tsc_adjust},
 	{0x79, 0x79, CONSTANT, 0, NULL},          /* BIOS_UPDT_TRIG */
@@ -294,7 +298,8 @@ void vmsr_init(struct vmsr *msr, struct platform *platform, struct abi_vcpu_page
 	msr->platform = platform;
 	msr->page = page;
 	msr->zero_ns = tsc_ns(msr, platform_tsc(platform));
-	msr->s.misc_enable = page->has_fast_strings;
+	msr->s.misc_enable = page->has_fast_strings | MISC_ENABLE_NO_TRACES;
+	msr->s.hwcr = HWCR_TSC_FREQ_SEL;
 	msr->s.mtrr_def_type = MTRR_DEF_TYPE_WB;
 	memset(msr->s.mtrr_fixed, 6, sizeof(msr->s.mtrr_fixed)); /* write-back */
 }
