@@ -17,10 +17,11 @@ from test_linux import cloud_12, cloud_13, generic_12, reload_linux, virtio
 
 # Guests whose TAP lines are the test; two boots run them all.
 TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "shadow", "pic", "ioapic", "rtc",
-        "pci", "fwcfg", "acpi", "multiboot", "mmio", "fpu", "modes", "ram", "halt", "waiting", "smc", "dirty", "vdriver"]
+        "pci", "fwcfg", "acpi", "multiboot", "mmio", "fpu", "modes", "ram", "halt", "waiting", "smc", "dirty", "vdriver",
+        "destination", "features"]
 
 # Alone: they compare clocks read one after the other, and a turn of other guests would lie between.
-CLOCKS = ["pit", "pmtimer", "kvmclock", "lapic"]
+CLOCKS = ["pit", "pmtimer", "kvmclock", "lapic", "extremes"]
 
 # And those that are saved and loaded every few milliseconds: sleeping, counting, in each mode, on each kind of interrupt.
 RELOADED = ["halt", "fpu", "exceptions", "modes", "ioapic", "pic", "mmio", "waiting"]
