@@ -112,7 +112,8 @@ static bool inject_interrupts(struct vcpu *vcpu)
 
 	if (vcpu->vm->wants_apicv)
 		vcpu->lapic.is_virtual = arch_vcpu_sync_apic(vcpu);
-	pending = vlapic_pending(vcpu);
+	/* What the CPU delivers by itself concerns a halted guest alone. */
+	pending = vcpu->lapic.is_virtual && !vcpu->is_halted ? -1 : vlapic_pending(vcpu);
 	vector = (uint8_t)pending;
 	if (vcpu->nmi_pending && arch_vcpu_can_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
