@@ -47,7 +47,7 @@ LINK := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,ma
 # ---- what is built ----
 
 BOOT_OBJS := $(addprefix boot/,main.o cpu.o firmware.o memory.o ranges.o modules.o elf.o files.o \
-	machine.o acpi.o acpi_parse.o clock.o date.o interrupts.o handover.o paging.o jump.o text.o bytes.o)
+	machine.o acpi.o acpi_parse.o clock.o date.o interrupts.o handover.o paging.o jump.o trampoline.o text.o bytes.o)
 
 KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
 	timer.o sched.o thread.o process.o memory.o memory_cow.o memory_log.o space.o channel.o event.o waitset.o device.o system.o syscall.o)

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC   0x464e494c45425243ull /* "CRBELINF" */
-#define BOOT_INFO_VERSION 5u
+#define BOOT_INFO_VERSION 6u
 #define BOOT_PATH_SIZE    256u                      /* of a module's path, with its NUL */
 #define BOOT_MODULE_MAX   4096u                     /* files below \corbel\ plus services */
 #define BOOT_RANGE_MAX    (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
@@ -122,6 +122,19 @@ struct boot_clock {
 	uint64_t wall_tsc;       /* when the TSC had this value */
 };
 
+/*
+ * What a core runs when it gets a start-up message for this page: it goes on in 64-bit mode at
+ * `entry`, on `stack`, with interrupts off, EFER.NXE on and the tables that the kernel began on, as
+ * long as their lower half is there.
+ */
+struct boot_trampoline {
+	uint8_t code[8];
+	uint64_t entry, stack; /* the kernel fills them in */
+	uint32_t root, code64; /* physical: the tables, the part in 64-bit mode */
+	uint16_t selector, gdt_limit;
+	uint32_t gdt;
+};
+
 struct boot_info {
 	uint64_t magic;   /* BOOT_INFO_MAGIC */
 	uint32_t version; /* BOOT_INFO_VERSION */
@@ -142,6 +155,7 @@ struct boot_info {
 	/* UEFI's ResetSystem(), called in the lower half of a page table that holds nothing but the
 	 * ranges RUNTIME, one to one; it lies in a KERNEL range. 0 = none. */
 	uint64_t reset_system, runtime_root;
+	uint64_t trampoline; /* struct boot_trampoline, in a LOADER range below 640 KiB; 0 = none */
 	struct boot_framebuffer framebuffer;
 	uint64_t usable_bytes;  /* RAM free right after ExitBootServices, plus what the loader
 				   allocated for ranges LOADER, KERNEL and MODULE */

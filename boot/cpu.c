@@ -4,15 +4,16 @@
 #include "boot/cpu.h"
 #include <stddef.h>
 
-#define LEAF_1_ECX_VMX        (1u << 5)
-#define LEAF_1_ECX_XSAVE      (1u << 26)
-#define LEAF_1_ECX_RDRAND     (1u << 30)
-#define LEAF_80000001_ECX_SVM (1u << 2)
-#define LEAF_80000001_EDX_NX  (1u << 20)
-#define LEAF_80000001_EDX_1G  (1u << 26)
-#define LEAF_80000001_EDX_LM  (1u << 29)
-#define LEAF_8000000A_EDX_NP  (1u << 0)
-#define CR4_LA57              (1u << 12)
+#define LEAF_1_ECX_VMX           (1u << 5)
+#define LEAF_1_ECX_XSAVE         (1u << 26)
+#define LEAF_1_ECX_RDRAND        (1u << 30)
+#define LEAF_80000001_ECX_SVM    (1u << 2)
+#define LEAF_80000001_EDX_NX     (1u << 20)
+#define LEAF_80000001_EDX_1G     (1u << 26)
+#define LEAF_80000001_EDX_RDTSCP (1u << 27)
+#define LEAF_80000001_EDX_LM     (1u << 29)
+#define LEAF_8000000A_EDX_NP     (1u << 0)
+#define CR4_LA57                 (1u << 12)
 
 #define MSR_FEATURE_CONTROL  0x3au
 #define MSR_VMX_BASIC        0x480u
@@ -118,6 +119,8 @@ const char *cpu_fault(const struct cpu_facts *facts)
 	}
 	if (!(facts->leaf_1_ecx & LEAF_1_ECX_XSAVE))
 		return "this CPU lacks XSAVE";
+	if (!(facts->leaf_80000001_edx & LEAF_80000001_EDX_RDTSCP))
+		return "this CPU lacks RDTSCP";
 	/* 64-bit mode cannot leave 5-level paging; the kernel's page tables have four levels. */
 	if (facts->cr4 & CR4_LA57)
 		return "the firmware uses 5-level paging; switch it off in the firmware's setup";

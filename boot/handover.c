@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The last step: memory map, page tables, ExitBootServices, and into the kernel. */
 #include "boot/handover.h"
+#include "boot/bytes.h"
 #include "boot/clock.h"
 #include "boot/cpu.h"
 #include "boot/firmware.h"
 #include "boot/interrupts.h"
 #include "boot/memory.h"
 #include "boot/paging.h"
+
+extern const uint8_t trampoline[], trampoline_end[]; /* trampoline.S */
 
 #define STACK_SIZE   (32u << 10)
 #define BLOCK_TABLES 256u /* pages of the kernel's block that may become tables */
@@ -88,11 +91,26 @@ static void prepare(struct boot_info *info, int has_1g_pages)
 	memory_shrink(plan.runtime.pool, plan.runtime.pool_used * MEMORY_PAGE);
 }
 
+/* The page and a root of its own, as a core in real mode can load none above 4 GiB. */
+static void fill_trampoline(const struct boot_info *info)
+{
+	struct boot_trampoline *page = (void *)(uintptr_t)info->trampoline;
+
+	if (!page)
+		return;
+	memcpy(page, trampoline, (size_t)(trampoline_end - trampoline));
+	page->root = (uint32_t)(info->trampoline + MEMORY_PAGE);
+	page->code64 += (uint32_t)info->trampoline;
+	page->gdt += (uint32_t)info->trampoline;
+	memcpy((uint8_t *)page + MEMORY_PAGE, plan.kernel.pool, MEMORY_PAGE);
+}
+
 void handover(struct boot_info *info, uint64_t entry, int has_1g_pages)
 {
 	uint8_t *stack = memory_alloc(STACK_SIZE, BOOT_RANGE_LOADER, "", "the kernel's stack");
 	uint64_t key;
 
+	info->trampoline = (uintptr_t)memory_alloc_low(2 * MEMORY_PAGE);
 	prepare(info, has_1g_pages);
 	firmware_print("%lu MiB of RAM in a map of %u ranges", info->usable_bytes >> 20,
 		       info->range_count);
@@ -106,6 +124,7 @@ void handover(struct boot_info *info, uint64_t entry, int has_1g_pages)
 		info->tsc_exit = cpu_tsc();
 		__asm__ volatile("cli");
 		interrupts_mask(&info->acpi);
+		fill_trampoline(info);
 		clock_measure_apic_timer(info);
 		handover_jump((uintptr_t)plan.kernel.pool, (uintptr_t)stack + STACK_SIZE, entry,
 			      info);

@@ -7,6 +7,7 @@
 #define SPARE      (16 * MEMORY_PAGE) /* of the map's buffer: it grows as memory is taken */
 #define SIZE_2M    (2ull << 20)
 #define LIMIT_ACPI 0xffffffffull
+#define LIMIT_LOW  0x9ffffull
 
 struct taken {
 	uint64_t start, pages;
@@ -25,17 +26,16 @@ static uint64_t pages_of(uint64_t size)
 	return size ? (size - 1) / MEMORY_PAGE + 1 : 1;
 }
 
-/* Returns 0 if there is no room. */
-static uint64_t take(uint64_t pages, uint32_t kind)
+/* Returns 0 if there is no room. limit: of the last byte's address; 0 = none. */
+static uint64_t take(uint64_t pages, uint32_t kind, uint64_t limit)
 {
-	int is_acpi = kind == BOOT_RANGE_ACPI;
-	EFI_PHYSICAL_ADDRESS start = LIMIT_ACPI;
+	EFI_PHYSICAL_ADDRESS start = limit;
 
 	if (memory.taken_count == TAKEN_MAX || pages > RANGES_LIMIT / MEMORY_PAGE)
 		return 0;
-	if (EFI_ERROR(firmware.boot->AllocatePages(is_acpi ? AllocateMaxAddress : AllocateAnyPages,
-						   is_acpi ? EfiACPIReclaimMemory : EfiLoaderData,
-						   pages, &start)))
+	if (EFI_ERROR(firmware.boot->AllocatePages(
+		    limit ? AllocateMaxAddress : AllocateAnyPages,
+		    kind == BOOT_RANGE_ACPI ? EfiACPIReclaimMemory : EfiLoaderData, pages, &start)))
 		return 0;
 	if (memory.taken)
 		memory.taken[memory.taken_count++] = (struct taken){start, pages, kind};
@@ -45,7 +45,7 @@ static uint64_t take(uint64_t pages, uint32_t kind)
 void memory_init(void)
 {
 	uint64_t pages = pages_of(TAKEN_MAX * sizeof(struct taken));
-	struct taken *list = (struct taken *)(uintptr_t)take(pages, BOOT_RANGE_LOADER);
+	struct taken *list = (struct taken *)(uintptr_t)take(pages, BOOT_RANGE_LOADER, 0);
 
 	if (!list)
 		firmware_stop(EFI_OUT_OF_RESOURCES, "not enough memory for the loader itself");
@@ -79,7 +79,7 @@ static uint64_t free_kib(void)
 
 void *memory_alloc(uint64_t size, enum boot_range_kind kind, const char *folder, const char *what)
 {
-	uint64_t start = take(pages_of(size), kind);
+	uint64_t start = take(pages_of(size), kind, kind == BOOT_RANGE_ACPI ? LIMIT_ACPI : 0);
 
 	if (!start)
 		firmware_stop(EFI_OUT_OF_RESOURCES,
@@ -88,10 +88,15 @@ void *memory_alloc(uint64_t size, enum boot_range_kind kind, const char *folder,
 	return (void *)(uintptr_t)start;
 }
 
+void *memory_alloc_low(uint64_t size)
+{
+	return (void *)(uintptr_t)take(pages_of(size), BOOT_RANGE_LOADER, LIMIT_LOW);
+}
+
 void *memory_alloc_2m(uint64_t size, enum boot_range_kind kind, const char *what)
 {
 	uint64_t pages = pages_of(size), spare = SIZE_2M / MEMORY_PAGE - 1;
-	uint64_t start = take(pages + spare, kind), aligned, head;
+	uint64_t start = take(pages + spare, kind, 0), aligned, head;
 
 	if (!start)
 		return memory_alloc(size, kind, "", what);

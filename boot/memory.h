@@ -18,6 +18,9 @@ void memory_init(void);
  */
 void *memory_alloc(uint64_t size, enum boot_range_kind kind, const char *folder, const char *what);
 
+/* The same for LOADER below 640 KiB; NULL = there is no room. */
+void *memory_alloc_low(uint64_t size);
+
 /* The same, aligned to 2 MiB if the firmware has room for that. */
 void *memory_alloc_2m(uint64_t size, enum boot_range_kind kind, const char *what);
 

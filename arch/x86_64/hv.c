@@ -30,31 +30,29 @@ bool arch_has_fast_strings(void)
 
 void hv_init(void)
 {
-	uint32_t leaf1[4], extended[4];
-	const char *missing;
+	uint32_t leaf1[4];
+	const char *fault;
 
 	cpuid(1, 0, leaf1);
-	cpuid(0x80000001, 0, extended);
-	if (leaf1[2] & CPUID_1_ECX_VMX)
-		hv = &vmx_ops;
-	else if (extended[2] & CPUID_80000001_ECX_SVM)
-		hv = &svm_ops;
-	else
-		panic("this CPU has neither VT-x nor SVM");
-	if (!(extended[3] & CPUID_80000001_EDX_RDTSCP))
-		panic("this CPU lacks RDTSCP");
-	missing = hv->missing();
-	if (missing)
-		panic(missing);
+	hv = leaf1[2] & CPUID_1_ECX_VMX ? &vmx_ops : &svm_ops;
 	hv_io_map = map_init(io_map, sizeof(io_map));
 	hv_msr_map = map_init(hv_msr_bits, sizeof(hv_msr_bits));
 	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
 		if (hv->msrs[i].index != IA32_EFER)
 			hv->msr_direct(hv_msr_bits, hv->msrs[i].index);
-	core_this()->hv.tag_generation = 1;
-	core_this()->hv.tag_next = 1;
-	hv->cpu_start();
-	core_this()->hv.is_on = true;
+	fault = hv_cpu_start();
+	if (fault)
+		panic(fault);
+}
+
+const char *hv_cpu_start(void)
+{
+	struct hv_core *core = &core_this()->hv;
+	const char *fault = hv->cpu_start();
+
+	core->tag_generation = core->tag_next = 1;
+	core->is_on = !fault;
+	return fault;
 }
 
 void hv_exit(void)

@@ -61,10 +61,9 @@ struct hv_ops {
 	uint16_t where[HV_REG_COUNT];
 	uint16_t vcpu_size; /* of struct arch_vcpu and what follows it */
 
-	/* NULL = this CPU can run guests; else the sentence that says what is missing. */
-	const char *(*missing)(void);
-	/* Turns virtualization on for this core, once, with the page tables of ring 0 active. */
-	void (*cpu_start)(void);
+	/* Turns virtualization on for this core, once, with the page tables of ring 0 active. NULL,
+	 * or why it cannot; what the loader has checked is taken for granted. */
+	const char *(*cpu_start)(void);
 	/* Turns it off, so that the machine can be reset. */
 	void (*cpu_stop)(void);
 	void (*msr_direct)(uint8_t *map, uint32_t index); /* accesses do not exit */
@@ -107,9 +106,10 @@ extern const struct hv_ops *hv;     /* (set once, by hv_init) */
 extern uint8_t hv_msr_bits[2 * PAGE_SIZE];
 extern hpa_t hv_msr_map, hv_io_map; /* of all guests; every port exits (set once, by hv_init) */
 
-/* Picks VT-x or SVM by CPUID, or panics with what is missing, and starts this core. */
+/* Picks VT-x or SVM by CPUID, and starts this core. */
 void hv_init(void);
-void hv_exit(void); /* this core can be reset then */
+const char *hv_cpu_start(void); /* one more core: NULL, or why it is of no use */
+void hv_exit(void);             /* this core can be reset then */
 /* The core's registers are nobody's then. */
 void hv_unload(void);
 bool hv_is_long(struct vcpu *vcpu); /* runs 64-bit code now: CS.L in long mode */

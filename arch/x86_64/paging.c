@@ -7,7 +7,6 @@
 #include "boot/boot_info.h"
 #include "kernel/arch.h"
 #include "kernel/frames.h"
-#include "kernel/panic.h"
 
 /* SDM vol 3, "4-Level Paging". */
 #define PTE_P      (1ull << 0)
@@ -46,17 +45,11 @@ struct pagetable *arch_kernel_table(void)
 
 void paging_cpu_start(void)
 {
-	uint32_t leaf1[4], leaf7[4], extended[4];
-	uint64_t cr4 = read_cr4() & (CR4_PAE | CR4_LA57);
+	uint32_t leaf1[4], leaf7[4];
+	uint64_t cr4 = CR4_PAE | CR4_DE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
 
 	cpuid(1, 0, leaf1);
 	cpuid(7, 0, leaf7);
-	cpuid(0x80000001, 0, extended);
-	if (!(leaf1[2] & CPUID_1_ECX_XSAVE))
-		panic("this CPU has no XSAVE");
-	if (cr4 & CR4_LA57)
-		panic("the firmware left 5-level paging on");
-	cr4 |= CR4_DE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
 	if (leaf1[3] & CPUID_1_EDX_MCE)
 		cr4 |= CR4_MCE;
 	if (leaf7[1] & CPUID_7_EBX_SMEP)

@@ -318,6 +318,10 @@ static void check_machine(const struct boot_info *info)
 		      acpi->ioapics[0].entry_count == 24 && acpi->lapic_address == 0xfee00000 &&
 		      acpi->pm_timer && acpi->pm1a_control,
 	      "ACPI's numbers are this machine's");
+	check(info->trampoline && info->trampoline % 4096 == 0 && info->trampoline < 0x9f000 &&
+		      is_in(info, info->trampoline, BOOT_RANGE_LOADER) &&
+		      ((struct boot_trampoline *)info->trampoline)->root == info->trampoline + 4096,
+	      "there is a page for the start of other cores");
 	check(clock->tsc_khz >= 1000 && clock->wall_s > 1700000000 &&
 		      clock->wall_tsc > info->tsc_entry && clock->wall_tsc < info->tsc_exit,
 	      "the TSC has a rate, and the time was asked for");
@@ -333,7 +337,7 @@ static _Noreturn void power_off(void)
 
 void probe_main(const struct boot_info *info, uint64_t rsp, uint64_t rflags)
 {
-	print("probe: entered\n1..21\n");
+	print("probe: entered\n1..22\n");
 	check_header(info, rsp, rflags);
 	check_ranges(info);
 	check_modules(info);

@@ -7,7 +7,7 @@
 static const struct cpu_facts intel = {
 	.leaf_1_ecx = 1u << 5 | 1u << 26,
 	.vmx_basic = 1ull << 55,
-	.leaf_80000001_edx = 1u << 20 | 1u << 26 | 1u << 29,
+	.leaf_80000001_edx = 1u << 20 | 1u << 26 | 1u << 27 | 1u << 29,
 	.feature_control = 0,
 	.vmx_procbased = 1ull << 63,
 	.vmx_procbased2 = 1ull << 33 | 1ull << 37 | 1ull << 39,
@@ -16,7 +16,7 @@ static const struct cpu_facts intel = {
 static const struct cpu_facts amd = {
 	.leaf_1_ecx = 1u << 26,
 	.leaf_80000001_ecx = 1u << 2,
-	.leaf_80000001_edx = 1u << 20 | 1u << 29,
+	.leaf_80000001_edx = 1u << 20 | 1u << 27 | 1u << 29,
 	.leaf_8000000a_ebx = 16,
 	.leaf_8000000a_edx = 1,
 };
@@ -52,6 +52,9 @@ TEST(names_what_any_cpu_lacks)
 	facts = amd;
 	facts.leaf_1_ecx = 0;
 	check_fault(&facts, "XSAVE");
+	facts = amd;
+	facts.leaf_80000001_edx &= ~(1u << 27);
+	check_fault(&facts, "RDTSCP");
 	facts = intel;
 	facts.cr4 = 1u << 12;
 	check_fault(&facts, "5-level paging");

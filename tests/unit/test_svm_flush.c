@@ -11,13 +11,9 @@ const struct hv_ops vmx_ops;
 const struct pt_format svm_npt_format;
 struct svm_caps svm_caps;
 
-const char *svm_missing(void)
+const char *svm_cpu_start(void)
 {
 	return NULL;
-}
-
-void svm_cpu_start(void)
-{
 }
 
 void svm_cpu_stop(void)

@@ -81,13 +81,9 @@ const struct hv_ops svm_ops;
 const struct pt_format vmx_ept_format;
 uint32_t vmx_controls[CONTROL_COUNT];
 
-const char *vmx_missing(void)
+const char *vmx_cpu_start(void)
 {
 	return NULL;
-}
-
-void vmx_cpu_start(void)
-{
 }
 
 void vmx_cpu_stop(void)

@@ -405,7 +405,6 @@ const struct hv_ops svm_ops = {
 		  [HV_DR7] = offsetof(struct vmcb, dr7),
 		  [HV_TSC_OFFSET] = offsetof(struct vmcb, tsc_offset)},
 	.vcpu_size = sizeof(struct svm_vcpu),
-	.missing = svm_missing,
 	.cpu_start = svm_cpu_start,
 	.cpu_stop = svm_cpu_stop,
 	.msr_direct = svm_msr_direct,

@@ -2,10 +2,8 @@
 /* What this CPU's SVM can do, and turning it on and off. */
 #include "arch/x86_64/svm/svm.h"
 #include "kernel/frames.h"
-#include "kernel/panic.h"
 
 #define CPUID_SVM               0x8000000au
-#define CPUID_SVM_EDX_NPT       (1u << 0)
 #define CPUID_SVM_EDX_NRIPS     (1u << 3)
 #define CPUID_SVM_EDX_FLUSHASID (1u << 6)
 #define CPUID_SVM_EDX_PAUSE     (1u << 10)
@@ -26,29 +24,15 @@ const struct pt_format svm_npt_format = {
 	.uncached_bits = 0x18,
 };
 
-const char *svm_missing(void)
-{
-	uint32_t out[4];
-
-	if (rdmsr(VM_CR) & VM_CR_SVMDIS)
-		return "the firmware has switched SVM off (VM_CR.SVMDIS)";
-	cpuid(CPUID_SVM, 0, out);
-	if (!(out[3] & CPUID_SVM_EDX_NPT))
-		return "this CPU's SVM lacks nested paging";
-	if (out[1] < 2)
-		return "this CPU's SVM lacks address-space identifiers";
-	return NULL;
-}
-
-void svm_cpu_start(void)
+const char *svm_cpu_start(void)
 {
 	struct hv_core *core = &core_this()->hv;
 	void *host = kpage_alloc();
 	void *save = kpage_alloc();
 	uint32_t out[4];
 
-	if (!host || !save)
-		panic("no memory for SVM");
+	if (!host || !save || rdmsr(VM_CR) & VM_CR_SVMDIS)
+		return "its SVM is switched off, or there is no memory for it";
 	cpuid(CPUID_HYPERVISOR, 0, out);
 	svm_caps.is_tcg = out[1] == SIGNATURE_TCG;
 	cpuid(CPUID_SVM, 0, out);
@@ -60,6 +44,7 @@ void svm_cpu_start(void)
 	wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME);
 	wrmsr(VM_HSAVE_PA, kpage_hpa(save).value);
 	vmsave(core->host);
+	return NULL;
 }
 
 void svm_cpu_stop(void)

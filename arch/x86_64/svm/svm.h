@@ -40,8 +40,7 @@ static inline struct vmcb *svm_vmcb(struct vcpu *vcpu)
 
 /* cpu.c */
 extern const struct pt_format svm_npt_format;
-const char *svm_missing(void);
-void svm_cpu_start(void);
+const char *svm_cpu_start(void);
 void svm_cpu_stop(void);
 
 /* enter.S */

@@ -411,7 +411,6 @@ const struct hv_ops vmx_ops = {
 		  [HV_DR7] = VMCS_GUEST_DR7,
 		  [HV_TSC_OFFSET] = VMCS_TSC_OFFSET},
 	.vcpu_size = sizeof(struct vmx_vcpu),
-	.missing = vmx_missing,
 	.cpu_start = vmx_cpu_start,
 	.cpu_stop = vmx_cpu_stop,
 	.msr_direct = vmx_msr_direct,

@@ -36,8 +36,7 @@ static inline uint32_t vmx_revision(void)
 
 /* cpu.c */
 extern const struct pt_format vmx_ept_format;
-const char *vmx_missing(void);
-void vmx_cpu_start(void);
+const char *vmx_cpu_start(void);
 void vmx_cpu_stop(void);
 
 /* enter.S */
