@@ -7,7 +7,7 @@ import machine
 from machine import vm
 
 STEPS = ((r"^guest ready\r?$", b""),
-         (r"^/root # ", b"echo $((6*7))-x\n"),
+         (r"^/root # ", b"echo faults $(dmesg | grep -c 'unchecked MSR\\|Firmware Bug')-x; echo $((6*7))-x\n"),
          (r"^42-x\r?$", b"poweroff -f\n"))
 FRAMES = r"^frames: [0-9]+ usable, [0-9]+ free$"
 
@@ -19,6 +19,7 @@ def shell(rig, name, image):
     wanted = (
         ("guest ready" in lines, "boots to its shell"),
         ("42-x" in lines, "answers what is typed into its shell"),
+        ("faults 0-x" in lines, "finds no register missing, and no fault of the firmware"),
         (log.ended("linux") == "poweroff", "ends as poweroff when it powers off"),
         (log.has("^all vms ended: poweroff$") and log.end == "rig: powered-off", "and the machine powers off"),
     )
