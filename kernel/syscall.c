@@ -520,8 +520,8 @@ int64_t syscall_dispatch(uint64_t number, const uint64_t args[6])
 	if (number >= SYS_COUNT)
 		return -ABI_ENOSYS;
 	entry = &table[number];
-	for (unsigned i = 0; entry->narrow >> i; i++)
-		if (entry->narrow >> i & 1 && args[i] > UINT32_MAX)
+	for (unsigned left = entry->narrow; left; left &= left - 1)
+		if (args[__builtin_ctz(left)] > UINT32_MAX)
 			result = -ABI_EINVAL;
 	for (unsigned i = 0; i < 2 && entry->in[i].types && result == 0; i++)
 		result = need_get(self, &entry->in[i], &a[entry->in[i].place], &held[i]);

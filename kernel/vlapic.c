@@ -305,7 +305,7 @@ void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32
 }
 
 /* With nothing else to look at, and the guest ready for it, the interrupt goes straight in. */
-static void send_to_self(struct vcpu *vcpu, unsigned vector)
+static __attribute__((noinline)) void send_to_self(struct vcpu *vcpu, unsigned vector)
 {
 	const struct vlapic *lapic = &vcpu->lapic;
 
@@ -344,9 +344,11 @@ static void end_of_interrupt(struct vcpu *vcpu)
 		return;
 	clear(vcpu, &vcpu->lapic.isr_words, VLAPIC_ISR, (unsigned)vector);
 	vcpu->lapic.is_stale = true;
-	if (is_level(vcpu, (unsigned)vector))
+	if (is_level(vcpu, (unsigned)vector)) {
 		vcpu->lapic.eoi_vector = (uint8_t)vector;
-	if (vcpu->lapic.eoi_vector || vcpu->lapic.irr_words)
+		vcpu->needs_look = true;
+	}
+	if (vcpu->lapic.irr_words)
 		vcpu->needs_look = true;
 }
 

@@ -33,7 +33,7 @@ bool hv_is_long(struct vcpu *vcpu)
 
 void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
 {
-	set(vcpu, HV_RIP, hv_is_long(vcpu) ? rip : (uint32_t)rip);
+	set(vcpu, HV_RIP, rip >> 32 && !hv_is_long(vcpu) ? (uint32_t)rip : rip);
 	hv->end_instruction(vcpu);
 }
 
