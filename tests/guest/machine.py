@@ -35,12 +35,6 @@ def vm(name, kernel, **settings):
     return {"name": name, "kernel": kernel, "memory": "16M", "test_device": True, **settings}
 
 
-def reloadable(rig):
-    """What a VM that is loaded again needs there: Bochs 3.0 forgets which virtual interrupt it delivered when that meets a
-    page not mapped yet, and after a load none is mapped (its VMX_Deliver_Virtual_Interrupt records no event)."""
-    return {"apicv": False} if rig == "bochs-vmx" else {}
-
-
 class Log:
     """What one run printed: Corbel's own lines, and each guest's."""
 

@@ -60,10 +60,9 @@ def breakpoints(rig):
 def reload(rig):
     """VMs that are saved, thrown away and loaded: when the guest asks for it, alone as it compares clocks; others at any
     time; and beside them some whose state is spoilt."""
-    words = machine.reloadable(rig)
-    vms = [vm(f"reload-{name}", name, cmdline="test.reload_ms=7", **words) for name in RELOADED]
-    spoilt = [vm(f"spoilt-{how}", "reload", cmdline=f"test.spoil={how}", **words) for how in SPOILT]
-    alone = machine.boot(rig, [vm("reload", "reload", memory="128M", **words)])
+    vms = [vm(f"reload-{name}", name, cmdline="test.reload_ms=7") for name in RELOADED]
+    spoilt = [vm(f"spoilt-{how}", "reload", cmdline=f"test.spoil={how}") for how in SPOILT]
+    alone = machine.boot(rig, [vm("reload", "reload", memory="128M")])
     log = machine.boot(rig, vms + spoilt)
     refused = [(log.ended(f"spoilt-{how}") == said, f"{rig}/reload.a saved VM spoilt by {how} is refused",
                 f"ended {log.ended(f'spoilt-{how}')}; {log.tail()}") for how, said in SPOILT.items()]

@@ -91,7 +91,7 @@ def reload_linux(rig):
     for name in VIRTIO:
         steps += [*typed(name, RELOAD_SAY), (rf"^{name}\| 42-x\r?$", b"poweroff -f\n"), (rf"^corbel: vm {name}: ended: ", b"")]
     vms = [vm(name, "linux/cloud-12/vmlinuz", initrd="initrd", memory="128M",
-              cmdline=f"console=ttyS0 console=hvc0 quiet test.reload_ms={every_ms} {words}", **machine.reloadable(rig))
+              cmdline=f"console=ttyS0 console=hvc0 quiet test.reload_ms={every_ms} {words}")
            for name, (words, _) in VIRTIO.items()]
     log = machine.boot(rig, vms, files={"initrd": machine.BUILD / "guests/linux/cloud-12/initrd"}, timeout=900,
                        steps=steps)
