@@ -40,6 +40,9 @@ def apic(rig):
         exits = _exits(log, one["name"])
         is_good = 0 <= exits < COUNT // 2 if rig in BY_CPU and one["apicv"] else exits >= COUNT
         results.append((is_good, f"{rig}/apic.{one['name']} exits as often as it must", f"{exits} exits for WRMSR"))
+    saved = machine.boot(rig, [vm("reload", "reload", memory="128M", apicv=True)])
+    results += [(good, test.replace("/reload.", "/apic.reload with APICv, "), why)
+                for good, test, why in machine.tap(rig, saved, "reload")]
     for name in ("lapic", "pveoi"):
         word = {"cmdline": "virtual"} if rig in BY_CPU else {}
         played = machine.boot(rig, [vm(name, name, apicv=True, **word)])
