@@ -4,6 +4,7 @@
 #include "guests/lib/acpi.h"
 #include "guests/lib/irq.h"
 #include "guests/lib/lapic.h"
+#include "guests/lib/rtc.h"
 
 #define TIMER          0x58
 #define PIC_VECTOR     0x30
@@ -324,18 +325,6 @@ static void check_pit(void)
 }
 
 /* ---- RTC and PM timer ---- */
-
-static uint8_t rtc_read(uint8_t index)
-{
-	out8(0x70, index);
-	return in8(0x71);
-}
-
-static void rtc_write(uint8_t index, uint8_t value)
-{
-	out8(0x70, index);
-	out8(0x71, value);
-}
 
 static bool rtc_is_sane(void)
 {

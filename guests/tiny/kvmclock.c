@@ -2,6 +2,7 @@
 /* The paravirtual clock: version protocol, monotonic, in step with PM timer, APIC timer and RTC. */
 #include "guests/lib/acpi.h"
 #include "guests/lib/lapic.h"
+#include "guests/lib/rtc.h"
 
 #define MSR_WALL_CLOCK  0x4b564d00
 #define MSR_SYSTEM_TIME 0x4b564d01
@@ -119,8 +120,7 @@ static uint64_t rtc_seconds_of_day(void)
 	uint8_t bcd[3];
 
 	for (unsigned int i = 0; i < 3; i++) {
-		out8(0x70, (uint8_t)(2 * i));
-		bcd[i] = in8(0x71);
+		bcd[i] = rtc_read((uint8_t)(2 * i));
 		bcd[i] = (uint8_t)((bcd[i] >> 4) * 10 + (bcd[i] & 15));
 	}
 	return bcd[0] + bcd[1] * 60u + bcd[2] * 3600u;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The pair of 8259s: masks, priorities, EOI, the registers behind OCW3, the cascade. */
 #include "guests/lib/irq.h"
+#include "guests/lib/rtc.h"
 
 #define BASE     0x30
 #define PIT_IRQ  0
@@ -20,18 +21,6 @@ static uint8_t pic_register(uint16_t port, uint8_t which)
 {
 	out8(port, which); /* OCW3: 0x0a = IRR, 0x0b = ISR */
 	return in8(port);
-}
-
-static uint8_t rtc_read(uint8_t index)
-{
-	out8(0x70, index);
-	return in8(0x71);
-}
-
-static void rtc_write(uint8_t index, uint8_t value)
-{
-	out8(0x70, index);
-	out8(0x71, value);
 }
 
 static void interrupt(struct trap_frame *frame)

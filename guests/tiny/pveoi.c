@@ -100,7 +100,7 @@ static bool is_refused(uint64_t value)
 	return guest_try(write_msr, &value).vector == 13;
 }
 
-/* Bit 0 of the word as a handler finds it, after `ready`. */
+/* Nothing else waits: no end is an exit, and none is lost. */
 static void check_lone(void)
 {
 	start_over();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The CMOS clock: time in BCD, update in progress, periodic, alarm and update interrupts, memory.
  */
+#include "guests/lib/rtc.h"
 #include "guests/lib/irq.h"
 
 #define BASE  0x30
@@ -12,18 +13,6 @@
 
 static volatile uint32_t count;
 static volatile uint8_t cause;
-
-static uint8_t rtc_read(uint8_t index)
-{
-	out8(0x70, index);
-	return in8(0x71);
-}
-
-static void rtc_write(uint8_t index, uint8_t value)
-{
-	out8(0x70, index);
-	out8(0x71, value);
-}
 
 static void interrupt(struct trap_frame *frame)
 {
