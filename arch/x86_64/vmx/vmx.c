@@ -67,11 +67,10 @@ static void settle_debug(const struct vmx_raw *raw)
 static void take_back(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	const struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
-	const struct abi_event *event = &exit->reinject;
 	uint8_t vector = (uint8_t)(vmread(VMCS_GUEST_INTERRUPT) >> 8);
 
 	if (!vector || !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) ||
-	    (vmx->injected && (uint8_t)vmx->injected == event->vector))
+	    (vmx->injected && (uint8_t)vmx->injected == exit->reinject.vector))
 		return;
 	vlapic_take_back(vcpu, vector);
 	exit->reinject.is_valid = 0;
