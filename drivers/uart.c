@@ -10,6 +10,8 @@ enum { DATA, IER, FCR, LCR, MCR, LSR }; /* IIR reads where FCR writes */
 #define IER_RECEIVE   1u
 #define IER_TRANSMIT  2u
 #define IIR_NONE      1u
+#define MCR_READY     0x0bu /* DTR, RTS, and OUT2, which lets the interrupt out */
+#define MCR_RTS       0x02u
 #define LSR_DATA      0x01u
 #define LSR_THR_EMPTY 0x20u
 #define LSR_IDLE      0x40u
@@ -25,33 +27,38 @@ static void out(struct uart *uart, unsigned reg, uint8_t value)
 	device_port_out(uart->device, (uint16_t)(uart->base + reg), 1, value);
 }
 
+static void choose_interrupts(struct uart *uart)
+{
+	out(uart, IER, (uart->is_paused ? 0 : IER_RECEIVE) | (uart->wants_room ? IER_TRANSMIT : 0));
+}
+
 void uart_init(struct uart *uart, handle_t device, uint16_t base)
 {
 	uart->device = device;
 	uart->base = base;
 	uart->wants_room = false;
+	uart->is_paused = false;
 	out(uart, IER, 0);
 	out(uart, LCR, 0x80); /* divisor latch: 115200 */
 	out(uart, DATA, 1);
 	out(uart, IER, 0);
 	out(uart, LCR, 3);    /* 8N1 */
 	out(uart, FCR, 0x07); /* FIFOs on and empty; interrupt at the first byte */
-	out(uart, MCR, 0x0b); /* DTR, RTS, and OUT2, which lets the interrupt out */
-	out(uart, IER, IER_RECEIVE);
+	out(uart, MCR, MCR_READY);
+	choose_interrupts(uart);
 }
 
 size_t uart_write(struct uart *uart, const uint8_t *bytes, size_t size)
 {
 	size_t done = 0;
-	bool wants_room;
+	bool had_room = !uart->wants_room;
 
 	while (done < size && in(uart, LSR) & LSR_THR_EMPTY)
 		for (unsigned i = 0; i < FIFO_SIZE && done < size; i++)
 			out(uart, DATA, bytes[done++]);
-	wants_room = done < size;
-	if (wants_room != uart->wants_room)
-		out(uart, IER, wants_room ? IER_RECEIVE | IER_TRANSMIT : IER_RECEIVE);
-	uart->wants_room = wants_room;
+	uart->wants_room = done < size;
+	if (uart->wants_room == had_room)
+		choose_interrupts(uart);
 	return done;
 }
 
@@ -62,6 +69,15 @@ size_t uart_read(struct uart *uart, uint8_t *bytes, size_t capacity)
 	while (count < capacity && count < READ_MAX && in(uart, LSR) & LSR_DATA)
 		bytes[count++] = in(uart, DATA);
 	return count;
+}
+
+void uart_pause(struct uart *uart, bool is_paused)
+{
+	if (uart->is_paused == is_paused)
+		return;
+	uart->is_paused = is_paused;
+	out(uart, MCR, is_paused ? MCR_READY & ~MCR_RTS : MCR_READY);
+	choose_interrupts(uart);
 }
 
 bool uart_has_interrupt(struct uart *uart)

@@ -137,13 +137,19 @@ static void check_interrupts(void)
 	pic_mask(UART_IRQ);
 }
 
-/* "echo" on the command line: sends input back, line by line, until a line "end". */
+/*
+ * "echo" on the command line: sends input back, line by line, until a line "end"; but first lets
+ * what is typed pile up.
+ */
 static void echo(void)
 {
+	uint64_t deaf_until = time_tsc_after_us(500000);
 	char line[80];
 	size_t size = 0;
 
 	print("ready for input\n");
+	while (rdtsc() < deaf_until)
+		cpu_relax();
 	for (;;) {
 		uint8_t byte;
 

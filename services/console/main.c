@@ -10,12 +10,13 @@
 
 #define COM1            0x3f8u
 #define TX_SIZE         4096u
+#define RX_SIZE         4096u /* a page that is pasted */
 #define CLIENTS_MAX     4200u
 #define MESSAGES_A_TURN 8u                      /* of one client, so that none starves another */
 #define GUEST_BYTE_NS   (1000000000ull / 11520) /* of output: as a line of 115200 baud has it */
 #define GUEST_BURST_NS  (65536 * GUEST_BYTE_NS)
 #define INTERRUPT_TURNS 16u         /* of serving the chip in one go */
-#define RETRY_NS        20000000ull /* while bytes wait for the chip: its interrupt may be lost */
+#define RETRY_NS        20000000ull /* while bytes wait: an interrupt may be lost, a channel be full */
 #define KEY_INIT        0u
 #define KEY_IRQ         1u
 #define KEY_CLIENT      2u /* and above: address of the client */
@@ -43,6 +44,8 @@ static struct uart uart;
 static handle_t irq_event, set;
 static uint8_t tx[2 * TX_SIZE]; /* twice: what went out is closed up seldom, not with each FIFO */
 static size_t tx_start, tx_size;
+static uint8_t rx[RX_SIZE];
+static size_t rx_size;
 static bool has_uart, wants_drain;
 
 static void emit(struct mux *m, const char *bytes, size_t size)
@@ -198,18 +201,37 @@ static bool serve_clients(uint64_t now, uint64_t *deadline)
 	return any;
 }
 
-/* The keyboard is the guest's that was attached first. */
-static void serve_input(void)
+/* The keyboard is the guest's that was attached first; NULL = there is none. */
+static struct client *listener(void)
 {
-	struct console_message message = {.type = CONSOLE_INPUT};
 	struct client *first = NULL;
 
 	for (struct client *client = clients; client; client = client->next)
 		if (client->is_guest && !client->is_closed)
 			first = client;
-	message.size = (uint16_t)uart_read(&uart, message.bytes, CONSOLE_BYTES_MAX);
-	if (first && message.size) /* a guest that does not listen loses what is typed */
-		channel_send(first->channel, &message, CONSOLE_HEADER_SIZE + message.size, NULL, 0);
+	return first;
+}
+
+/* What the guest has no room for waits, here and then in the chip; without a guest it is lost. */
+static void serve_input(void)
+{
+	struct console_message message = {.type = CONSOLE_INPUT};
+	struct client *client = listener();
+	int64_t result = 0;
+
+	rx_size += uart_read(&uart, rx + rx_size, RX_SIZE - rx_size);
+	while (rx_size) {
+		message.size = (uint16_t)MIN(rx_size, CONSOLE_BYTES_MAX);
+		memcpy(message.bytes, rx, message.size);
+		if (client)
+			result = channel_send(client->channel, &message,
+					      CONSOLE_HEADER_SIZE + message.size, NULL, 0);
+		if (result == -ABI_EAGAIN || result == -ABI_ENOMEM)
+			break;
+		rx_size -= message.size;
+		memmove(rx, rx + message.size, rx_size);
+	}
+	uart_pause(&uart, rx_size == RX_SIZE);
 }
 
 /* Unmasks the line before it serves the chip: an edge that came while it was masked would be lost.
@@ -311,12 +333,15 @@ int main(int bootstrap)
 
 		deadline = MIN(mux_run(&mux, now), budget);
 		transmit();
+		if (rx_size)
+			serve_input();
 		answer_clients();
 		drop_closed();
 		if (!had_messages)
 			answer_drain();
 		/* Not by the interrupt alone: there are UARTs that lose one. */
-		if (wants_drain || tx_size || (!mux_is_empty(&mux) && deadline == UINT64_MAX))
+		if (wants_drain || tx_size || rx_size ||
+		    (!mux_is_empty(&mux) && deadline == UINT64_MAX))
 			deadline = MIN(deadline, clock_ns() + RETRY_NS);
 		wait(deadline);
 	}

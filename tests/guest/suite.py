@@ -11,7 +11,7 @@ from machine import vm
 from test_apic import apic
 from test_bad import bad_input, unusable
 from test_boot import boot
-from test_console import console
+from test_console import console, paste
 from test_hostile import share
 from test_linux import cloud_12, cloud_13, generic_12, reload_linux, virtio
 
@@ -98,6 +98,7 @@ def hostile(rig):
 GROUPS = {
     ends: ["reset."],
     console: ["console.", "forge."],
+    paste: ["paste."],
     clocks: [f"{name}." for name in CLOCKS],
     breakpoints: ["debug.", "neighbour."],
     reload: ["reload.", *(f"reload-{name}." for name in RELOADED)],

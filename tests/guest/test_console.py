@@ -19,6 +19,18 @@ def not_forged(rig, log, where):
     return not forged, f"{rig}/console.{where} forges no line of Corbel's", f"{forged[:1]}"
 
 
+PASTED = [f"line {number} of a page pasted while the guest does not listen" for number in range(30)]
+
+
+def paste(rig):
+    """More than a FIFO, a channel's queue of messages and the guest's own buffers hold, typed at once."""
+    steps = [(r"^ready for input\r?$", "\n".join([*PASTED, "end", ""]).encode())]
+    log = machine.boot(rig, [vm("paste", "uart", cmdline="echo")], steps=steps)
+    missing = [line for line in PASTED if f"echo: {line}" not in log.guests["paste"]]
+    return [*machine.tap(rig, log, "paste"),
+            (not missing, f"{rig}/paste.a page that is pasted arrives whole", f"not there: {missing[:1]}; {log.tail()}")]
+
+
 def console(rig):
     """One VM: its bytes pass unchanged, but for a space before a forged line."""
     log = machine.boot(rig, [FORGE])
