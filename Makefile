@@ -58,7 +58,7 @@ ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_mo
 
 LIB_OBJS := $(addprefix services/lib/,start.o newlib.o log.o elf.o map.o)
 SERVICES := init console vmm
-init_OBJS := $(addprefix services/init/,main.o vms.o modules.o config.o jsontext.o path.o) third/cJSON.o
+init_OBJS := $(addprefix services/init/,main.o vms.o launch.o lifecycle.o modules.o config.o jsontext.o path.o) third/cJSON.o
 console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,main.o process.o reload.o checkpoint.o machine.o settings.o line.o random.o vcpu.o vcpuid.o vmsr.o memmap.o \
@@ -93,11 +93,11 @@ arch_PARTS := $(addprefix arch/x86_64/,vmx/exit.o svm/exit.o guest.o)
 boot_TESTS := boot_acpi boot_acpi_parse boot_cpu boot_date boot_elf boot_paging boot_ranges boot_text
 boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o paging.o ranges.o text.o)
 VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart
-services_TESTS := acpi_tables board bus checkpoint config decode emulate gpagewalk line loader_bzimage loader_multiboot loader_pvh lock \
+services_TESTS := acpi_tables board bus checkpoint config decode emulate gpagewalk lifecycle line loader_bzimage loader_multiboot loader_pvh lock \
 	mux native virtio_console virtio_pci virtio_rng virtqueue vmsr $(VMM_CHIPS)
 services_FAKES := fake_platform
 services_PARTS := services/console/mux.o $(filter-out %/main.o %/machine.o %/process.o %/reload.o,$(vmm_OBJS)) \
-	$(filter-out %/main.o %/vms.o %/modules.o,$(init_OBJS))
+	$(filter-out %/main.o %/vms.o %/launch.o %/modules.o,$(init_OBJS))
 UNIT_TESTS := $(foreach k,$(UNIT_KINDS),$($k_TESTS))
 vm_FUZZERS := syscall vlapic # tests/fuzz/fuzz_NAME.c, built as unit tests of its kind are
 arch_FUZZERS := exit

@@ -282,8 +282,6 @@ static const char *judge_restart(struct judge *judge, const cJSON *item, struct 
 	(void)judge;
 	if (i < 0)
 		return "not a known word; \"never\", \"on-failure\" or \"always\" belongs here";
-	if (i > 0)
-		return "not yet supported in this version; only \"never\" is";
 	vm->restart = (enum config_restart)i;
 	return NULL;
 }

@@ -145,12 +145,13 @@ int main(int system)
 			all_ended(system, config.when_all_stopped);
 			is_watching = false;
 		}
-		count = waitset_wait(set, keys, 64, UINT64_MAX);
+		count = waitset_wait(set, keys, 64, vms_deadline());
 		for (int64_t i = 0; i < count; i++) {
 			if (keys[i] == KEY_CONSOLE)
 				process_exit(
 					4); /* the console died: nothing can be said any more */
 			vms_serve(keys[i]);
 		}
+		vms_run_due(clock_ns());
 	}
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The list of VMs: starts a vmm for each, says what becomes of it, and knows when all have ended.
- */
+/* The list of VMs: starts a vmm for each, says what becomes of it, and does what is asked of it. */
 #pragma once
 #include <stdbool.h>
 
@@ -13,6 +12,10 @@ void vms_init(handle_t system, handle_t console, handle_t wait_set);
 void vms_start(const struct config *config);
 /* A key of the wait set that is not init's own. */
 void vms_serve(uint64_t key);
+/* When vms_run_due() has something to do: a VM starts again. */
+uint64_t vms_deadline(void);
+void vms_run_due(uint64_t now_ns);
+/* None runs, and none starts again by itself. */
 bool vms_all_ended(void);
 /* "corbel: frames: ..." */
 void vms_log_frames(void);

@@ -18,7 +18,36 @@ enum console_type {
 	CONSOLE_LOG = 6,    /* bytes: a line without "corbel: " and without its end */
 	CONSOLE_OUTPUT = 7, /* bytes of a guest */
 	/* to the guest that has the keyboard */
-	CONSOLE_INPUT = 8
+	CONSOLE_INPUT = 8,
+	/* from init, over the bootstrap channel */
+	CONSOLE_NAME = 9,       /* bytes: a VM that may be attached later */
+	CONSOLE_REPLY = 10,     /* bytes: a line in answer to a command, as CONSOLE_LOG's */
+	CONSOLE_REPLY_END = 11, /* the command is answered */
+	/* to init, over the bootstrap channel */
+	CONSOLE_COMMAND = 12,     /* bytes: struct console_order */
+	CONSOLE_PROMPT_OPEN = 13, /* the operator stands at the prompt */
+	CONSOLE_PROMPT_SHUT = 14
+};
+
+/* What the operator may ask init for. */
+enum console_command {
+	CONSOLE_COMMAND_VMS,
+	CONSOLE_COMMAND_START, /* from here on of one VM */
+	CONSOLE_COMMAND_STOP,
+	CONSOLE_COMMAND_KILL,
+	CONSOLE_COMMAND_PAUSE,
+	CONSOLE_COMMAND_RESUME,
+	CONSOLE_COMMAND_RESET,
+	CONSOLE_COMMAND_STATS,
+	CONSOLE_COMMAND_MEMORY, /* and here no more */
+	CONSOLE_COMMAND_POWEROFF,
+	CONSOLE_COMMAND_REBOOT,
+	CONSOLE_COMMAND_COUNT
+};
+
+struct console_order {
+	uint32_t command; /* enum console_command */
+	char name[36];    /* of the VM, or "" */
 };
 
 #define CONSOLE_HEADER_SIZE 4u

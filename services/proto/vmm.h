@@ -13,7 +13,14 @@ enum vmm_type {
 	/* to init */
 	VMM_STARTED = 3, /* the first vCPU is about to run */
 	VMM_REFUSED = 4, /* text: one sentence; the process ends */
-	VMM_ENDED = 5    /* end, status, text; stats; the process ends */
+	VMM_ENDED = 5,   /* end, status, text; stats; the process ends */
+	/* to vmm, at any time behind the files */
+	VMM_PAUSE = 6, /* its CPU stands still, its clocks go on */
+	VMM_RESUME = 7,
+	VMM_BUTTON = 8, /* somebody presses the power button */
+	VMM_STATS = 9,  /* answered with VMM_COUNTED */
+	/* to init */
+	VMM_COUNTED = 10 /* stats, ram_bytes */
 };
 
 enum vmm_end {

@@ -34,7 +34,7 @@ static void check_vm(const struct vm_config *vm)
 	CHECK(vm->cmdline && strlen(vm->cmdline) <= CONFIG_CMDLINE_MAX);
 	CHECK(vm->memory && vm->memory % 4096 == 0 && vm->memory <= CONFIG_MEMORY_MAX);
 	CHECK(vm->vcpus >= 1 && vm->vcpus <= CONFIG_VCPUS_MAX);
-	CHECK(vm->restart == CONFIG_RESTART_NEVER);
+	CHECK(vm->restart <= CONFIG_RESTART_ALWAYS);
 	CHECK(vm->module_count <= CONFIG_MODULES_MAX);
 	for (size_t i = 0; i < vm->module_count; i++)
 		CHECK(has_file(NULL, vm->modules[i].file) &&

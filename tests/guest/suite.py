@@ -14,6 +14,7 @@ from test_boot import boot
 from test_console import console, paste
 from test_hostile import share
 from test_linux import cloud_12, cloud_13, generic_12, reload_linux, virtio
+from test_ops import restart
 
 # Guests whose TAP lines are the test; two boots run them all.
 TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "shadow", "pic", "ioapic", "rtc",
@@ -105,6 +106,7 @@ GROUPS = {
     apic: ["apic."],
     ring3: ["ring3."],
     runner: ["rig."],
+    restart: ["restart."],
     bad_input: ["config.", "bad-kernel."],
     share: ["share"],
     hostile: ["config.", "hostile", "victim.", "vmm-"],

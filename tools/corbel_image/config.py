@@ -211,8 +211,6 @@ class Judge:
         vm.restart = RESTART[0] if item is ABSENT else item
         if vm.restart not in RESTART:
             raise Fault('not a known word; "never", "on-failure" or "always" belongs here')
-        if vm.restart != "never":
-            raise Fault('not yet supported in this version; only "never" is')
 
     KEYS = {
         "name": name,

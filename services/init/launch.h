@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Starts a vmm: a process with the settings, the files and the console of one VM. */
+#pragma once
+#include "kernel/abi.h"
+#include "services/init/config.h"
+#include "services/lib/elf.h"
+
+/* First of all: the system object and the console service's channel. */
+void launch_init(handle_t system, handle_t console);
+/* NULL: *vmm is its process, and the VM is about to start. Else one sentence, and nothing is left.
+ */
+const char *launch_vmm(const struct vm_config *config, struct service_process *vmm);
