@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC   0x464e494c45425243ull /* "CRBELINF" */
-#define BOOT_INFO_VERSION 6u
+#define BOOT_INFO_VERSION 7u
 #define BOOT_PATH_SIZE    256u                      /* of a module's path, with its NUL */
 #define BOOT_MODULE_MAX   4096u                     /* files below \corbel\ plus services */
 #define BOOT_RANGE_MAX    (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
@@ -14,15 +14,17 @@
 #define BOOT_RAM_MAX    (1ull << 46)          /* 64 TiB: what lies above is not used */
 #define BOOT_SLOTS      0xffffc08000000000ull /* where a core maps a page for a moment */
 #define BOOT_STACKS     0xffffc10000000000ull
-#define BOOT_FRAMES     0xffffc18000000000ull /* what is kept of each frame */
+#define BOOT_FRAMES     0xffffc18000000000ull /* what is kept of each block: */
 #define BOOT_BLOCK_SIZE (2ull << 20)
+#define BOOT_RECORD     2136u /* bytes of it; the kernel alone knows what they mean */
 
-/* All addresses below are physical; every range is a whole number of 4 KiB pages. */
+/* All addresses below are physical, but that of the ranges; every range is a whole number of 4 KiB
+ * pages. */
 
 enum boot_range_kind {
 	BOOT_RANGE_FREE = 1,   /* RAM for the kernel to use as it likes */
-	BOOT_RANGE_LOADER = 2, /* boot_info, its arrays, the loader's page tables and stack: RAM to
-				  free once the kernel has copied what it needs */
+	BOOT_RANGE_LOADER = 2, /* the list of cores, the loader's page tables and stack: RAM to free
+				  once the kernel has read what it needs */
 	BOOT_RANGE_KERNEL = 3, /* the loaded kernel image, and what else it keeps for ever */
 	BOOT_RANGE_MODULE = 4, /* a module (service, file) or the list of them */
 	BOOT_RANGE_ACPI = 5,   /* ACPI tables and NVS: kept as they are */
@@ -90,9 +92,10 @@ struct boot_ioapic {
 
 /* Where an ISA interrupt line arrives. */
 struct boot_isa_line {
+	uint64_t ioapic; /* its address; 0 = at none */
+	uint32_t entry;  /* of that one */
 	uint32_t gsi;
-	uint8_t is_level, is_active_low;
-	uint16_t reserved;
+	uint32_t is_level, is_active_low;
 };
 
 enum boot_reset_space { BOOT_RESET_NONE = 0, BOOT_RESET_MEMORY, BOOT_RESET_PORT };
@@ -100,10 +103,10 @@ enum boot_reset_space { BOOT_RESET_NONE = 0, BOOT_RESET_MEMORY, BOOT_RESET_PORT 
 /* What ACPI tells; what it does not tell or tells wrong is as on every PC, or 0. */
 struct boot_acpi {
 	uint64_t rsdp;          /* the firmware's or the loader's; never 0 */
-	uint64_t lapic_address; /* where the CPU says; not 0 */
+	uint64_t lapic_address; /* where the CPU says; not 0; mapped at BOOT_WINDOW */
 	uint64_t cores;         /* struct boot_core[] */
 	uint32_t core_count, ioapic_count;
-	struct boot_ioapic ioapics[BOOT_IOAPIC_MAX];
+	struct boot_ioapic ioapics[BOOT_IOAPIC_MAX]; /* mapped at BOOT_WINDOW */
 	struct boot_isa_line isa[BOOT_ISA_COUNT];
 	/* I/O ports; 0 = none */
 	uint16_t pm_timer, pm1a_control, pm1b_control, smi_command;
@@ -111,15 +114,17 @@ struct boot_acpi {
 	uint8_t has_s5, s5_a, s5_b;       /* SLP_TYP of soft off for PM1a and PM1b; 0 to 7 */
 	uint8_t reset_space, reset_value; /* reset_space: enum boot_reset_space */
 	uint16_t reserved;
-	uint64_t reset_address; /* below 0x10000 for a port */
+	uint64_t reset_address; /* below 0x10000 for a port; memory is mapped at BOOT_WINDOW */
 };
 
 struct boot_clock {
 	uint64_t tsc_khz;        /* 1,000 to 2^32 - 1 */
 	uint64_t apic_timer_khz; /* of the local APIC's timer, divided by 1; 0 = it stands still, or
 				    there is a TSC deadline instead */
-	uint64_t wall_s;         /* Unix time, 0 = not known, */
-	uint64_t wall_tsc;       /* when the TSC had this value */
+	uint32_t tsc_mul;  /* ns = ((ticks << tsc_shift, or >> -tsc_shift) * tsc_mul) >> 32; */
+	int32_t tsc_shift; /* tsc_mul has its top bit set: as kvmclock has it */
+	uint64_t wall_s;   /* Unix time, 0 = not known, */
+	uint64_t wall_tsc; /* when the TSC had this value */
 };
 
 /*
@@ -139,15 +144,16 @@ struct boot_info {
 	uint64_t magic;   /* BOOT_INFO_MAGIC */
 	uint32_t version; /* BOOT_INFO_VERSION */
 	uint32_t size;    /* sizeof(struct boot_info) */
-	uint64_t ranges;  /* struct boot_range[], sorted by start, not overlapping */
+	uint64_t ranges;  /* struct boot_range[], sorted by start, not overlapping; in the block */
 	uint32_t range_count, range_size; /* range_size = sizeof(struct boot_range) */
 	uint64_t modules;                 /* struct boot_module[], services first */
 	uint32_t module_count, module_size;
 	struct boot_segment segments[BOOT_SEGMENT_MAX];
 	uint32_t segment_count;
-	uint32_t block_used; /* pages of the block */
+	uint32_t block_used;   /* pages of the block */
+	uint64_t record_count; /* of blocks of BOOT_BLOCK_SIZE, up to the last that has RAM */
 	uint64_t block; /* BOOT_BLOCK_SIZE, aligned to that, in a KERNEL range: the kernel's tables,
-			   root first, and pages for it to use */
+			   root first, boot_info and its ranges, and pages for it to use */
 	struct boot_init init;
 	struct boot_acpi acpi;
 	struct boot_clock clock;
@@ -157,6 +163,7 @@ struct boot_info {
 	uint64_t reset_system, runtime_root;
 	uint64_t trampoline; /* struct boot_trampoline, in a LOADER range below 640 KiB; 0 = none */
 	struct boot_framebuffer framebuffer;
+	uint64_t file_bytes;    /* RAM that the modules take */
 	uint64_t usable_bytes;  /* RAM free right after ExitBootServices, plus what the loader
 				   allocated for ranges LOADER, KERNEL and MODULE */
 	uint64_t tsc_entry;     /* TSC at entry of corbel.efi */
@@ -171,8 +178,11 @@ struct boot_info {
  * paging on with tables made for it: in the upper half its segments at their link addresses, each
  * with no more rights than it needs, the block at BOOT_WINDOW + block, and root entries for all of
  * BOOT_WINDOW that has RAM, BOOT_SLOTS, BOOT_STACKS and BOOT_FRAMES, which need never change again;
- * all global. In the lower half all of the ranges FREE, LOADER, KERNEL, MODULE and ACPI are mapped
- * to themselves, by tables in LOADER ranges. RDI = physical address of struct boot_info, RSP = a
- * stack of at least 16 KiB in a LOADER range. The 8259 pair and each line of the IOAPICs are
- * masked; the local APIC is as the firmware left it, but for its timer, which stands still.
+ * at BOOT_WINDOW + address the pages of the local APIC's, the IOAPICs' and the reset register, not
+ * cached; at BOOT_FRAMES + n * BOOT_RECORD a zeroed record of block n, for all of each GiB that has
+ * RAM below record_count; all global. In the lower half all of the ranges FREE, LOADER, KERNEL,
+ * MODULE and ACPI are mapped to themselves, by tables in LOADER ranges. RDI = struct boot_info, in
+ * the block at BOOT_WINDOW, where it stays; RSP = a stack of at least 16 KiB in a LOADER range. The
+ * 8259 pair and each line of the IOAPICs are masked; the local APIC is as the firmware left it, but
+ * for its timer, which stands still.
  */

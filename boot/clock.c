@@ -137,6 +137,18 @@ static void read_wall_time(struct boot_clock *clock)
 						    time.Minute, time.Second, time.TimeZone});
 }
 
+static void find_factor(struct boot_clock *clock)
+{
+	const uint64_t giga = 1000000000;
+	uint64_t hz = clock->tsc_khz * 1000;
+
+	for (clock->tsc_shift = 0; hz > 2 * giga; hz >>= 1)
+		clock->tsc_shift--;
+	for (; hz <= giga; hz <<= 1)
+		clock->tsc_shift++;
+	clock->tsc_mul = (uint32_t)((giga << 32) / hz);
+}
+
 void clock_read(struct boot_info *info)
 {
 	struct boot_clock *clock = &info->clock;
@@ -145,6 +157,7 @@ void clock_read(struct boot_info *info)
 	if (clock->tsc_khz < KHZ_MIN || clock->tsc_khz > UINT32_MAX)
 		firmware_stop(EFI_UNSUPPORTED, "the TSC's frequency cannot be found: no CPUID "
 					       "leaf, PM timer or PIT gives it");
+	find_factor(clock);
 	read_wall_time(clock);
 	firmware_print("TSC at %lu kHz, Unix time %lu", clock->tsc_khz, clock->wall_s);
 }

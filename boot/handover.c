@@ -24,10 +24,23 @@ static struct {
 	struct ranges_edge *edges;
 	size_t edge_max;
 	struct paging kernel, paging, runtime;
+	void *records;
+	uint64_t records_size;
 } plan;
 
-/* Writes the map into boot_info and makes the page tables, taking no memory. 0, or -1: no room. */
-static int describe_memory(struct boot_info *info)
+static int map_devices(const struct boot_acpi *acpi)
+{
+	int error = paging_add_device(&plan.kernel, acpi->lapic_address);
+
+	for (uint32_t i = 0; i < acpi->ioapic_count && !error; i++)
+		error = paging_add_device(&plan.kernel, acpi->ioapics[i].address);
+	if (acpi->reset_space == BOOT_RESET_MEMORY && !error)
+		error = paging_add_device(&plan.kernel, acpi->reset_address);
+	return error;
+}
+
+/* Writes the map into boot_info. 0, or -1: no room. */
+static int list_ranges(struct boot_info *info)
 {
 	struct ranges ranges;
 	int count;
@@ -38,6 +51,21 @@ static int describe_memory(struct boot_info *info)
 	if (count < 0)
 		return -1;
 	info->range_count = (uint32_t)count;
+	return 0;
+}
+
+static uint64_t add_records(const struct boot_info *info, void *records)
+{
+	return paging_add_records(&plan.kernel, (void *)(uintptr_t)info->ranges, info->range_count,
+				  (uintptr_t)records);
+}
+
+/* Writes the map and makes the page tables, taking no memory. 0, or -1: no room. */
+static int describe_memory(struct boot_info *info)
+{
+	if (list_ranges(info))
+		return -1;
+	info->record_count = paging_block_count((void *)(uintptr_t)info->ranges, info->range_count);
 	info->usable_bytes =
 		ranges_usable((struct boot_range *)(uintptr_t)info->ranges, info->range_count);
 	info->runtime_root = paging_build_runtime(&plan.runtime, (void *)(uintptr_t)info->ranges,
@@ -45,7 +73,9 @@ static int describe_memory(struct boot_info *info)
 				     ? 0
 				     : (uintptr_t)plan.runtime.pool;
 	if (paging_build_kernel(&plan.kernel, (void *)(uintptr_t)info->ranges, info->range_count,
-				info->segments, info->segment_count))
+				info->segments, info->segment_count) ||
+	    map_devices(&info->acpi) || add_records(info, NULL) > plan.records_size ||
+	    !add_records(info, plan.records))
 		return -1;
 	info->block_used = (uint32_t)plan.kernel.pool_used;
 	return paging_build(&plan.paging, plan.kernel.pool, (void *)(uintptr_t)info->ranges,
@@ -73,6 +103,13 @@ static void prepare(struct boot_info *info, int has_1g_pages)
 	plan.runtime.pool = memory_alloc(RUNTIME_POOL * MEMORY_PAGE, BOOT_RANGE_KERNEL, "",
 					 "the firmware's page tables");
 	plan.runtime.pool_pages = RUNTIME_POOL;
+	memory_read_map();
+	if (list_ranges(info))
+		firmware_stop(EFI_OUT_OF_RESOURCES,
+			      "the firmware's memory map has more than %u entries", BOOT_RANGE_MAX);
+	plan.records_size = add_records(info, NULL);
+	plan.records = memory_alloc_2m(plan.records_size, BOOT_RANGE_KERNEL, "the list of frames");
+	memset(plan.records, 0, plan.records_size);
 	for (;; pages *= 2) {
 		plan.paging.pool =
 			memory_alloc(pages * MEMORY_PAGE, BOOT_RANGE_LOADER, "", "page tables");
@@ -105,6 +142,19 @@ static void fill_trampoline(const struct boot_info *info)
 	memcpy((uint8_t *)page + MEMORY_PAGE, plan.kernel.pool, MEMORY_PAGE);
 }
 
+/* What the kernel keeps, behind its first tables: boot_info and the memory map. */
+static const struct boot_info *keep(struct boot_info *info)
+{
+	uint8_t *at = (uint8_t *)plan.kernel.pool + info->block_used * MEMORY_PAGE;
+	size_t size = info->range_count * sizeof(struct boot_range);
+
+	memcpy(at + sizeof(*info), (void *)(uintptr_t)info->ranges, size);
+	info->ranges = BOOT_WINDOW + (uintptr_t)at + sizeof(*info);
+	info->block_used += (uint32_t)((sizeof(*info) + size + MEMORY_PAGE - 1) / MEMORY_PAGE);
+	memcpy(at, info, sizeof(*info));
+	return (const struct boot_info *)(BOOT_WINDOW + (uintptr_t)at);
+}
+
 void handover(struct boot_info *info, uint64_t entry, int has_1g_pages)
 {
 	uint8_t *stack = memory_alloc(STACK_SIZE, BOOT_RANGE_LOADER, "", "the kernel's stack");
@@ -127,7 +177,7 @@ void handover(struct boot_info *info, uint64_t entry, int has_1g_pages)
 		fill_trampoline(info);
 		clock_measure_apic_timer(info);
 		handover_jump((uintptr_t)plan.kernel.pool, (uintptr_t)stack + STACK_SIZE, entry,
-			      info);
+			      keep(info));
 	}
 	/* Half left, the firmware can print no more. */
 	firmware.system->RuntimeServices->ResetSystem(EfiResetCold, EFI_ABORTED, 0, NULL);

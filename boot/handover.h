@@ -8,4 +8,4 @@ _Noreturn void handover(struct boot_info *info, uint64_t entry, int has_1g_pages
 
 /* Switches to the page tables and the stack, and jumps: boot/jump.S. Interrupts are off already. */
 _Noreturn void handover_jump(uint64_t root, uint64_t stack_top, uint64_t entry,
-			     struct boot_info *info);
+			     const struct boot_info *info);

@@ -17,11 +17,22 @@ static volatile uint32_t *ioapic_select(const struct boot_ioapic *ioapic, uint32
 	return registers + IOAPIC_WINDOW;
 }
 
+static void find_ioapic(const struct boot_acpi *acpi, struct boot_isa_line *line)
+{
+	for (uint32_t i = 0; i < acpi->ioapic_count && !line->ioapic; i++) {
+		line->entry = line->gsi - acpi->ioapics[i].gsi_base;
+		if (line->entry < acpi->ioapics[i].entry_count)
+			line->ioapic = acpi->ioapics[i].address;
+	}
+}
+
 void interrupts_read(struct boot_acpi *acpi)
 {
 	for (uint32_t i = 0; i < acpi->ioapic_count; i++)
 		acpi->ioapics[i].entry_count =
 			(*ioapic_select(&acpi->ioapics[i], IOAPIC_VERSION) >> 16 & 0xff) + 1;
+	for (unsigned i = 0; i < BOOT_ISA_COUNT; i++)
+		find_ioapic(acpi, &acpi->isa[i]);
 }
 
 /* The pair's vectors move out of the exceptions' way first. */

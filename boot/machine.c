@@ -58,6 +58,9 @@ static void describe(struct boot_acpi *info, const struct acpi_merge *merge)
 	acpi_parse_madt(info, cores, madt.data, madt.length);
 	acpi_parse_ioapics(info, memory_is_ram);
 	acpi_parse_fadt(info, fadt.data, fadt.length);
+	if (info->reset_space == BOOT_RESET_MEMORY &&
+	    (info->reset_address >= BOOT_RAM_MAX || memory_is_ram(info->reset_address)))
+		info->reset_space = BOOT_RESET_NONE;
 	acpi_parse_dsdt(info, dsdt.data, dsdt.length);
 	if (info->core_count == 0)
 		cores[info->core_count++] = (struct boot_core){cpu_leaf(1).ebx >> 24, 1};

@@ -21,6 +21,9 @@ void modules_init(struct boot_info *info)
 void modules_exit(struct boot_info *info)
 {
 	memory_shrink(modules_list(info), info->module_count * sizeof(struct boot_module));
+	for (uint32_t i = 0; i < info->module_count; i++)
+		info->file_bytes +=
+			(modules_list(info)[i].size + MEMORY_PAGE - 1) & ~(MEMORY_PAGE - 1);
 }
 
 void *modules_add(struct boot_info *info, enum boot_module_kind kind, const char *path,

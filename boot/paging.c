@@ -13,13 +13,15 @@
 #define NO_EXECUTE   (1ull << 63)
 #define ADDRESS_MASK 0x000ffffffffff000ull
 
-#define SHIFT_4K   12u
-#define SHIFT_2M   21u
-#define SHIFT_1G   30u
-#define SHIFT_ROOT 39u
-#define SIZE_2M    (1ull << SHIFT_2M)
-#define SIZE_1G    (1ull << SHIFT_1G)
-#define LOW_HALF   (1ull << 47) /* identity-mapped addresses end here */
+#define SHIFT_4K    12u
+#define SHIFT_2M    21u
+#define SHIFT_1G    30u
+#define SHIFT_ROOT  39u
+#define SIZE_2M     (1ull << SHIFT_2M)
+#define SIZE_1G     (1ull << SHIFT_1G)
+#define BLOCKS_1G   512u              /* blocks of a GiB */
+#define SMALL_COUNT (32u * BLOCKS_1G) /* up to here their records are mapped by 4 KiB */
+#define LOW_HALF    (1ull << 47)      /* identity-mapped addresses end here */
 
 static uint64_t *table_alloc(struct paging *paging)
 {
@@ -79,6 +81,21 @@ static int map_identity(struct paging *paging, uint64_t *root, uint64_t start, u
 static int is_mapped_kind(uint32_t kind)
 {
 	return kind >= BOOT_RANGE_FREE && kind <= BOOT_RANGE_ACPI;
+}
+
+static int is_kernel_ram(const struct boot_range *range)
+{
+	return range->kind <= BOOT_RANGE_MODULE && range->start < BOOT_RAM_MAX;
+}
+
+uint64_t paging_block_count(const struct boot_range *ranges, size_t range_count)
+{
+	uint64_t end = 0;
+
+	for (size_t i = 0; i < range_count; i++)
+		if (is_kernel_ram(&ranges[i]))
+			end = ranges[i].start + ranges[i].size;
+	return (end + SIZE_2M - 1) / SIZE_2M;
 }
 
 int paging_build(struct paging *paging, uint64_t *root, const struct boot_range *ranges,
@@ -142,6 +159,40 @@ int paging_build_kernel(struct paging *paging, const struct boot_range *ranges, 
 			return -1;
 	return map(paging, root, BOOT_WINDOW + block, block, SHIFT_2M,
 		   USED | GLOBAL | WRITABLE | NO_EXECUTE);
+}
+
+/* By 2 MiB where there is much RAM: the tables would not fit the block. */
+uint64_t paging_add_records(struct paging *paging, const struct boot_range *ranges,
+			    size_t range_count, uint64_t phys)
+{
+	uint64_t count = paging_block_count(ranges, range_count), at = BOOT_FRAMES, used = 0;
+	unsigned shift = count > SMALL_COUNT ? SHIFT_2M : SHIFT_4K;
+	uint64_t size = 1ull << shift;
+
+	for (size_t i = 0; i < range_count; i++) {
+		uint64_t start = ranges[i].start / SIZE_1G * BLOCKS_1G;
+		uint64_t end =
+			(ranges[i].start + ranges[i].size + SIZE_1G - 1) / SIZE_1G * BLOCKS_1G;
+
+		if (!is_kernel_ram(&ranges[i]))
+			continue;
+		start = (BOOT_FRAMES + start * BOOT_RECORD) & ~(size - 1);
+		end = BOOT_FRAMES + (end < count ? end : count) * BOOT_RECORD;
+		for (at = at < start ? start : at; at < end; at += size) {
+			if (phys && map(paging, paging->pool, at, phys + used, shift,
+					USED | GLOBAL | WRITABLE | NO_EXECUTE))
+				return 0;
+			used += size;
+		}
+	}
+	return used;
+}
+
+int paging_add_device(struct paging *paging, uint64_t address)
+{
+	address &= ~0xfffull;
+	return map(paging, paging->pool, BOOT_WINDOW + address, address, SHIFT_4K,
+		   USED | GLOBAL | WRITABLE | NO_EXECUTE | UNCACHED);
 }
 
 int paging_build_runtime(struct paging *paging, const struct boot_range *ranges, size_t range_count)

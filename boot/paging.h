@@ -21,6 +21,19 @@ struct paging {
 int paging_build_kernel(struct paging *paging, const struct boot_range *ranges, size_t range_count,
 			const struct boot_segment *segments, size_t segment_count);
 
+/* How many blocks of 2 MiB there are up to the end of RAM. */
+uint64_t paging_block_count(const struct boot_range *ranges, size_t range_count);
+
+/*
+ * Maps memory for the records of all blocks of each GiB that has RAM, from phys on, or nothing if
+ * phys is 0. Returns how many bytes that takes, or 0 if the pool is too small.
+ */
+uint64_t paging_add_records(struct paging *paging, const struct boot_range *ranges,
+			    size_t range_count, uint64_t phys);
+
+/* Maps the page of a device's registers in the window; 0, or -1 if the pool is too small. */
+int paging_add_device(struct paging *paging, uint64_t address);
+
 /*
  * Fills the lower half of that root anew: maps the RAM among the ranges (which are sorted) to
  * itself, rounded outwards to whole 2 MiB pages, all writable and executable. Returns 0, or -1 if

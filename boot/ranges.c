@@ -26,6 +26,10 @@ void ranges_claim(struct ranges *ranges, uint32_t kind, uint64_t start, uint64_t
 	if (!kind || kind >= KIND_COUNT || start >= RANGES_LIMIT || !pages)
 		return;
 	end = ranges_end(start, pages);
+	if (kind == BOOT_RANGE_FREE && end > BOOT_RAM_MAX)
+		end = BOOT_RAM_MAX;
+	if (start >= end)
+		return;
 	if (ranges->edge_max - ranges->edge_count < 2) {
 		ranges->is_full = 1;
 		return;

@@ -27,7 +27,7 @@ uint64_t ranges_end(uint64_t start, uint64_t pages);
 
 /*
  * Claims pages, 4 KiB each, from start, which is rounded down. Sizes that wrap or reach past
- * RANGES_LIMIT are cut off there. Two entries of edges are used.
+ * RANGES_LIMIT, or of FREE past BOOT_RAM_MAX, are cut off there. Two entries of edges are used.
  */
 void ranges_claim(struct ranges *ranges, uint32_t kind, uint64_t start, uint64_t pages);
 

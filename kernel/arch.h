@@ -30,8 +30,6 @@ uint64_t arch_tsc(void);
 uint64_t arch_tsc_to_ns(uint64_t tsc);
 /* IA32_MISC_ENABLE's bit 0, which tells a guest to move and fill by REP; true on AMD. */
 bool arch_has_fast_strings(void);
-/* tsc to ns as kvmclock wants it: ns = ((tsc << shift or >> -shift) * mul) >> 32. */
-void arch_tsc_scale(uint32_t *mul, int8_t *shift);
 /* One hardware deadline, in clock ns; UINT64_MAX = none. In the past: fires at once. */
 void arch_deadline_set(uint64_t deadline_ns);
 

@@ -7,11 +7,8 @@
 #include "kernel/list.h"
 #include "kernel/panic.h"
 
-#define ORDER_MAX        9u /* log2 of blocks: 1 GiB */
-#define GIB              (LARGE_SIZE << ORDER_MAX)
-#define BLOCK_FRAMES     512u       /* 4 KiB frames in a block */
-#define SMALL_RAM        (32 * GIB) /* up to here blocks are mapped by 4 KiB pages */
-#define LOADER_RANGE_MAX 64u
+#define ORDER_MAX    9u   /* log2 of blocks: 1 GiB */
+#define BLOCK_FRAMES 512u /* 4 KiB frames in a block */
 
 enum block_state {
 	BLOCK_USED = 0, /* frames are free as `free` says; none, if it was given out whole */
@@ -34,10 +31,7 @@ static struct list free_runs[ORDER_MAX + 1];     /* by order */
 static struct list broken_blocks, kernel_blocks; /* that have a free frame */
 static uint64_t free_count, kernel_free_count;   /* frames that are no kernel pages, and those */
 static uint64_t reserved_count;                  /* of free_count */
-static uint64_t total_count;                     /* (set once) */
-static hpa_t early_page;                         /* next kernel page before there are blocks */
-static struct boot_range loader_ranges[LOADER_RANGE_MAX];
-static unsigned loader_range_count;
+static uint64_t total_count;                     /* of all */
 
 static struct block *block_at(uint64_t index)
 {
@@ -245,18 +239,10 @@ static bool kernel_grow(void)
 
 void *kpage_alloc(void)
 {
-	hpa_t frame = early_page;
-
-	if (frame.value) {
-		early_page.value += PAGE_SIZE;
-		ASSERT(!IS_ALIGNED(early_page.value, LARGE_SIZE));
-	} else {
-		if (kernel_free_count == 1 && !kernel_grow())
-			return NULL;
-		frame = frame_take(&kernel_blocks);
-		kernel_free_count--;
-	}
-	return memset(kpage_at(frame), 0, PAGE_SIZE);
+	if (kernel_free_count == 1 && !kernel_grow())
+		return NULL;
+	kernel_free_count--;
+	return memset(kpage_at(frame_take(&kernel_blocks)), 0, PAGE_SIZE);
 }
 
 void kpage_free(void *page)
@@ -278,54 +264,6 @@ void kpage_free(void *page)
 
 /* ---- from the loader's memory map ---- */
 
-static uint64_t range_end(const struct boot_range *range)
-{
-	return MIN(range->start + range->size, BOOT_RAM_MAX);
-}
-
-static bool is_ram(const struct boot_range *range)
-{
-	return range->kind <= BOOT_RANGE_MODULE && range->start < range_end(range);
-}
-
-/*
- * Maps a zeroed struct block for all of each GiB that has RAM, so that the buddy of any free run
- * can be looked at. They are carved out of [floor, end), from the end; returns what is left.
- */
-static uint64_t meta_init(const struct boot_info *info, uint64_t floor, uint64_t end)
-{
-	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
-	uint64_t ram = 0, next = FRAMES_META, size = PAGE_SIZE;
-
-	for (uint32_t i = 0; i < info->range_count; i++)
-		if (is_ram(&ranges[i])) {
-			ram += ranges[i].size;
-			block_end = MAX(block_end,
-					ALIGN_UP(range_end(&ranges[i]), LARGE_SIZE) >> LARGE_SHIFT);
-		}
-	if (ram > SMALL_RAM)
-		size = LARGE_SIZE;
-	end = ALIGN_DOWN(end, size);
-	for (uint32_t i = 0; i < info->range_count; i++) {
-		uint64_t first = ALIGN_DOWN(ranges[i].start, GIB) >> LARGE_SHIFT;
-		uint64_t last = ALIGN_UP(range_end(&ranges[i]), GIB) >> LARGE_SHIFT;
-
-		if (!is_ram(&ranges[i]))
-			continue;
-		next = MAX(next, ALIGN_DOWN((uint64_t)block_at(first), size));
-		for (; next < (uint64_t)block_at(MIN(last, block_end)); next += size) {
-			end -= size;
-			if (end < floor || pagetable_map(arch_kernel_table(), next, (hpa_t){end},
-							 size == PAGE_SIZE ? 1 : 2,
-							 PT_READ | PT_WRITE | PT_GLOBAL) != 0)
-				panic("too little free memory in one piece for the frame "
-				      "allocator");
-			memset((void *)next, 0, size);
-		}
-	}
-	return end;
-}
-
 static void range_free(uint64_t start, uint64_t end)
 {
 	while (start < end) {
@@ -339,44 +277,24 @@ static void range_free(uint64_t start, uint64_t end)
 	}
 }
 
-void frames_init(const struct boot_info *info)
+void frames_add(const struct boot_info *info, enum boot_range_kind kind)
 {
 	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
-	const struct boot_range *largest = NULL;
-	uint64_t largest_end;
 
 	for (const struct boot_range *r = ranges; r < ranges + info->range_count; r++)
-		if (r->kind == BOOT_RANGE_FREE && (!largest || r->size > largest->size))
-			largest = r;
-	if (!largest)
-		panic("the firmware left no free memory");
-	early_page.value = info->block + info->block_used * PAGE_SIZE;
-	largest_end = meta_init(info, largest->start, range_end(largest));
-	block_of(early_page)->state = BLOCK_KERNEL;
-	for (; !IS_ALIGNED(early_page.value, LARGE_SIZE); early_page.value += PAGE_SIZE)
-		kpage_free(kpage_at(early_page));
-	early_page.value = 0;
-	total_count = BLOCK_FRAMES;
-	for (const struct boot_range *r = ranges; r < ranges + info->range_count; r++) {
-		uint64_t start = r->start, end = r == largest ? largest_end : range_end(r);
-
-		if (!is_ram(r) || r->kind >= BOOT_RANGE_KERNEL)
-			continue;
-		total_count += (range_end(r) - start) / PAGE_SIZE;
-		if (r->kind == BOOT_RANGE_LOADER) {
-			if (loader_range_count < LOADER_RANGE_MAX)
-				loader_ranges[loader_range_count++] = *r;
-			continue;
+		if (r->kind == kind) {
+			range_free(r->start, r->start + r->size);
+			total_count += r->size / PAGE_SIZE;
 		}
-		range_free(start, end);
-	}
 }
 
-void frames_reclaim_loader(void)
+void frames_init(const struct boot_info *info)
 {
-	for (; loader_range_count; loader_range_count--) {
-		const struct boot_range *range = &loader_ranges[loader_range_count - 1];
-
-		range_free(range->start, range_end(range));
-	}
+	_Static_assert(sizeof(struct block) == BOOT_RECORD, "the loader makes room for it");
+	block_end = info->record_count;
+	block_of((hpa_t){info->block})->state = BLOCK_KERNEL;
+	for (uint64_t page = info->block_used; page < BLOCK_FRAMES; page++)
+		kpage_free(kpage_at((hpa_t){info->block + page * PAGE_SIZE}));
+	total_count = BLOCK_FRAMES;
+	frames_add(info, BOOT_RANGE_FREE);
 }

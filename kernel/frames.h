@@ -5,11 +5,11 @@
 #include "kernel/types.h"
 
 /*
- * Takes over the RAM that boot_info names free: 4.25 bytes of RAM a frame. The loader's ranges come
- * later, when nothing of them is in use any more.
+ * Takes over the RAM that boot_info names free; the loader's ranges are to be added later, when
+ * nothing of them is in use any more.
  */
 void frames_init(const struct boot_info *info);
-void frames_reclaim_loader(void);
+void frames_add(const struct boot_info *info, enum boot_range_kind kind);
 /* Sets frames of 4 KiB aside, so that they can be had later: -ABI_ENOMEM. */
 int frames_reserve(uint64_t count);
 void frames_unreserve(uint64_t count);
@@ -61,6 +61,3 @@ void window_zero(hpa_t frame); /* one 4 KiB frame */
 void window_copy(hpa_t to, hpa_t from);
 /* A part of a 2 MiB frame: offset and size in bytes. */
 void window_zero_large(hpa_t block, uint64_t offset, uint64_t size);
-/* Device pages below 512 GiB, mapped at boot for good, uncached, where a page of ring 0 of that
- * address would be. NULL = no memory, or it is RAM of ring 0. */
-void *window_device(hpa_t start, uint64_t size);

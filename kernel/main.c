@@ -50,16 +50,14 @@ static void init_start(const struct boot_init *init)
 
 void kernel_main(const struct boot_info *info)
 {
-	const struct boot_init init = info->init;
-
 	arch_early_init();      /* COM1 and traps: from here on a panic is seen */
+	system_init(info);      /* what the loader tells; it stays where it is */
 	arch_paging_init(info); /* the loader's tables are ours */
 	frames_init(info);      /* who uses which RAM */
 	window_init();          /* addresses for frames that are not ring 0's */
 	sched_init();           /* what runs here is a thread */
-	system_init(info);      /* what is kept of the loader's memory: modules, figures */
 	arch_init(info);        /* APIC, clock, VT-x or SVM; the loader's memory is gone after it */
-	frames_reclaim_loader(); /* and free */
-	init_start(&init);       /* the first process, not running yet */
-	reaper_run();            /* here dead objects are taken to pieces; threads run meanwhile */
+	frames_add(info, BOOT_RANGE_LOADER); /* and free */
+	init_start(&info->init);             /* the first process, not running yet */
+	reaper_run(); /* here dead objects are taken to pieces; threads run meanwhile */
 }

@@ -3,11 +3,15 @@
 #pragma once
 #include "kernel/abi.h"
 
-struct boot_info;
+#include "boot/boot_info.h"
+
 struct memory;
 struct quota;
 
-/* Keeps what will be needed of the loader's memory; the list of modules stays where it is. */
+/* What the loader told (set once, by system_init). */
+extern const struct boot_info *boot_info;
+
+/* Checks that the loader speaks of the same things. */
 void system_init(const struct boot_info *info);
 /* A module as a memory object, with a reference. -ABI_ENOENT: none of that index; -ABI_ENOMEM. */
 int system_module(struct quota *quota, uint64_t index, struct abi_module_info *info,

@@ -7,6 +7,7 @@
 #include "kernel/frames.h"
 #include "kernel/memory.h"
 #include "kernel/msr.h"
+#include "kernel/system.h"
 #include "kernel/thread.h"
 #include "kernel/vlapic.h"
 #include "kernel/vm.h"
@@ -52,7 +53,8 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	vcpu->page->version = ABI_VERSION;
 	vcpu->page->size = sizeof(*vcpu->page);
 	vcpu->page->xcr0_allowed = cpuid_xcr0_allowed();
-	arch_tsc_scale(&vcpu->page->tsc_mul, &vcpu->page->tsc_shift);
+	vcpu->page->tsc_mul = boot_info->clock.tsc_mul;
+	vcpu->page->tsc_shift = (int8_t)boot_info->clock.tsc_shift;
 	vcpu->page->has_fast_strings = arch_has_fast_strings();
 	vlapic_move_tsc(vcpu, -arch_tsc());
 	vm->vcpus[index] = vcpu;

@@ -71,13 +71,3 @@ void window_copy(hpa_t to, hpa_t from)
 		arch_ops[ABI_OP_COPIES]++;
 	}
 }
-
-void *window_device(hpa_t start, uint64_t size)
-{
-	for (uint64_t at = ALIGN_DOWN(start.value, PAGE_SIZE); at < start.value + size;
-	     at += PAGE_SIZE)
-		if (pagetable_map(arch_kernel_table(), FRAMES_WINDOW + at, (hpa_t){at}, 1,
-				  PT_READ | PT_WRITE | PT_UNCACHED) != 0)
-			return NULL;
-	return kpage_at(start);
-}

@@ -63,9 +63,7 @@ static void apic_enable(uint64_t address)
 	}
 	base = (base & (PAGE_SIZE - 1)) | ALIGN_DOWN(address, PAGE_SIZE);
 	wrmsr(IA32_APIC_BASE, base | IA32_APIC_BASE_EN);
-	apic_page = window_device((hpa_t){ALIGN_DOWN(address, PAGE_SIZE)}, PAGE_SIZE);
-	if (!apic_page)
-		panic("no memory to map the local APIC");
+	apic_page = kpage_at((hpa_t){ALIGN_DOWN(address, PAGE_SIZE)});
 }
 
 void apic_init(const struct boot_info *info)

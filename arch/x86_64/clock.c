@@ -5,20 +5,14 @@
 #include "arch/x86_64/scale.h"
 #include "boot/boot_info.h"
 #include "kernel/arch.h"
-#include "kernel/panic.h"
 
-#define KHZ_MIN 1000u
-
-static uint64_t tsc_zero, tsc_khz, to_ns, from_ns; /* (set once) */
+static uint64_t tsc_zero, to_ns, from_ns; /* (set once) */
 
 void clock_init(const struct boot_clock *boot)
 {
-	tsc_khz = boot->tsc_khz;
-	if (tsc_khz < KHZ_MIN || tsc_khz > UINT32_MAX)
-		panic("the loader gives no frequency of the TSC");
 	tsc_zero = boot->wall_tsc;
-	to_ns = scale_to_ns(tsc_khz);
-	from_ns = scale_from_ns(tsc_khz);
+	to_ns = scale_to_ns(boot->tsc_khz);
+	from_ns = scale_from_ns(boot->tsc_khz);
 }
 
 uint64_t arch_tsc(void)
@@ -47,11 +41,6 @@ uint64_t clock_tsc_at(uint64_t ns)
 	ticks = scale(ns - now, from_ns);
 	ticks += (ticks >> 20) + 2;
 	return ticks > UINT64_MAX - tsc || ns == UINT64_MAX ? UINT64_MAX : tsc + ticks;
-}
-
-void arch_tsc_scale(uint32_t *mul, int8_t *shift)
-{
-	scale_to_kvmclock(tsc_khz, mul, shift);
 }
 
 void clock_wait_ns(uint64_t ns)

@@ -6,9 +6,7 @@
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
-#include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/paging.h"
-#include "arch/x86_64/power.h"
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/traps.h"
 #include "boot/boot_info.h"
@@ -133,11 +131,9 @@ void arch_early_init(void)
 
 void arch_init(const struct boot_info *info)
 {
-	machine_check_init();                /* hardware errors are reported */
-	clock_init(&info->clock);            /* time has a unit */
-	apic_init(info);                     /* the timer can interrupt */
-	ioapic_init(&info->acpi, apic_id()); /* devices could, all masked */
-	power_init(info);                    /* the way back to the firmware */
-	hv_init();                           /* VT-x or SVM is on */
-	paging_drop_loader();                /* the lower half is ring 3's now */
+	machine_check_init();     /* hardware errors are reported */
+	clock_init(&info->clock); /* time has a unit */
+	apic_init(info);          /* the timer can interrupt */
+	hv_init();                /* VT-x or SVM is on */
+	paging_drop_loader();     /* the lower half is ring 3's now */
 }

@@ -7,9 +7,9 @@
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/traps.h"
-#include "boot/boot_info.h"
 #include "kernel/arch.h"
 #include "kernel/frames.h"
+#include "kernel/system.h"
 
 /* UEFI 2.10, "ResetSystem()". */
 typedef void reset_system(uint32_t type, uint64_t status, uint64_t size, void *data)
@@ -26,29 +26,22 @@ typedef void reset_system(uint32_t type, uint64_t status, uint64_t size, void *d
 #define RESET_PORT    0xcf9
 #define RESET_TIME_NS 1000000u
 
-static struct boot_acpi acpi;        /* (set once) */
-static hpa_t runtime_root;           /* of a table for the firmware; 0 = none (set once) */
-static reset_system *firmware_reset; /* (set once) */
 static bool is_firmware_running;
 static unsigned goal; /* ABI_POWER_* */
-
-void power_init(const struct boot_info *info)
-{
-	acpi = info->acpi;
-	runtime_root.value = info->runtime_root;
-	firmware_reset = (reset_system *)info->reset_system;
-}
 
 /* The firmware runs in its own table; a fault there ends the try. */
 static void power_firmware(void)
 {
+	hpa_t runtime_root = {boot_info->runtime_root};
+
 	if (runtime_root.value == 0)
 		return;
 	arch_space_init_root(window_map(0, runtime_root));
 	is_firmware_running = true;
 	arch_space_activate(runtime_root);
 	clts(); /* firmware may use SSE */
-	firmware_reset(goal == ABI_POWER_OFF ? EFI_RESET_SHUTDOWN : EFI_RESET_COLD, 0, 0, NULL);
+	((reset_system *)boot_info->reset_system)(
+		goal == ABI_POWER_OFF ? EFI_RESET_SHUTDOWN : EFI_RESET_COLD, 0, 0, NULL);
 }
 
 static void pm1_sleep(uint16_t port, uint8_t type)
@@ -63,29 +56,29 @@ static void pm1_sleep(uint16_t port, uint8_t type)
 
 static void power_acpi_off(void)
 {
-	if (!acpi.has_s5 || acpi.pm1a_control == 0)
+	const struct boot_acpi *acpi = &boot_info->acpi;
+
+	if (!acpi->has_s5 || acpi->pm1a_control == 0)
 		return;
-	if (acpi.smi_command && acpi.acpi_enable && !(in16(acpi.pm1a_control) & PM1_SCI_EN)) {
-		out8(acpi.smi_command, acpi.acpi_enable);
+	if (acpi->smi_command && acpi->acpi_enable && !(in16(acpi->pm1a_control) & PM1_SCI_EN)) {
+		out8(acpi->smi_command, acpi->acpi_enable);
 		for (unsigned i = 0; i < ENABLE_POLLS; i++)
-			if (in16(acpi.pm1a_control) & PM1_SCI_EN)
+			if (in16(acpi->pm1a_control) & PM1_SCI_EN)
 				break;
 	}
-	pm1_sleep(acpi.pm1a_control, acpi.s5_a);
-	pm1_sleep(acpi.pm1b_control, acpi.s5_b);
+	pm1_sleep(acpi->pm1a_control, acpi->s5_a);
+	pm1_sleep(acpi->pm1b_control, acpi->s5_b);
 	clock_wait_ns(RESET_TIME_NS);
 }
 
 static void power_reset(void)
 {
-	volatile uint8_t *reg = NULL;
+	const struct boot_acpi *acpi = &boot_info->acpi;
 
-	if (acpi.reset_space == BOOT_RESET_PORT)
-		out8((uint16_t)acpi.reset_address, acpi.reset_value);
-	else if (acpi.reset_space == BOOT_RESET_MEMORY)
-		reg = window_device((hpa_t){acpi.reset_address}, 1);
-	if (reg)
-		*reg = acpi.reset_value;
+	if (acpi->reset_space == BOOT_RESET_PORT)
+		out8((uint16_t)acpi->reset_address, acpi->reset_value);
+	else if (acpi->reset_space == BOOT_RESET_MEMORY)
+		*(volatile uint8_t *)kpage_at((hpa_t){acpi->reset_address}) = acpi->reset_value;
 	clock_wait_ns(RESET_TIME_NS);
 	out8(RESET_PORT, 2);
 	out8(RESET_PORT, 6);

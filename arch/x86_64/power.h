@@ -3,9 +3,5 @@
  */
 #pragma once
 
-struct boot_info;
-
-/* Copies what it needs. */
-void power_init(const struct boot_info *info);
 /* Ring 0 faulted: if firmware is at work, the next way is tried, and this does not return. */
 void power_firmware_failed(void);

@@ -21,17 +21,3 @@ static inline uint64_t scale_from_ns(uint64_t khz)
 {
 	return (khz << 32) / 1000000;
 }
-
-/* As kvmclock has it: ns = ((ticks << shift, or >> -shift) * mul) >> 32; mul has its top bit set.
- */
-static inline void scale_to_kvmclock(uint64_t khz, uint32_t *mul, int8_t *shift)
-{
-	const uint64_t giga = 1000000000;
-	uint64_t hz = khz * 1000;
-
-	for (*shift = 0; hz > 2 * giga; hz >>= 1)
-		--*shift;
-	for (; hz <= giga; hz <<= 1)
-		++*shift;
-	*mul = (uint32_t)((giga << 32) / hz);
-}

@@ -86,6 +86,11 @@ static bool is_in(const struct boot_info *info, uint64_t address, uint32_t kind)
 	return range && range->kind == kind;
 }
 
+static bool is_in_block(const struct boot_info *info, uint64_t address)
+{
+	return address - BOOT_WINDOW - info->block < info->block_used * 4096ull;
+}
+
 static void check_header(const struct boot_info *info, uint64_t rsp, uint64_t rflags)
 {
 	check(info->magic == BOOT_INFO_MAGIC && info->version == BOOT_INFO_VERSION &&
@@ -93,13 +98,11 @@ static void check_header(const struct boot_info *info, uint64_t rsp, uint64_t rf
 		      info->range_size == sizeof(struct boot_range) &&
 		      info->module_size == sizeof(struct boot_module),
 	      "magic, version and sizes are right");
-	check(is_in(info, (uint64_t)info, BOOT_RANGE_LOADER) &&
-		      is_in(info, info->ranges, BOOT_RANGE_LOADER) &&
+	check(is_in_block(info, (uint64_t)info) && is_in_block(info, info->ranges) &&
 		      is_in(info, info->modules, BOOT_RANGE_MODULE) &&
 		      is_in(info, rsp - 1, BOOT_RANGE_LOADER) &&
 		      is_in(info, rsp - 16384, BOOT_RANGE_LOADER),
-	      "boot_info, its ranges and 16 KiB of stack are the loader's, the list of modules "
-	      "stays");
+	      "boot_info, its ranges and the list of modules stay, 16 KiB of stack do not");
 	check(!(rflags & 0x200), "interrupts are off");
 	check(info->tsc_entry && info->tsc_entry < info->tsc_exit &&
 		      info->tsc_files < info->tsc_exit - info->tsc_entry,
@@ -219,6 +222,21 @@ static uint64_t leaf_at(uint64_t root, uint64_t virt)
 	return entry & 1 ? entry : 0;
 }
 
+static bool are_records_zero(const struct boot_info *info)
+{
+	const struct boot_range *ranges = (void *)info->ranges;
+
+	for (uint32_t i = 0; i < info->range_count; i++)
+		for (uint64_t at = ranges[i].start;
+		     ranges[i].kind <= BOOT_RANGE_MODULE && at < ranges[i].start + ranges[i].size;
+		     at += at % BOOT_BLOCK_SIZE ? 4096 : BOOT_BLOCK_SIZE)
+			for (unsigned k = 0; k < BOOT_RECORD / 8; k++)
+				if (((uint64_t *)(BOOT_FRAMES +
+						  at / BOOT_BLOCK_SIZE * BOOT_RECORD))[k])
+					return false;
+	return true;
+}
+
 static void check_tables(const struct boot_info *info)
 {
 	volatile uint64_t *page = (void *)(BOOT_WINDOW + info->block + BOOT_BLOCK_SIZE - 4096);
@@ -246,6 +264,7 @@ static void check_tables(const struct boot_info *info)
 		    leaf_at(root, s->virt + s->size - 1) != leaf + s->size - 4096)
 			have_rights = false;
 	}
+	check(are_records_zero(info), "each block of RAM has a record, which is zero");
 	check(have_rights, "each segment is mapped with its rights and no others");
 }
 
@@ -301,6 +320,16 @@ static void check_acpi(const struct boot_info *info)
 	check(are_sound, "the ACPI tables lie in ACPI memory with right checksums");
 }
 
+/* Whether the factor makes a second of a second's ticks. */
+static bool is_second(const struct boot_clock *clock)
+{
+	uint64_t ticks = clock->tsc_khz * 1000, ns;
+
+	ticks = clock->tsc_shift < 0 ? ticks >> -clock->tsc_shift : ticks << clock->tsc_shift;
+	ns = (uint64_t)((unsigned __int128)ticks * clock->tsc_mul >> 32);
+	return clock->tsc_mul >> 31 && ns <= 1000000000 && ns > 1000000000 - 10;
+}
+
 static void check_machine(const struct boot_info *info)
 {
 	const struct boot_acpi *acpi = &info->acpi;
@@ -322,7 +351,7 @@ static void check_machine(const struct boot_info *info)
 		      is_in(info, info->trampoline, BOOT_RANGE_LOADER) &&
 		      ((struct boot_trampoline *)info->trampoline)->root == info->trampoline + 4096,
 	      "there is a page for the start of other cores");
-	check(clock->tsc_khz >= 1000 && clock->wall_s > 1700000000 &&
+	check(clock->tsc_khz >= 1000 && is_second(clock) && clock->wall_s > 1700000000 &&
 		      clock->wall_tsc > info->tsc_entry && clock->wall_tsc < info->tsc_exit,
 	      "the TSC has a rate, and the time was asked for");
 }
@@ -337,7 +366,7 @@ static _Noreturn void power_off(void)
 
 void probe_main(const struct boot_info *info, uint64_t rsp, uint64_t rflags)
 {
-	print("probe: entered\n1..22\n");
+	print("probe: entered\n1..23\n");
 	check_header(info, rsp, rflags);
 	check_ranges(info);
 	check_modules(info);

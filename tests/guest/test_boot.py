@@ -170,7 +170,7 @@ def good(rig):
         match = machine.RESULT.match(line)
         if match:
             results.append((match[1] == "ok", match[3], line))
-    results.append((len(results) == 22 and "probe: end" in lines, "the kernel gets to its end", log.tail()))
+    results.append((len(results) == 23 and "probe: end" in lines, "the kernel gets to its end", log.tail()))
     want = {f"file {path[7:]} {len(data):016x} {fnv(data):016x}" for path, data in files.items()
             if path.startswith("corbel/") and not re.fullmatch(r"corbel/acpi/[^/]*\.aml", path, re.I)}
     got = {line for line in lines if line.startswith("file ")}

@@ -8,6 +8,7 @@
 #include "kernel/frames.h"
 #include "kernel/panic.h"
 #include "kernel/sched.h"
+#include "kernel/system.h"
 #include "kernel/thread.h"
 
 #include <stdio.h>
@@ -326,6 +327,8 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 
 /* ---- start ---- */
 
+static struct boot_info told = {.clock = {.tsc_mul = 0xaaaaaaab, .tsc_shift = -1}};
+
 static void *reserve(uint64_t size)
 {
 	void *memory = mmap(NULL, size + LARGE_SIZE, PROT_READ | PROT_WRITE,
@@ -342,6 +345,7 @@ void fake_frames_start(const struct boot_range *ranges, uint32_t count)
 	uint64_t block = ALIGN_UP(ranges[0].start, LARGE_SIZE);
 	struct boot_range *split = calloc(count + 2, sizeof(*split)), *to = split;
 	struct boot_info info = {.ranges = (uint64_t)split, .block_used = 1};
+	uint64_t *entry;
 
 	while (block + LARGE_SIZE > ranges->start + ranges->size) {
 		block = ALIGN_UP(ranges[1].start, LARGE_SIZE);
@@ -355,11 +359,14 @@ void fake_frames_start(const struct boot_range *ranges, uint32_t count)
 	to[2].size -= to[2].start - ranges[0].start;
 	memcpy(&to[3], &ranges[1], (count - 1) * sizeof(*to));
 	info.block = block;
+	info.record_count = ALIGN_UP(end, LARGE_SIZE) / LARGE_SIZE;
 	info.range_count = (uint32_t)(to - split) + count + 2;
 	fake_window = (uint64_t)reserve(end);
 	fake_meta = (uint64_t)reserve(META_SIZE);
 	arch_paging_init(&info);
 	frames_init(&info);
+	for (uint64_t at = 0; at < end; at += pagetable_size(3)) /* tables that stay */
+		pagetable_entry(&kernel_table, fake_window + at, 2, &entry);
 	free(split);
 }
 
@@ -391,6 +398,7 @@ void fake_start(void)
 	pthread_t host;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	boot_info = &told;
 	fake_frames_start(&range, 1);
 	sched_init();
 	if (process_create(NULL, frames_free_count() * PAGE_SIZE - (8 << 20), &process) != 0)

@@ -32,12 +32,6 @@ uint64_t arch_tsc_to_ns(uint64_t tsc)
 	return tsc == UINT64_MAX ? UINT64_MAX : tsc / FAKE_TSC_PER_NS;
 }
 
-void arch_tsc_scale(uint32_t *mul, int8_t *shift)
-{
-	*mul = 0xaaaaaaab; /* 2/3, and */
-	*shift = -1;       /* a half of it */
-}
-
 bool arch_has_fast_strings(void)
 {
 	return true;

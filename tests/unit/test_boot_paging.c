@@ -172,6 +172,73 @@ TEST(the_upper_half_of_the_root_is_there_once_and_for_all)
 	}
 }
 
+TEST(devices_are_seen_in_the_window_page_by_page_and_not_cached)
+{
+	CHECK_EQ(paging_build_kernel(&kernel, NULL, 0, NULL, 0), 0);
+	CHECK_EQ(paging_add_device(&kernel, 0xfec00020), 0);
+	CHECK_EQ(paging_add_device(&kernel, BOOT_RAM_MAX - 1), 0);
+	check_mapped(BOOT_WINDOW + 0xfec00000, 0xfec00000, 4096,
+		     PRESENT | WRITABLE | KEPT | NO_EXECUTE | 0x18);
+	check_mapped(BOOT_WINDOW + BOOT_RAM_MAX - 4096, BOOT_RAM_MAX - 4096, 4096,
+		     PRESENT | WRITABLE | KEPT | NO_EXECUTE | 0x18);
+	check_not_mapped(BOOT_WINDOW + 0xfec01000);
+	CHECK_EQ(paging_add_device(&kernel, (uintptr_t)block + 4096), 0); /* RAM stays RAM */
+	check_mapped(BOOT_WINDOW + (uintptr_t)block, (uintptr_t)block, 2 * MIB,
+		     PRESENT | WRITABLE | KEPT | NO_EXECUTE);
+	kernel.pool_pages = kernel.pool_used;
+	CHECK_EQ(paging_add_device(&kernel, 300 * GIB), -1);
+	kernel.pool_pages = 256;
+}
+
+/* A record for each block of each GiB with RAM, up to the last that has any, one behind another. */
+static void check_records(const struct boot_range *ranges, size_t count, uint64_t page)
+{
+	const uint64_t phys = 77 * GIB;
+	uint64_t size = paging_add_records(&kernel, ranges, count, 0), used = 0, at = 0;
+	uint64_t end = BOOT_FRAMES + paging_block_count(ranges, count) * BOOT_RECORD;
+
+	CHECK_EQ(paging_build_kernel(&kernel, ranges, count, NULL, 0), 0);
+	CHECK_EQ(paging_add_records(&kernel, ranges, count, phys), size);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t first = ranges[i].start / GIB * 512;
+		uint64_t last = (ranges[i].start + ranges[i].size + GIB - 1) / GIB * 512;
+
+		if (ranges[i].kind > BOOT_RANGE_MODULE)
+			continue;
+		first = (BOOT_FRAMES + first * BOOT_RECORD) & ~(page - 1);
+		for (at = at > first ? at : first;
+		     at < end && at < BOOT_FRAMES + last * BOOT_RECORD; at += page, used += page)
+			check_mapped(at, phys + used, page, PRESENT | WRITABLE | KEPT | NO_EXECUTE);
+	}
+	check_not_mapped(at);
+	CHECK_EQ(used, size);
+	CHECK_EQ(paging_build_kernel(&kernel, NULL, 0, NULL, 0), 0);
+	kernel.pool_pages = kernel.pool_used;
+	CHECK_EQ(paging_add_records(&kernel, ranges, count, phys), 0);
+	kernel.pool_pages = 256;
+}
+
+TEST(each_block_of_ram_has_a_record)
+{
+	const struct boot_range small[] = {
+		{0x1000, 0x9e000, BOOT_RANGE_FREE, 0},
+		{0x100000, 300 * MIB, BOOT_RANGE_FREE, 0},
+		{400 * MIB, MIB, BOOT_RANGE_MODULE, 0},
+		{500 * MIB, GIB, BOOT_RANGE_RESERVED, 0},
+		{7 * GIB - MIB, 8 * MIB, BOOT_RANGE_FREE, 0},
+		{20 * GIB, GIB, BOOT_RANGE_ACPI, 0},
+	};
+	const struct boot_range large[] = {
+		{0x100000, 3 * GIB, BOOT_RANGE_FREE, 0},
+		{4 * GIB, 60 * GIB, BOOT_RANGE_FREE, 0},
+		{9000 * GIB, GIB / 2, BOOT_RANGE_FREE, 0},
+	};
+
+	CHECK_EQ(paging_block_count(small, 6), 7 * 512 + 4);
+	check_records(small, 6, 4096);
+	check_records(large, 3, 2 * MIB);
+}
+
 TEST(the_last_page_of_the_address_space_works)
 {
 	const struct boot_segment segment = {0xfffffffffffff000, 8 * MIB, 0x1000, 0, 1};
@@ -270,6 +337,8 @@ int main(void)
 	RUN(no_segment_is_both_written_and_executed);
 	RUN(the_kernel_sees_its_block_and_no_other_ram);
 	RUN(the_upper_half_of_the_root_is_there_once_and_for_all);
+	RUN(devices_are_seen_in_the_window_page_by_page_and_not_cached);
+	RUN(each_block_of_ram_has_a_record);
 	RUN(the_last_page_of_the_address_space_works);
 	RUN(ram_is_mapped_anew_each_time);
 	RUN(what_no_table_can_map_is_left_out);

@@ -103,11 +103,12 @@ TEST(nonsense_is_cut_off_or_ignored)
 	claim(BOOT_RANGE_FREE, 1, 0);
 	ranges_claim(&ranges, BOOT_RANGE_FREE, UINT64_MAX, UINT64_MAX);
 	ranges_claim(&ranges, BOOT_RANGE_FREE, RANGES_LIMIT, 1);
+	ranges_claim(&ranges, BOOT_RANGE_FREE, BOOT_RAM_MAX, 1);
 	CHECK_EQ(ranges.edge_count, 0);
 	ranges_claim(&ranges, BOOT_RANGE_RESERVED, RANGES_LIMIT - PAGE, UINT64_MAX);
 	ranges_claim(&ranges, BOOT_RANGE_FREE, 5 * PAGE + 123, UINT64_MAX / PAGE + 2);
 	CHECK_EQ(ranges_write(&ranges, out, MAX), 2);
-	check_range(0, BOOT_RANGE_FREE, 5, RANGES_LIMIT / PAGE - 6);
+	check_range(0, BOOT_RANGE_FREE, 5, BOOT_RAM_MAX / PAGE - 5);
 	check_range(1, BOOT_RANGE_RESERVED, RANGES_LIMIT / PAGE - 1, 1);
 }
 

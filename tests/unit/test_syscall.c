@@ -20,12 +20,12 @@ static void start(void)
 {
 	static struct boot_module module __attribute__((aligned(512))) = {
 		.start = 0x20000, .size = 5000, .kind = BOOT_MODULE_FILE, .path = "linux/kernel"};
-	struct boot_info info = {.magic = BOOT_INFO_MAGIC,
-				 .version = BOOT_INFO_VERSION,
-				 .size = sizeof(info),
-				 .range_size = sizeof(struct boot_range),
-				 .module_count = 1,
-				 .module_size = sizeof(module)};
+	static struct boot_info info = {.magic = BOOT_INFO_MAGIC,
+					.version = BOOT_INFO_VERSION,
+					.size = sizeof(info),
+					.range_size = sizeof(struct boot_range),
+					.module_count = 1,
+					.module_size = sizeof(module)};
 	struct process *process;
 
 	fake_start();
