@@ -106,6 +106,40 @@ static void check_ipi(void)
 	       "%s: a higher class interrupts a handler, a lower one waits for EOI", mode);
 }
 
+static void timer_start(uint32_t lvt, uint64_t us)
+{
+	uint64_t khz = lapic_timer_khz();
+
+	counts[TIMER] = 0;
+	lapic_write(LAPIC_TIMER_DIVIDE, 0x0b);
+	lapic_write(LAPIC_LVT_TIMER, lvt | TIMER);
+	lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)(us * khz / 1000));
+}
+
+/*
+ * Each tick of the timer is an interrupt of the host, which comes whatever this CPU's IF says. No
+ * exit of this CPU's own doing helps it.
+ */
+static void check_masked(void)
+{
+	uint64_t end;
+
+	reset_notes();
+	trap_handle(TIMER, timer);
+	timer_start(LVT_PERIODIC, 500);
+	open_window();
+	lapic_self_ipi(LOW);
+	end = time_tsc_after_us(10000);
+	while (rdtsc() < end)
+		;
+	lapic_write(LAPIC_TIMER_INITIAL, 0);
+	tap_ok(!counts[LOW] && counts[TIMER] <= 1,
+	       "%s: with IF=0 none comes, however long it waits", mode);
+	open_window();
+	open_window();
+	tap_ok(counts[LOW] == 1 && counts[TIMER] >= 1, "%s: then each comes once", mode);
+}
+
 static void check_tpr(void)
 {
 	bool held;
@@ -132,16 +166,6 @@ static void check_tpr(void)
 	__asm__ volatile("movq %0, %%cr8" : : "r"(0ul));
 	open_window();
 	tap_ok(held && counts[MIDDLE] == 2, "%s: CR8 is TPR", mode);
-}
-
-static void timer_start(uint32_t lvt, uint64_t us)
-{
-	uint64_t khz = lapic_timer_khz();
-
-	counts[TIMER] = 0;
-	lapic_write(LAPIC_TIMER_DIVIDE, 0x0b);
-	lapic_write(LAPIC_LVT_TIMER, lvt | TIMER);
-	lapic_write(LAPIC_TIMER_INITIAL, (uint32_t)(us * khz / 1000));
 }
 
 static void check_timer(void)
@@ -257,6 +281,7 @@ static void check_mode(bool x2apic)
 	trap_handle(HIGH, note);
 	check_identity();
 	check_ipi();
+	check_masked();
 	check_tpr();
 	check_timer();
 	check_deadline();
@@ -268,7 +293,7 @@ void guest_main(void)
 {
 	bool both = lapic_has_x2apic();
 
-	tap_plan(26 + (both ? 26 + 6 : 0));
+	tap_plan(28 + (both ? 28 + 6 : 0));
 	check_mode(false);
 	if (both) {
 		check_mode(true);
