@@ -211,13 +211,6 @@ void vlapic_accept(struct vcpu *vcpu, unsigned vector)
 	serve(vcpu, vector);
 }
 
-void vlapic_take_back(struct vcpu *vcpu, unsigned vector)
-{
-	clear(vcpu, &vcpu->lapic.isr_words, VLAPIC_ISR, vector);
-	set(vcpu, &vcpu->lapic.irr_words, VLAPIC_IRR, vector);
-	vcpu->lapic.is_stale = vcpu->needs_look = true;
-}
-
 bool vlapic_takes_extint(const struct vcpu *vcpu)
 {
 	if (!is_on(vcpu))

@@ -69,8 +69,6 @@ int vlapic_requested(const struct vcpu *vcpu);
 int vlapic_in_service(const struct vcpu *vcpu);
 /* The CPU takes that vector: IRR to ISR. */
 void vlapic_accept(struct vcpu *vcpu, unsigned vector);
-/* It did not after all: ISR to IRR. */
-void vlapic_take_back(struct vcpu *vcpu, unsigned vector);
 /* lapic.eoi_word is not 0: takes the end that the guest made, or the offer back, which can stay as
    long as no other interrupt waits. By a thread of the process that runs the vCPU. */
 void vlapic_settle(struct vcpu *vcpu, bool can_stay);

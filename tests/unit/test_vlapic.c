@@ -325,21 +325,6 @@ TEST(one_vector_waits_once_and_is_served_once)
 	}
 }
 
-TEST(one_that_was_not_delivered_after_all_comes_again)
-{
-	start(true);
-	self_ipi(0x51);
-	self_ipi(0x91);
-	CHECK_EQ(take(), 0x91);
-	vcpu->needs_look = false;
-	vlapic_take_back(vcpu, 0x91);
-	CHECK(vcpu->needs_look && vcpu->lapic.is_stale);
-	CHECK_EQ(vlapic_in_service(vcpu), -1);
-	CHECK_EQ(take(), 0x91);
-	write_reg(VLAPIC_EOI, 0);
-	CHECK_EQ(take(), 0x51);
-}
-
 TEST(the_end_of_a_level_triggered_interrupt_is_told)
 {
 	start(true);
@@ -840,7 +825,6 @@ int main(void)
 	RUN(the_highest_vector_comes_first_and_nests);
 	RUN(tpr_holds_its_class_and_those_below_back);
 	RUN(one_vector_waits_once_and_is_served_once);
-	RUN(one_that_was_not_delivered_after_all_comes_again);
 	RUN(the_end_of_a_level_triggered_interrupt_is_told);
 	RUN(a_message_reaches_the_id_and_the_broadcast);
 	RUN(a_message_to_a_flat_logical_id);

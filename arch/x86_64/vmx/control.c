@@ -318,9 +318,8 @@ static void vmx_set_blocks(UNUSED struct vcpu *vcpu, uint32_t blocks)
 }
 
 /* SDM vol 3, "VM-Entry Controls for Event Injection". An exit takes VALID away. */
-static void vmx_inject(struct vcpu *vcpu, const struct abi_event *event, uint32_t info)
+static void vmx_inject(UNUSED struct vcpu *vcpu, const struct abi_event *event, uint32_t info)
 {
-	vmx_vcpu(vcpu)->injected = info;
 	vmwrite(VMCS_ENTRY_ERROR, event->error & 0xffff);
 	vmwrite(VMCS_ENTRY_LENGTH, event->length);
 	vmwrite(VMCS_ENTRY_EVENT, info);

@@ -59,23 +59,6 @@ static void settle_debug(const struct vmx_raw *raw)
 		vmwrite(VMCS_GUEST_RIP, vmread(VMCS_GUEST_RIP) + raw->length);
 }
 
-/*
- * A virtual interrupt whose delivery the exit cut short is taken back, and the CPU delivers it
- * anew. Bochs 3.0 then reports not this event but the last one before it; what is dropped so is a
- * fault or an instruction's own interrupt, which come again with their instruction.
- */
-static void take_back(struct vcpu *vcpu, struct vm_exit *exit)
-{
-	const struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
-	uint8_t vector = (uint8_t)(vmread(VMCS_GUEST_INTERRUPT) >> 8);
-
-	if (!vector || !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) ||
-	    (vmx->injected && (uint8_t)vmx->injected == exit->reinject.vector))
-		return;
-	vlapic_take_back(vcpu, vector);
-	exit->reinject.is_valid = 0;
-}
-
 /* Brings up to date what the exit left half-done, so that the record is all there is to know. */
 static void settle(struct vcpu *vcpu, const struct vmx_raw *raw, struct vm_exit *exit)
 {
@@ -144,9 +127,6 @@ static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_ex
 	vmx_vcpu(vcpu)->rsp = vmread(VMCS_GUEST_RSP);
 	vcpu->page->gpr[ABI_RSP] = vmx_vcpu(vcpu)->rsp;
 	vmx_exit_decode(&raw, exit);
-	if (exit->reinject.is_valid && vcpu->lapic.is_virtual)
-		take_back(vcpu, exit);
-	vmx_vcpu(vcpu)->injected = 0;
 	settle(vcpu, &raw, exit);
 }
 
@@ -163,6 +143,5 @@ void vmx_after(struct vcpu *vcpu, struct vm_exit *exit)
 		after_slow(vcpu, exit, reason);
 		return;
 	}
-	vmx->injected = 0;
 	exit->length = (uint32_t)vmread(VMCS_LENGTH);
 }

@@ -14,7 +14,6 @@ struct vmx_vcpu {
 	uint64_t cr2;      /* the guest's; VT-x keeps none */
 	uint64_t host_cr3; /* what HOST_CR3 holds */
 	uint64_t rsp;      /* GUEST_RSP and the page agreed on this last */
-	uint32_t injected; /* what vmx_inject gave the last entry; 0 = nothing */
 	uint8_t tpr_threshold;
 };
 
