@@ -259,7 +259,7 @@ static const char *judge_test_device(struct judge *judge, const cJSON *item, str
 static const char *judge_apicv(struct judge *judge, const cJSON *item, struct vm_config *vm)
 {
 	(void)judge;
-	return judge_bool(item, false, &vm->apicv);
+	return judge_bool(item, true, &vm->apicv);
 }
 
 /* Index of the item's text in words, 0 if the key is absent, -1 if it is no word of them. */

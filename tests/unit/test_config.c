@@ -144,7 +144,7 @@ TEST(defaults)
 	CHECK_EQ(config.vms[0].autostart, true);
 	CHECK_EQ(config.vms[0].restart, CONFIG_RESTART_NEVER);
 	CHECK_EQ(config.vms[0].test_device, false);
-	CHECK_EQ(config.vms[0].apicv, false);
+	CHECK_EQ(config.vms[0].apicv, true);
 	config_free(&config);
 }
 
@@ -170,7 +170,7 @@ TEST(all_keys)
 	CHECK_EQ(vm->memory, 64 << 20);
 	CHECK_EQ(vm->autostart, false);
 	CHECK_EQ(vm->test_device, true);
-	CHECK_EQ(vm->apicv, true);
+	CHECK_EQ(vm->apicv, false);
 	CHECK_STR(config.vms[1].error, "");
 	CHECK_STR(config.vms[1].name, "0");
 	CHECK_EQ(config.vms[1].memory, 65536ll << 30);

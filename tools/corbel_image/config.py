@@ -205,7 +205,7 @@ class Judge:
         vm.test_device = self.boolean(item, False)
 
     def apicv(self, item, vm):
-        vm.apicv = self.boolean(item, False)
+        vm.apicv = self.boolean(item, True)
 
     def restart(self, item, vm):
         vm.restart = RESTART[0] if item is ABSENT else item
