@@ -46,7 +46,7 @@ LINK := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,ma
 
 # ---- what is built ----
 
-BOOT_OBJS := $(addprefix boot/,main.o cpu.o firmware.o memory.o ranges.o modules.o elf.o files.o \
+BOOT_OBJS := $(addprefix boot/,main.o cpu.o vmx.o firmware.o memory.o ranges.o modules.o elf.o files.o \
 	machine.o acpi.o acpi_parse.o clock.o date.o interrupts.o handover.o paging.o jump.o trampoline.o text.o bytes.o)
 
 KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
@@ -91,7 +91,7 @@ vm_PARTS := $(kernel_PARTS) $(VIRT_OBJS) services/vmm/vcpuid.o
 arch_TESTS := vmx_exit svm_exit vmx_flush svm_flush guest arch_time
 arch_PARTS := $(addprefix arch/x86_64/,vmx/exit.o svm/exit.o guest.o)
 boot_TESTS := boot_acpi boot_acpi_parse boot_cpu boot_date boot_elf boot_paging boot_ranges boot_text
-boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o paging.o ranges.o text.o)
+boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o paging.o ranges.o text.o vmx.o)
 VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart
 services_TESTS := acpi_tables board bus checkpoint config decode emulate gpagewalk lifecycle line loader_bzimage loader_multiboot loader_pvh lock \
 	mux native virtio_console virtio_pci virtio_rng virtqueue vmsr $(VMM_CHIPS)

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC   0x464e494c45425243ull /* "CRBELINF" */
-#define BOOT_INFO_VERSION 7u
+#define BOOT_INFO_VERSION 8u
 #define BOOT_PATH_SIZE    256u                      /* of a module's path, with its NUL */
 #define BOOT_MODULE_MAX   4096u                     /* files below \corbel\ plus services */
 #define BOOT_RANGE_MAX    (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
@@ -117,6 +117,41 @@ struct boot_acpi {
 	uint64_t reset_address; /* below 0x10000 for a port; memory is mapped at BOOT_WINDOW */
 };
 
+/* Controls of a VMCS; the first four in the order of their MSRs, IA32_VMX_TRUE_*. */
+enum boot_vmx_control {
+	BOOT_VMX_PIN,
+	BOOT_VMX_PROC,
+	BOOT_VMX_EXIT,
+	BOOT_VMX_ENTRY,
+	BOOT_VMX_PROC2,
+	BOOT_VMX_COUNT
+};
+
+/* What SVM has. */
+struct boot_svm {
+	uint8_t has_next_rip, has_pause_filter;
+	uint8_t flush;  /* TLB_CONTROL of the VMCB that flushes a guest's translations */
+	uint8_t is_tcg; /* QEMU's TCG (7.2): its VMRUN does not load the interrupt shadow, and may
+			   lose one of our own interrupts; and a guest's breakpoints, which VMRUN
+			   and #VMEXIT leave armed, strike its neighbours and ring 0 */
+};
+
+/* What the kernel does with the CPU, by what the boot core has. */
+struct boot_cpu {
+	uint64_t cr4;                 /* of ring 0 */
+	uint64_t xcr0;                /* components that it can switch: they fit BOOT_XSAVE_MAX */
+	uint32_t xsave_size;          /* of them all, standard form */
+	uint32_t mxcsr_mask;          /* bits that MXCSR has */
+	uint64_t vmx_ept_vpid;        /* IA32_VMX_EPT_VPID_CAP; 0 with SVM, as are: */
+	uint32_t vmx[BOOT_VMX_COUNT]; /* what each VMCS starts with, but for the bits of the CPU's
+					 APIC: both or none */
+	struct boot_svm svm;
+	uint32_t is_vmx;           /* else it has SVM */
+	uint32_t has_fast_strings; /* IA32_MISC_ENABLE's bit 0, which tells a guest to move and
+				      fill by REP; 1 on AMD */
+};
+#define BOOT_XSAVE_MAX 4032u
+
 struct boot_clock {
 	uint64_t tsc_khz;        /* 1,000 to 2^32 - 1 */
 	uint64_t apic_timer_khz; /* of the local APIC's timer, divided by 1; 0 = it stands still, or
@@ -157,6 +192,7 @@ struct boot_info {
 	struct boot_init init;
 	struct boot_acpi acpi;
 	struct boot_clock clock;
+	struct boot_cpu cpu;
 	uint64_t smbios; /* SMBIOS 3 or 2 entry point; 0 = none */
 	/* UEFI's ResetSystem(), called in the lower half of a page table that holds nothing but the
 	 * ranges RUNTIME, one to one; it lies in a KERNEL range. 0 = none. */

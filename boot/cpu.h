@@ -2,6 +2,7 @@
 /* Whether this CPU has what Corbel cannot do without: the short list that is checked before
  * anything is loaded. The kernel checks the rest. */
 #pragma once
+#include "boot/boot_info.h"
 #include <stdint.h>
 
 /* Registers as the CPU gave them; an MSR that it lacks is 0. */
@@ -15,6 +16,7 @@ struct cpu_facts {
 	uint64_t vmx_basic;       /* IA32_VMX_BASIC */
 	uint64_t vmx_procbased;   /* IA32_VMX_PROCBASED_CTLS */
 	uint64_t vmx_procbased2;  /* IA32_VMX_PROCBASED_CTLS2 */
+	uint64_t vmx_true[4];     /* IA32_VMX_TRUE_PINBASED_CTLS and the three behind it */
 	uint64_t vmx_ept_vpid;    /* IA32_VMX_EPT_VPID_CAP */
 	uint64_t vm_cr;           /* VM_CR */
 	uint64_t cr4;
@@ -28,6 +30,9 @@ const char *cpu_fault(const struct cpu_facts *facts);
 /* "vmx" or "svm"; for a CPU without a fault. Pure. */
 const char *cpu_vendor(const struct cpu_facts *facts);
 
+/* What the kernel asks for. For a CPU without a fault. */
+void cpu_describe(const struct cpu_facts *facts, struct boot_cpu *cpu);
+
 int cpu_has_1g_pages(const struct cpu_facts *facts);
 
 /* What nobody can tell beforehand: by RDRAND where there is one, by the TSC in any case. */
@@ -37,15 +42,19 @@ struct cpu_leaf {
 	uint32_t eax, ebx, ecx, edx;
 };
 
-/* CPUID, subleaf 0. */
-static inline struct cpu_leaf cpu_leaf(uint32_t number)
+static inline struct cpu_leaf cpu_subleaf(uint32_t number, uint32_t subleaf)
 {
 	struct cpu_leaf leaf;
 
 	__asm__ volatile("cpuid"
 			 : "=a"(leaf.eax), "=b"(leaf.ebx), "=c"(leaf.ecx), "=d"(leaf.edx)
-			 : "a"(number), "c"(0));
+			 : "a"(number), "c"(subleaf));
 	return leaf;
+}
+
+static inline struct cpu_leaf cpu_leaf(uint32_t number)
+{
+	return cpu_subleaf(number, 0);
 }
 
 static inline uint64_t cpu_read_msr(uint32_t number)

@@ -83,6 +83,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	check_cpu(&cpu);              /* or back to the firmware with a sentence */
 	memory_init();                /* from here on every page that is taken is listed */
 	info = new_info(tsc_entry);
+	cpu_describe(&cpu, &info->cpu);
 	entry = load_program(&payload_kernel, ELF_VIRT_KERNEL, BOOT_RANGE_KERNEL, info->segments,
 			     &info->segment_count); /* to any address */
 	info->init.entry = load_program(&payload_services[0], ELF_VIRT_INIT, BOOT_RANGE_MODULE,

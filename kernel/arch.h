@@ -28,8 +28,6 @@ uint64_t arch_now_ns(void);
 uint64_t arch_tsc(void);
 /* TSC ticks <-> clock ns: the clock value at which the host TSC will read `tsc`; saturates. */
 uint64_t arch_tsc_to_ns(uint64_t tsc);
-/* IA32_MISC_ENABLE's bit 0, which tells a guest to move and fill by REP; true on AMD. */
-bool arch_has_fast_strings(void);
 /* One hardware deadline, in clock ns; UINT64_MAX = none. In the past: fires at once. */
 void arch_deadline_set(uint64_t deadline_ns);
 

@@ -55,7 +55,7 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	vcpu->page->xcr0_allowed = cpuid_xcr0_allowed();
 	vcpu->page->tsc_mul = boot_info->clock.tsc_mul;
 	vcpu->page->tsc_shift = (int8_t)boot_info->clock.tsc_shift;
-	vcpu->page->has_fast_strings = arch_has_fast_strings();
+	vcpu->page->has_fast_strings = (uint8_t)boot_info->cpu.has_fast_strings;
 	vlapic_move_tsc(vcpu, -arch_tsc());
 	vm->vcpus[index] = vcpu;
 	*out = vcpu;

@@ -125,12 +125,11 @@ void arch_early_init(void)
 {
 	core_start(&core_boot); /* GDT, TSS, EFER */
 	traps_init();           /* IDT: from here on faults are told */
-	paging_cpu_start();     /* CR0, CR4: protections */
-	fpu_cpu_start();        /* XCR0 */
 }
 
 void arch_init(const struct boot_info *info)
 {
+	fpu_cpu_start();          /* XCR0 */
 	machine_check_init();     /* hardware errors are reported */
 	clock_init(&info->clock); /* time has a unit */
 	apic_init(info);          /* the timer can interrupt */

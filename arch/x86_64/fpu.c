@@ -7,16 +7,13 @@
 #include "kernel/arch.h"
 #include "kernel/lib.h"
 #include "kernel/object.h"
+#include "kernel/system.h"
 #include "kernel/thread.h"
 
-/* What we switch: what fits the area (AMX does not) and needs no IA32_XSS. */
-#define FPU_KNOWN  (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 | XCR0_PKRU)
 #define FPU_LEGACY offsetof(struct fpu_image, extended)
 #define MXCSR_INIT 0x1f80u
 
-static uint64_t xcr0_host;   /* (set once) */
-static uint32_t mxcsr_valid; /* (set once) */
-static size_t fpu_size;      /* of an area with all of xcr0_host (set once) */
+static uint64_t xcr0_host; /* (set once) */
 
 uint64_t arch_xcr0_host(void)
 {
@@ -34,20 +31,8 @@ size_t arch_fpu_size(void)
 
 void fpu_cpu_start(void)
 {
-	static uint8_t image[FPU_LEGACY] __attribute__((aligned(64)));
-	uint32_t out[4];
-
-	cpuid(0xd, 0, out);
-	xcr0_host = out[0] & FPU_KNOWN;
+	xcr0_host = boot_info->cpu.xcr0;
 	xsetbv(0, xcr0_host);
-	if (arch_fpu_size() > sizeof(struct fpu_image))
-		xcr0_host &= XCR0_X87 | XCR0_SSE | XCR0_AVX;
-	xsetbv(0, xcr0_host);
-	fpu_size = arch_fpu_size();
-	clts();
-	xsave64(image, XCR0_X87 | XCR0_SSE); /* any will do to learn which bits MXCSR has */
-	memcpy(&mxcsr_valid, image + offsetof(struct fpu_image, mxcsr_mask), sizeof(mxcsr_valid));
-	write_cr0(read_cr0() | CR0_TS);
 }
 
 struct fpu_area *fpu_area_alloc(struct quota *quota, uint64_t xcr0)
@@ -122,7 +107,7 @@ int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size)
 {
 	struct fpu_area *area = vcpu->arch->fpu;
 
-	if (size < fpu_size)
+	if (size < boot_info->cpu.xsave_size)
 		return -ABI_EINVAL;
 	if (core_this()->fpu_owner == area)
 		fpu_load(NULL);
@@ -137,7 +122,8 @@ static bool is_valid(const struct fpu_image *image)
 
 	for (unsigned i = 0; i < ARRAY_COUNT(image->header); i++)
 		header |= image->header[i];
-	return !header && !(image->xstate_bv & ~xcr0_host) && !(image->mxcsr & ~mxcsr_valid);
+	return !header && !(image->xstate_bv & ~xcr0_host) &&
+	       !(image->mxcsr & ~boot_info->cpu.mxcsr_mask);
 }
 
 int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size)

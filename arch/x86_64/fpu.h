@@ -2,6 +2,7 @@
 /* Whose x87, SSE and AVX state the core's registers hold: a thread's, a guest's, or nobody's. */
 #pragma once
 #include "arch/x86_64/core.h"
+#include "boot/boot_info.h"
 #include "kernel/types.h"
 
 /*
@@ -18,7 +19,7 @@ struct fpu_image {
 	uint32_t mxcsr, mxcsr_mask;
 	uint8_t registers[480];
 	uint64_t xstate_bv, header[7]; /* which components are not in their initial state; zero */
-	uint8_t extended[4096 - 64 - 576];
+	uint8_t extended[BOOT_XSAVE_MAX - 576];
 };
 
 struct fpu_area {
@@ -27,7 +28,7 @@ struct fpu_area {
 	uint64_t reserved[7];
 } __attribute__((aligned(64)));
 
-/* Once a core, early: CR0 and XCR0; the boot core also finds out what components there are. */
+/* Once a core: XCR0. */
 void fpu_cpu_start(void);
 
 /* An area in a page of its own, in the state of INIT, XCR0 = xcr0. NULL = no memory. */

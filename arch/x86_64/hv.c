@@ -23,11 +23,6 @@ static hpa_t map_init(uint8_t *map, size_t size)
 	return pagetable_query(arch_kernel_table(), (uint64_t)map).frame;
 }
 
-bool arch_has_fast_strings(void)
-{
-	return hv != &vmx_ops || rdmsr(IA32_MISC_ENABLE) & MISC_ENABLE_FAST_STRINGS;
-}
-
 void hv_init(void)
 {
 	uint32_t leaf1[4];

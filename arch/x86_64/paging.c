@@ -4,9 +4,9 @@
 #include "arch/x86_64/core.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
-#include "boot/boot_info.h"
 #include "kernel/arch.h"
 #include "kernel/frames.h"
+#include "kernel/system.h"
 
 /* SDM vol 3, "4-Level Paging". */
 #define PTE_P      (1ull << 0)
@@ -45,27 +45,15 @@ struct pagetable *arch_kernel_table(void)
 
 void paging_cpu_start(void)
 {
-	uint32_t leaf1[4], leaf7[4];
-	uint64_t cr4 = CR4_PAE | CR4_DE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
-
-	cpuid(1, 0, leaf1);
-	cpuid(7, 0, leaf7);
-	if (leaf1[3] & CPUID_1_EDX_MCE)
-		cr4 |= CR4_MCE;
-	if (leaf7[1] & CPUID_7_EBX_SMEP)
-		cr4 |= CR4_SMEP;
-	if (leaf7[1] & CPUID_7_EBX_SMAP)
-		cr4 |= CR4_SMAP;
-	if (leaf7[2] & CPUID_7_ECX_UMIP)
-		cr4 |= CR4_UMIP;
-	paging_has_smap = (cr4 & CR4_SMAP) != 0;
+	paging_has_smap = (boot_info->cpu.cr4 & CR4_SMAP) != 0;
 	wrmsr(IA32_PAT, PAT_RESET);
 	write_cr0(CR0_PG | CR0_WP | CR0_AM | CR0_NE | CR0_ET | CR0_MP | CR0_TS | CR0_PE);
-	write_cr4(cr4);
+	write_cr4(boot_info->cpu.cr4);
 }
 
 void arch_paging_init(const struct boot_info *info)
 {
+	paging_cpu_start(); /* CR0, CR4: protections */
 	kernel_table.root.value = info->block;
 	kernel_table.table_count = info->block_used;
 }

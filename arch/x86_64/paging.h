@@ -6,7 +6,7 @@
 
 extern bool paging_has_smap; /* read by traps_entry.S too (set once) */
 
-/* CR0, CR4, EFER.NXE and PAT of this core; before arch_paging_init. */
+/* CR0, CR4 and PAT of this core. */
 void paging_cpu_start(void);
 /* After the loader's data has been read: its mapping of the lower half goes. */
 void paging_drop_loader(void);

@@ -17,19 +17,12 @@
 #define CR0_CD (1ull << 30)
 #define CR0_PG (1ull << 31)
 
-#define CR4_DE         (1ull << 3)
-#define CR4_PAE        (1ull << 5)
-#define CR4_MCE        (1ull << 6)
-#define CR4_PGE        (1ull << 7)
-#define CR4_OSFXSR     (1ull << 9)
-#define CR4_OSXMMEXCPT (1ull << 10)
-#define CR4_UMIP       (1ull << 11)
-#define CR4_LA57       (1ull << 12)
-#define CR4_VMXE       (1ull << 13)
-#define CR4_PCIDE      (1ull << 17)
-#define CR4_OSXSAVE    (1ull << 18)
-#define CR4_SMEP       (1ull << 20)
-#define CR4_SMAP       (1ull << 21)
+#define CR4_PAE     (1ull << 5)
+#define CR4_MCE     (1ull << 6)
+#define CR4_PGE     (1ull << 7)
+#define CR4_VMXE    (1ull << 13)
+#define CR4_OSXSAVE (1ull << 18)
+#define CR4_SMAP    (1ull << 21)
 
 #define EFER_SCE   (1ull << 0)
 #define EFER_LME   (1ull << 8)
@@ -42,63 +35,46 @@
 #define DR6_BS    (1ull << 14) /* single step */
 #define DR7_FIXED 0x400ull
 
-#define XCR0_X87    (1ull << 0)
-#define XCR0_SSE    (1ull << 1)
-#define XCR0_AVX    (1ull << 2)
-#define XCR0_AVX512 (7ull << 5)
-#define XCR0_PKRU   (1ull << 9)
+#define XCR0_X87 (1ull << 0)
 
-#define IA32_APIC_BASE               0x1bu
-#define IA32_APIC_BASE_EXTD          (1ull << 10)
-#define IA32_APIC_BASE_EN            (1ull << 11)
-#define IA32_FEATURE_CONTROL         0x3au
-#define IA32_SYSENTER_CS             0x174u
-#define IA32_SYSENTER_ESP            0x175u
-#define IA32_SYSENTER_EIP            0x176u
-#define IA32_MCG_CAP                 0x179u
-#define IA32_PAT                     0x277u
-#define IA32_MISC_ENABLE             0x1a0u
-#define MISC_ENABLE_FAST_STRINGS     1u
-#define IA32_MC0_CTL                 0x400u
-#define IA32_MC0_STATUS              0x401u
-#define IA32_MC0_ADDR                0x402u
-#define IA32_VMX_BASIC               0x480u
-#define IA32_VMX_CR0_FIXED0          0x486u
-#define IA32_VMX_CR4_FIXED0          0x488u
-#define IA32_VMX_PROCBASED_CTLS2     0x48bu
-#define IA32_VMX_EPT_VPID_CAP        0x48cu
-#define IA32_VMX_TRUE_PINBASED_CTLS  0x48du
-#define IA32_VMX_TRUE_PROCBASED_CTLS 0x48eu
-#define IA32_VMX_TRUE_EXIT_CTLS      0x48fu
-#define IA32_VMX_TRUE_ENTRY_CTLS     0x490u
-#define IA32_TSC_DEADLINE            0x6e0u
-#define IA32_X2APIC_BASE             0x800u /* + offset of the xAPIC register / 16 */
-#define IA32_XSS                     0xda0u
-#define IA32_EFER                    0xc0000080u
-#define IA32_STAR                    0xc0000081u
-#define IA32_LSTAR                   0xc0000082u
-#define IA32_CSTAR                   0xc0000083u
-#define IA32_FMASK                   0xc0000084u
-#define IA32_FS_BASE                 0xc0000100u
-#define IA32_GS_BASE                 0xc0000101u
-#define IA32_KERNEL_GS_BASE          0xc0000102u
-#define IA32_TSC_AUX                 0xc0000103u
-#define VM_CR                        0xc0010114u
-#define VM_CR_SVMDIS                 (1ull << 4)
-#define VM_HSAVE_PA                  0xc0010117u
+#define IA32_APIC_BASE              0x1bu
+#define IA32_APIC_BASE_EXTD         (1ull << 10)
+#define IA32_APIC_BASE_EN           (1ull << 11)
+#define IA32_FEATURE_CONTROL        0x3au
+#define IA32_SYSENTER_CS            0x174u
+#define IA32_SYSENTER_ESP           0x175u
+#define IA32_SYSENTER_EIP           0x176u
+#define IA32_MCG_CAP                0x179u
+#define IA32_PAT                    0x277u
+#define IA32_MC0_CTL                0x400u
+#define IA32_MC0_STATUS             0x401u
+#define IA32_MC0_ADDR               0x402u
+#define IA32_VMX_BASIC              0x480u
+#define IA32_VMX_CR0_FIXED0         0x486u
+#define IA32_VMX_CR4_FIXED0         0x488u
+#define IA32_VMX_PROCBASED_CTLS2    0x48bu
+#define IA32_VMX_EPT_VPID_CAP       0x48cu
+#define IA32_VMX_TRUE_PINBASED_CTLS 0x48du
+#define IA32_TSC_DEADLINE           0x6e0u
+#define IA32_X2APIC_BASE            0x800u /* + offset of the xAPIC register / 16 */
+#define IA32_XSS                    0xda0u
+#define IA32_EFER                   0xc0000080u
+#define IA32_STAR                   0xc0000081u
+#define IA32_LSTAR                  0xc0000082u
+#define IA32_CSTAR                  0xc0000083u
+#define IA32_FMASK                  0xc0000084u
+#define IA32_FS_BASE                0xc0000100u
+#define IA32_GS_BASE                0xc0000101u
+#define IA32_KERNEL_GS_BASE         0xc0000102u
+#define IA32_TSC_AUX                0xc0000103u
+#define VM_CR                       0xc0010114u
+#define VM_CR_SVMDIS                (1ull << 4)
+#define VM_HSAVE_PA                 0xc0010117u
 
 /* CPUID leaf 1 */
-#define CPUID_1_ECX_VMX           (1u << 5)
-#define CPUID_1_ECX_X2APIC        (1u << 21)
-#define CPUID_1_ECX_TSC_DEADLINE  (1u << 24)
-#define CPUID_1_ECX_XSAVE         (1u << 26)
-#define CPUID_1_EDX_MCE           (1u << 7)
-#define CPUID_1_EDX_MCA           (1u << 14)
-/* leaf 7, subleaf 0 */
-#define CPUID_7_EBX_SMEP          (1u << 7)
-#define CPUID_7_EBX_SMAP          (1u << 20)
-#define CPUID_7_ECX_UMIP          (1u << 2)
+#define CPUID_1_ECX_VMX          (1u << 5)
+#define CPUID_1_ECX_X2APIC       (1u << 21)
+#define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
+#define CPUID_1_EDX_MCA          (1u << 14)
 /* leaf 0x80000001 */
-#define CPUID_80000001_ECX_SVM    (1u << 2)
-#define CPUID_80000001_EDX_FFXSR  (1u << 25)
-#define CPUID_80000001_EDX_RDTSCP (1u << 27)
+#define CPUID_80000001_EDX_FFXSR (1u << 25)

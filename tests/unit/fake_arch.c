@@ -327,7 +327,8 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 
 /* ---- start ---- */
 
-static struct boot_info told = {.clock = {.tsc_mul = 0xaaaaaaab, .tsc_shift = -1}};
+static struct boot_info told = {.clock = {.tsc_mul = 0xaaaaaaab, .tsc_shift = -1},
+				.cpu.has_fast_strings = 1};
 
 static void *reserve(uint64_t size)
 {

@@ -32,11 +32,6 @@ uint64_t arch_tsc_to_ns(uint64_t tsc)
 	return tsc == UINT64_MAX ? UINT64_MAX : tsc / FAKE_TSC_PER_NS;
 }
 
-bool arch_has_fast_strings(void)
-{
-	return true;
-}
-
 uint64_t arch_xcr0_host(void)
 {
 	return fake_xcr0_host;

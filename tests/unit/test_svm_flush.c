@@ -9,7 +9,10 @@
 
 const struct hv_ops vmx_ops;
 const struct pt_format svm_npt_format;
-struct svm_caps svm_caps;
+struct boot_svm svm_caps;
+
+#define FLUSH_ALL   1u /* of vmcb->tlb_control */
+#define FLUSH_GUEST 3u
 
 const char *svm_cpu_start(void)
 {
@@ -41,9 +44,9 @@ static void run(struct guest *guest, unsigned number)
 
 	arch_vcpu_load(&guest->vcpu);
 	CHECK(vmcb->asid && vmcb->asid < the_core.hv.tag_end);
-	if (vmcb->tlb_control == TLB_FLUSH_ALL)
+	if (vmcb->tlb_control == FLUSH_ALL)
 		memset(tlb, 0, sizeof(tlb));
-	else if (vmcb->tlb_control == TLB_FLUSH_GUEST)
+	else if (vmcb->tlb_control == FLUSH_GUEST)
 		tlb_flush(0, vmcb->asid);
 	tlb_use(vmcb->asid, 0, number);
 	vmcb->tlb_control = TLB_FLUSH_NONE;
@@ -71,12 +74,12 @@ static void check_wrap(uint8_t flush)
 
 TEST(an_asid_that_comes_again_is_flushed_where_it_is_used)
 {
-	check_wrap(TLB_FLUSH_GUEST);
+	check_wrap(FLUSH_GUEST);
 }
 
 TEST(without_flush_by_asid_all_are_flushed)
 {
-	check_wrap(TLB_FLUSH_ALL);
+	check_wrap(FLUSH_ALL);
 }
 
 TEST(where_breakpoints_stay_armed_no_state_has_any)
@@ -86,7 +89,7 @@ TEST(where_breakpoints_stay_armed_no_state_has_any)
 
 	for (unsigned is_tcg = 0; is_tcg <= 1; is_tcg++) {
 		svm_caps.is_tcg = is_tcg;
-		start(4, TLB_FLUSH_GUEST);
+		start(4, FLUSH_GUEST);
 		guest = guest_create(0x1000);
 		CHECK_EQ(svm_vmcb(&guest->vcpu)->intercept_dr, is_tcg ? INTERCEPT_DR7_WRITE : 0);
 		CHECK_EQ(arch_vcpu_set_cpu(&guest->vcpu, &cpu), 0);
@@ -100,7 +103,7 @@ TEST(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once)
 	struct guest *guest;
 	struct vmcb *vmcb;
 
-	start(4, TLB_FLUSH_GUEST);
+	start(4, FLUSH_GUEST);
 	guest = guest_create(0x1000);
 	vmcb = svm_vmcb(&guest->vcpu);
 	vmcb->rip = 0x1000;

@@ -79,7 +79,8 @@ static bool fake_invvpid(uint64_t type, uint16_t vpid, uint64_t address)
 
 const struct hv_ops svm_ops;
 const struct pt_format vmx_ept_format;
-uint32_t vmx_controls[CONTROL_COUNT];
+static uint32_t controls[BOOT_VMX_COUNT];
+const uint32_t *vmx_controls = controls;
 
 const char *vmx_cpu_start(void)
 {
@@ -199,18 +200,18 @@ TEST(the_cpu_plays_the_apic_in_x2apic_mode_where_it_can)
 
 	start(4);
 	guest = guest_create(0x1000);
-	vmx_controls[PROC2] = PROC2_EPT | PROC2_APICV;
+	controls[BOOT_VMX_PROC2] = 2u | PROC2_APICV;
 	guest->vcpu.lapic.is_stale = true;
 	guest->vcpu.lapic.base_msr = VLAPIC_XAPIC;
 	CHECK(!arch_vcpu_sync_apic(&guest->vcpu));
-	CHECK_EQ(vmread(VMCS_PROC2), PROC2_EPT);
+	CHECK_EQ(vmread(VMCS_PROC2), 2u);
 	guest->vcpu.lapic.base_msr = VLAPIC_X2APIC;
 	guest->vcpu.lapic.is_stale = true;
 	*vlapic_reg(&guest->vcpu, VLAPIC_TMR + 0x30) = 0x12;
 	requested = 0x41;
 	in_service = 0x92;
 	CHECK(arch_vcpu_sync_apic(&guest->vcpu));
-	CHECK_EQ(vmread(VMCS_PROC2), PROC2_EPT | PROC2_APICV);
+	CHECK_EQ(vmread(VMCS_PROC2), 2u | PROC2_APICV);
 	CHECK_EQ(vmread(VMCS_GUEST_INTERRUPT), 0x9241);
 	CHECK_EQ(vmread(VMCS_EOI_EXIT + 2), 0x12ull << 32);
 	CHECK_EQ(vmread(VMCS_MSR_BITMAP), PAGE_SIZE);
@@ -218,10 +219,10 @@ TEST(the_cpu_plays_the_apic_in_x2apic_mode_where_it_can)
 	requested = 0x51;
 	CHECK(arch_vcpu_sync_apic(&guest->vcpu));
 	CHECK_EQ(vmread(VMCS_GUEST_INTERRUPT), 0x9251);
-	vmx_controls[PROC2] = PROC2_EPT; /* a CPU that cannot */
+	controls[BOOT_VMX_PROC2] = 2u; /* a CPU that cannot */
 	guest->vcpu.lapic.is_stale = true;
 	CHECK(!arch_vcpu_sync_apic(&guest->vcpu));
-	CHECK_EQ(vmread(VMCS_PROC2), PROC2_EPT);
+	CHECK_EQ(vmread(VMCS_PROC2), 2u);
 	CHECK_EQ(vmread(VMCS_MSR_BITMAP), 0);
 	guest_destroy(guest);
 }

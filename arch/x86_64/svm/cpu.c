@@ -2,16 +2,11 @@
 /* What this CPU's SVM can do, and turning it on and off. */
 #include "arch/x86_64/svm/svm.h"
 #include "kernel/frames.h"
+#include "kernel/system.h"
 
-#define CPUID_SVM               0x8000000au
-#define CPUID_SVM_EDX_NRIPS     (1u << 3)
-#define CPUID_SVM_EDX_FLUSHASID (1u << 6)
-#define CPUID_SVM_EDX_PAUSE     (1u << 10)
+#define CPUID_SVM 0x8000000au
 
-#define CPUID_HYPERVISOR 0x40000000u
-#define SIGNATURE_TCG    0x54474354u /* "TCGT": the start of EBX, ECX, EDX */
-
-struct svm_caps svm_caps;
+struct boot_svm svm_caps;
 
 /* APM vol 2, "Nested Paging": the host's format; every access of the guest is a user access. */
 const struct pt_format svm_npt_format = {
@@ -33,12 +28,8 @@ const char *svm_cpu_start(void)
 
 	if (!host || !save || rdmsr(VM_CR) & VM_CR_SVMDIS)
 		return "its SVM is switched off, or there is no memory for it";
-	cpuid(CPUID_HYPERVISOR, 0, out);
-	svm_caps.is_tcg = out[1] == SIGNATURE_TCG;
+	svm_caps = boot_info->cpu.svm;
 	cpuid(CPUID_SVM, 0, out);
-	svm_caps.has_next_rip = out[3] & CPUID_SVM_EDX_NRIPS;
-	svm_caps.has_pause_filter = out[3] & CPUID_SVM_EDX_PAUSE;
-	svm_caps.flush = out[3] & CPUID_SVM_EDX_FLUSHASID ? TLB_FLUSH_GUEST : TLB_FLUSH_ALL;
 	core->tag_end = out[1];
 	core->host = kpage_hpa(host).value;
 	wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME);

@@ -7,6 +7,7 @@
 #include "arch/x86_64/svm/enter.h"
 #include "arch/x86_64/svm/exit.h"
 #include "arch/x86_64/svm/vmcb.h"
+#include "boot/boot_info.h"
 
 struct svm_vcpu {
 	struct arch_vcpu arch; /* first */
@@ -17,16 +18,7 @@ struct svm_vcpu {
 	bool had_tf;
 };
 
-/* What this kind of CPU gives (set once, by svm_cpu_start). */
-struct svm_caps {
-	bool has_next_rip;
-	bool has_pause_filter;
-	bool is_tcg;   /* QEMU's TCG (7.2): its VMRUN does not load the interrupt shadow, and may
-			  lose one of our own interrupts; and a guest's breakpoints, which VMRUN
-			  and #VMEXIT leave armed, strike its neighbours and ring 0 */
-	uint8_t flush; /* vmcb->tlb_control that flushes a guest's translations */
-};
-extern struct svm_caps svm_caps;
+extern struct boot_svm svm_caps; /* (set once, by svm_cpu_start) */
 
 static inline struct svm_vcpu *svm_vcpu(struct vcpu *vcpu)
 {

@@ -85,8 +85,6 @@ _Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "VMCB layout");
 #define VINTR_IGNORE_TPR (1u << 20)
 #define VINTR_MASKING    (1u << 24)
 
-#define TLB_FLUSH_NONE  0u
-#define TLB_FLUSH_ALL   1u
-#define TLB_FLUSH_GUEST 3u
+#define TLB_FLUSH_NONE 0u
 
 #define CLEAN_ALL 0x1fffu /* of vmcb->clean: nothing changed since the last exit */

@@ -81,11 +81,11 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 	for (unsigned i = 0; i < ARRAY_COUNT(zero_fields); i++)
 		for (unsigned field = zero_fields[i][0]; field <= zero_fields[i][1]; field += 2)
 			vmwrite(field, 0);
-	vmwrite(VMCS_PIN, vmx_controls[PIN]);
-	vmwrite(VMCS_PROC, vmx_controls[PROC]);
-	vmwrite(VMCS_PROC2, vmx_controls[PROC2] & ~PROC2_APICV);
-	vmwrite(VMCS_EXIT, vmx_controls[EXIT]);
-	vmwrite(VMCS_ENTRY, vmx_controls[ENTRY]);
+	vmwrite(VMCS_PIN, vmx_controls[BOOT_VMX_PIN]);
+	vmwrite(VMCS_PROC, vmx_controls[BOOT_VMX_PROC]);
+	vmwrite(VMCS_PROC2, vmx_controls[BOOT_VMX_PROC2] & ~PROC2_APICV);
+	vmwrite(VMCS_EXIT, vmx_controls[BOOT_VMX_EXIT]);
+	vmwrite(VMCS_ENTRY, vmx_controls[BOOT_VMX_ENTRY]);
 	vmwrite(VMCS_EXCEPTIONS, EXCEPTIONS);
 	vmwrite(VMCS_IO_BITMAP_A, hv_io_map.value); /* both halves */
 	vmwrite(VMCS_IO_BITMAP_B, hv_io_map.value);
@@ -343,13 +343,14 @@ static bool vmx_can_interrupt(UNUSED struct vcpu *vcpu)
    own; what the CPU keeps beside it is RVI and SVI. */
 static bool vmx_sync_apic(struct vcpu *vcpu)
 {
-	bool is_on = vmx_controls[PROC2] & PROC2_APICV && vlapic_mode(vcpu) == VLAPIC_X2APIC;
+	bool is_on =
+		vmx_controls[BOOT_VMX_PROC2] & PROC2_APICV && vlapic_mode(vcpu) == VLAPIC_X2APIC;
 	uint64_t old = is_on ? vmread(VMCS_GUEST_INTERRUPT) : 0, status = old & 0xff00;
 
 	if (vcpu->lapic.is_stale) {
 		vcpu->lapic.is_stale = false;
-		vmwrite(VMCS_PROC2,
-			is_on ? vmx_controls[PROC2] : vmx_controls[PROC2] & ~PROC2_APICV);
+		vmwrite(VMCS_PROC2, is_on ? vmx_controls[BOOT_VMX_PROC2]
+					  : vmx_controls[BOOT_VMX_PROC2] & ~PROC2_APICV);
 		vmwrite(VMCS_MSR_BITMAP, hv_msr_map.value + (is_on ? PAGE_SIZE : 0));
 		for (unsigned i = 0; is_on && i < 4; i++)
 			vmwrite(VMCS_EOI_EXIT + 2 * i,

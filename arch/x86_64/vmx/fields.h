@@ -80,43 +80,11 @@
 #define VMCS_HOST_RSP            0x6c14u /* asm_offsets.c gives it to enter.S */
 #define VMCS_HOST_RIP            0x6c16u
 
-#define PIN_INTERRUPT    (1u << 0)
-#define PIN_NMI          (1u << 3)
-#define PIN_VIRTUAL_NMIS (1u << 5)
-
+/* Bits of the controls that are not as the loader chose them all the time. */
 #define PROC_INTERRUPT_WINDOW (1u << 2)
-#define PROC_TSC_OFFSET       (1u << 3)
-#define PROC_HLT              (1u << 7)
-#define PROC_MWAIT            (1u << 10)
-#define PROC_RDPMC            (1u << 11)
-#define PROC_TPR_SHADOW       (1u << 21)
 #define PROC_NMI_WINDOW       (1u << 22)
-#define PROC_IO_BITMAPS       (1u << 25)
-#define PROC_MSR_BITMAPS      (1u << 28)
-#define PROC_MONITOR          (1u << 29)
-#define PROC_SECONDARY        (1u << 31)
-
-#define PROC2_EPT          (1u << 1)
-#define PROC2_RDTSCP       (1u << 3)
-#define PROC2_X2APIC       (1u << 4)
-#define PROC2_VPID         (1u << 5)
-#define PROC2_WBINVD       (1u << 6)
-#define PROC2_UNRESTRICTED (1u << 7)
-#define PROC2_INTERRUPTS   (1u << 9) /* delivers virtual ones */
-#define PROC2_PAUSE_LOOP   (1u << 10)
-#define PROC2_INVPCID      (1u << 12)
-
-#define EXIT_SAVE_DEBUG (1u << 2)
-#define EXIT_HOST_64    (1u << 9)
-#define EXIT_SAVE_PAT   (1u << 18)
-#define EXIT_LOAD_PAT   (1u << 19)
-#define EXIT_SAVE_EFER  (1u << 20)
-#define EXIT_LOAD_EFER  (1u << 21)
-
-#define ENTRY_LOAD_DEBUG (1u << 2)
-#define ENTRY_IA32E      (1u << 9)
-#define ENTRY_LOAD_PAT   (1u << 14)
-#define ENTRY_LOAD_EFER  (1u << 15)
+#define PROC2_APICV           (1u << 4 | 1u << 9) /* x2APIC mode, delivery of virtual interrupts */
+#define ENTRY_IA32E           (1u << 9)
 
 #define EVENT_TYPE_ICEBP 5u /* privileged software exception; the others are VM_EVENT_* */
 

@@ -7,6 +7,7 @@
 #include "arch/x86_64/vmx/enter.h"
 #include "arch/x86_64/vmx/exit.h"
 #include "arch/x86_64/vmx/fields.h"
+#include "boot/boot_info.h"
 
 struct vmx_vcpu {
 	struct arch_vcpu arch; /* first */
@@ -17,11 +18,8 @@ struct vmx_vcpu {
 	uint8_t tpr_threshold;
 };
 
-#define PROC2_APICV (PROC2_X2APIC | PROC2_INTERRUPTS)
-
-/* The controls that every VMCS starts with, but for PROC2_APICV: both, or the CPU has not both. */
-enum vmx_control { PIN, PROC, PROC2, EXIT, ENTRY, CONTROL_COUNT };
-extern uint32_t vmx_controls[CONTROL_COUNT]; /* (set once, by vmx_cpu_start) */
+/* What every VMCS starts with, but for PROC2_APICV: both, or the CPU has not both. */
+extern const uint32_t *vmx_controls; /* by enum boot_vmx_control (set once, by vmx_cpu_start) */
 
 static inline struct vmx_vcpu *vmx_vcpu(struct vcpu *vcpu)
 {
