@@ -49,7 +49,7 @@ LINK := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,ma
 BOOT_OBJS := $(addprefix boot/,main.o cpu.o vmx.o firmware.o memory.o ranges.o modules.o elf.o files.o \
 	machine.o acpi.o acpi_parse.o clock.o date.o interrupts.o handover.o paging.o jump.o trampoline.o text.o bytes.o)
 
-KERNEL_OBJS := $(addprefix kernel/,main.o lib.o frames.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
+KERNEL_OBJS := $(addprefix kernel/,main.o frames.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
 	timer.o sched.o thread.o process.o memory.o memory_cow.o memory_log.o space.o channel.o event.o waitset.o device.o system.o syscall.o)
 VIRT_OBJS := $(addprefix kernel/,vm.o vcpu.o exit.o cpuid.o msr.o vlapic.o vlapic_timer.o doorbell.o)
 ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o string.o apic.o clock.o console.o \

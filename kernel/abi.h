@@ -261,6 +261,12 @@ enum abi_exit {
 	ABI_EXIT_COUNT
 };
 
+/* Of ABI_EXIT_ERROR: what no exit reason of a CPU is. */
+#define ABI_ERROR_NO_MEMORY 0x40000000u /* for a page of this VM */
+#define ABI_ERROR_DELIVERY  0x40000001u /* an event's delivery touched an address without RAM */
+#define ABI_ERROR_FETCH     0x40000002u /* the guest runs code at an address without RAM */
+#define ABI_ERROR_ENTRY     0x40000100u /* + VM-instruction error: VT-x refuses the VMCS */
+
 struct abi_vm_stats {
 	uint64_t exits[32]; /* by enum abi_exit */
 	uint64_t to_vmm;    /* returns of SYS_VCPU_RUN with an exit */
@@ -317,6 +323,7 @@ struct abi_cpu {
 		uint64_t base;
 		uint32_t limit, reserved;
 	} gdtr, idtr;
+	uint64_t pdpte[4]; /* what the CPU holds of PAE paging (VT-x); not for an emulator */
 };
 
 /*
@@ -368,8 +375,7 @@ struct abi_vcpu_page {
 				uint8_t vector;
 			} eoi;
 			struct {
-				uint32_t code;  /* the vendor's raw exit reason */
-				char text[120]; /* one sentence */
+				uint32_t code; /* the CPU's own exit reason, or ABI_ERROR_* */
 			} error;
 		};
 	} exit;

@@ -43,7 +43,29 @@ void arch_port_out(uint16_t port, unsigned size, uint32_t value);
 int arch_irq_enable(unsigned isa_irq); /* and after each interrupt of a level; -ABI_ENODEV */
 void arch_irq_disable(unsigned isa_irq);
 void device_interrupt(unsigned isa_irq); /* kernel/device.c */
-extern uint64_t arch_ops[ABI_OP_COUNT];  /* all 0 but in the counting build */
+
+/* ---- the counting build ---- */
+
+extern uint64_t arch_ops[ABI_OP_COUNT]; /* all 0 in any other */
+
+static inline void count_op(enum abi_op op)
+{
+	if (COUNT_OPS)
+		arch_ops[op]++;
+}
+
+/* Adds the ticks between these two. */
+static inline void count_from(enum abi_op op)
+{
+	if (COUNT_OPS)
+		arch_ops[op] -= arch_tsc();
+}
+
+static inline void count_to(enum abi_op op)
+{
+	if (COUNT_OPS)
+		arch_ops[op] += arch_tsc();
+}
 
 /* ---- address spaces ---- */
 

@@ -4,7 +4,6 @@
 
 #include "kernel/cpuid.h"
 #include "kernel/doorbell.h"
-#include "kernel/lib.h"
 #include "kernel/msr.h"
 #include "kernel/panic.h"
 #include "kernel/sched.h"
@@ -31,14 +30,10 @@ static enum exit_action inject(struct vcpu *vcpu, uint8_t vector, uint32_t error
 	return EXIT_INJECT;
 }
 
-static enum exit_action stop(struct vcpu *vcpu, struct vm_exit *exit, uint32_t code,
-			     const char *text)
+static enum exit_action stop(struct vcpu *vcpu, struct vm_exit *exit, uint32_t code)
 {
-	struct abi_vcpu_page *page = vcpu->page;
-
 	exit->kind = ABI_EXIT_ERROR;
-	page->exit.error.code = code;
-	string_copy(page->exit.error.text, text, sizeof(page->exit.error.text));
+	vcpu->page->exit.error.code = code;
 	return EXIT_STOP_VM;
 }
 
@@ -161,11 +156,11 @@ static enum exit_action on_stage2(struct vcpu *vcpu, struct vm_exit *exit)
 	if (error == 0)
 		return yield(vcpu, EXIT_SAME_INSN);
 	if (error == -ABI_ENOMEM)
-		return stop(vcpu, exit, 0, "no memory left for a page of this VM");
+		return stop(vcpu, exit, ABI_ERROR_NO_MEMORY);
 	if (exit->reinject.is_valid)
-		return stop(vcpu, exit, 0, "an event's delivery touched an address without RAM");
+		return stop(vcpu, exit, ABI_ERROR_DELIVERY);
 	if (access == PT_EXEC)
-		return stop(vcpu, exit, 0, "the guest runs code at an address without RAM");
+		return stop(vcpu, exit, ABI_ERROR_FETCH);
 	exit->kind = ABI_EXIT_MMIO;
 	vcpu->page->exit.mmio.gpa = gpa.value;
 	vcpu->page->exit.mmio.is_write = access == PT_WRITE;
@@ -210,7 +205,7 @@ static enum exit_action on_triple_fault(UNUSED struct vcpu *vcpu, UNUSED struct 
 
 static enum exit_action on_error(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	return stop(vcpu, exit, exit->error.code, exit->error.text);
+	return stop(vcpu, exit, exit->error.code);
 }
 
 static enum exit_action (*const table[ABI_EXIT_COUNT])(struct vcpu *, struct vm_exit *) = {

@@ -8,5 +8,3 @@
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
 void *memset(void *to, int byte, size_t size);
-/* Copies at most size - 1 bytes and a NUL. */
-void string_copy(char *to, const char *from, size_t size);

@@ -220,24 +220,3 @@ int space_fault(struct space *space, uint64_t address, unsigned access)
 		map_around(space, mapping, address);
 	return error;
 }
-
-int space_read(struct space *space, uint64_t address, void *to, size_t size)
-{
-	while (size) {
-		size_t part = MIN(size, PAGE_SIZE - address % PAGE_SIZE);
-		struct pt_leaf leaf = pagetable_query(&space->table, address);
-
-		if (!leaf.prot) { /* a large frame takes several faults to zero */
-			int error = space_fault(space, address, PT_READ);
-
-			if (error)
-				return error;
-			continue;
-		}
-		memcpy(to, (char *)window_map(0, leaf.frame) + address % PAGE_SIZE, part);
-		address += part;
-		to = (char *)to + part;
-		size -= part;
-	}
-	return 0;
-}

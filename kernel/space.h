@@ -49,8 +49,6 @@ int space_unmap(struct space *space, uint64_t address, uint64_t size);
  * frame, quota of the object's owner used up.
  */
 int space_fault(struct space *space, uint64_t address, unsigned access);
-/* Copies from the space; faults as space_fault. */
-int space_read(struct space *space, uint64_t address, void *to, size_t size);
 /* Unmaps one more piece; when nothing is left, frees the mapping and returns true. */
 bool mapping_step(struct mapping *mapping);
 /* Removes what is mapped of a part of the object everywhere; the next access comes back to

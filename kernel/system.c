@@ -39,7 +39,7 @@ int system_module(struct quota *quota, uint64_t index, struct abi_module_info *i
 	module = module_at(index);
 	info->size = module->size;
 	info->kind = module->kind;
-	string_copy(info->path, module->path, sizeof(info->path));
+	memcpy(info->path, module->path, sizeof(info->path));
 	return memory_wrap(quota, MEMORY_BOOT, (hpa_t){module->start},
 			   ALIGN_UP(module->size, PAGE_SIZE), out);
 }
@@ -61,7 +61,7 @@ void system_info(struct abi_system_info *info)
 		.tsc_first_guest = vm_first_entry_tsc,
 		.boot_wall_ns = boot_info->clock.wall_s * 1000000000ull,
 	};
-	string_copy(info->vendor, arch_hv_name(), sizeof(info->vendor));
+	memcpy(info->vendor, arch_hv_name(), sizeof("vmx"));
 	for (unsigned i = 0; i < ABI_OP_COUNT; i++)
 		info->ops[i] = arch_ops[i];
 }

@@ -21,8 +21,7 @@ struct vm_exit {
 			uint32_t error; /* of a vector that has one */
 		} exception;
 		struct {
-			uint32_t code;    /* raw reason: the VM cannot go on */
-			const char *text; /* a constant sentence */
+			uint32_t code; /* as in the vCPU's page: the VM cannot go on */
 		} error;
 	};
 	struct abi_event reinject; /* is_valid: its delivery was cut short by this exit */

@@ -41,33 +41,26 @@ void *window_map(unsigned slot, hpa_t frame)
 
 void window_zero(hpa_t frame)
 {
-	uint64_t start = COUNT_OPS ? arch_tsc() : 0;
-
+	count_from(ABI_OP_PAGE_TICKS);
 	memset(window_map(0, frame), 0, PAGE_SIZE);
-	if (COUNT_OPS)
-		arch_ops[ABI_OP_PAGE_TICKS] += arch_tsc() - start;
+	count_to(ABI_OP_PAGE_TICKS);
 }
 
 void window_zero_large(hpa_t block, uint64_t offset, uint64_t size)
 {
 	struct cpu *cpu = arch_this_cpu();
-	uint64_t start;
 
 	*cpu->large_slot = pagetable_leaf(arch_host_format, block, 2, PT_READ | PT_WRITE);
 	arch_tlb_flush_page(large_address(cpu));
-	start = COUNT_OPS ? arch_tsc() : 0;
+	count_from(ABI_OP_PAGE_TICKS);
 	memset((char *)large_address(cpu) + offset, 0, size);
-	if (COUNT_OPS)
-		arch_ops[ABI_OP_PAGE_TICKS] += arch_tsc() - start;
+	count_to(ABI_OP_PAGE_TICKS);
 }
 
 void window_copy(hpa_t to, hpa_t from)
 {
-	uint64_t start = COUNT_OPS ? arch_tsc() : 0;
-
+	count_op(ABI_OP_COPIES);
+	count_from(ABI_OP_PAGE_TICKS);
 	memcpy(window_map(0, to), window_map(1, from), PAGE_SIZE);
-	if (COUNT_OPS) {
-		arch_ops[ABI_OP_PAGE_TICKS] += arch_tsc() - start;
-		arch_ops[ABI_OP_COPIES]++;
-	}
+	count_to(ABI_OP_PAGE_TICKS);
 }

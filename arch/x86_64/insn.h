@@ -2,20 +2,7 @@
 /* Every instruction that C has no word for; those that a tick count hides are counted on request.
  */
 #pragma once
-#include "kernel/abi.h"
-#include "kernel/types.h"
-
-#ifndef COUNT_OPS
-#define COUNT_OPS 0
-#endif
-
-extern uint64_t arch_ops[ABI_OP_COUNT];
-
-static inline void count_op(enum abi_op op)
-{
-	if (COUNT_OPS)
-		arch_ops[op]++;
-}
+#include "kernel/arch.h"
 
 /* ---- ports: in8, out8, ... ---- */
 
@@ -220,18 +207,6 @@ static inline uint64_t rdtsc(void)
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
 	return (uint64_t)high << 32 | low;
-}
-
-static inline void count_from(enum abi_op op)
-{
-	if (COUNT_OPS)
-		arch_ops[op] -= rdtsc();
-}
-
-static inline void count_to(enum abi_op op)
-{
-	if (COUNT_OPS)
-		arch_ops[op] += rdtsc();
 }
 
 static inline void pause(void)

@@ -103,6 +103,36 @@ static void handle_msr(struct vcpu *vcpu, bool is_write)
 	page->gpr[ABI_RDX] = value >> 32;
 }
 
+/* SDM vol 3, appendix "VMX Basic Exit Reasons", where a failed entry has bit 31 set beside the
+ * reason; APM vol 2, appendix "SVM Intercept Exit Codes". They have none in common here. */
+const char *vcpu_error_text(uint32_t code)
+{
+	static const struct {
+		uint32_t code;
+		const char *text;
+	} errors[] = {
+		{ABI_ERROR_NO_MEMORY, "no memory left for a page of this VM"},
+		{ABI_ERROR_DELIVERY, "an event's delivery touched an address without RAM"},
+		{ABI_ERROR_FETCH, "the guest runs code at an address without RAM"},
+		{3, "the core got an INIT signal"},
+		{0x63, "the core got an INIT signal"},
+		{4, "the core got a start-up message"},
+		{9, "the guest switches tasks by a task gate or TSS, which this version lacks"},
+		{0x80000021, "VM entry failed: invalid guest state"},
+		{0x80000022, "VM entry failed: loading of MSRs"},
+		{0x80000029, "VM entry failed: machine check"},
+		{49, "the stage-2 tables are broken (EPT misconfiguration)"},
+		{UINT32_MAX, "VMRUN failed: invalid VMCB"},
+	};
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i].code == code)
+			return errors[i].text;
+	if (code >= ABI_ERROR_ENTRY && code < ABI_ERROR_ENTRY + 0x100)
+		return "VM entry failed: invalid control field (VM-instruction error)";
+	return "the CPU left the guest for a reason not known";
+}
+
 void vcpu_exit_handle(struct vcpu *vcpu)
 {
 	struct abi_vcpu_page *page = vcpu->page;
@@ -130,8 +160,8 @@ void vcpu_exit_handle(struct vcpu *vcpu)
 		platform_end(vcpu->platform, PLATFORM_END_TRIPLE_FAULT, 0, NULL);
 		break;
 	case ABI_EXIT_ERROR:
-		page->exit.error.text[sizeof(page->exit.error.text) - 1] = 0;
-		platform_end(vcpu->platform, PLATFORM_END_ERROR, 0, page->exit.error.text);
+		platform_end(vcpu->platform, PLATFORM_END_ERROR, 0,
+			     vcpu_error_text(page->exit.error.code));
 		break;
 	default:
 		break;

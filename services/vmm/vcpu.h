@@ -38,6 +38,8 @@ void vcpu_init(struct vcpu *vcpu, unsigned index, struct platform *platform, str
  * caller holds the lock of the devices, and does not run the vCPU again after platform_end().
  */
 void vcpu_exit_handle(struct vcpu *vcpu);
+/* The sentence for the code of an ABI_EXIT_ERROR. */
+const char *vcpu_error_text(uint32_t code);
 
 /* Raises an exception in the guest at the next entry, in place of the instruction at RIP. */
 void vcpu_inject(struct vcpu *vcpu, uint8_t vector);

@@ -44,7 +44,6 @@ static void guest(struct vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case ABI_EXIT_ERROR:
 		exit->error.code = 0;
-		exit->error.text = "the guest is done";
 		break;
 	case ABI_EXIT_NONE:
 	case ABI_EXIT_HLT: /* nobody would wake it */

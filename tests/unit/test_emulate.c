@@ -605,11 +605,29 @@ TEST(ends_that_ring_0_reports_are_passed_on)
 	guest_stop();
 	guest_start64();
 	page.exit.kind = ABI_EXIT_ERROR;
-	memset(page.exit.error.text, 'x', sizeof(page.exit.error.text));
+	page.exit.error.code = 0x80000021;
 	vcpu_exit_handle(&vcpu);
 	CHECK_EQ(fake->end, PLATFORM_END_ERROR);
-	CHECK_EQ(strlen(fake->end_sentence), 119);
+	CHECK_STR(fake->end_sentence, "VM entry failed: invalid guest state");
 	guest_stop();
+}
+
+TEST(each_error_has_its_sentence)
+{
+	static const uint32_t known[] = {3,          4,          9,          49,        0x63,
+					 0x80000021, 0x80000022, 0x80000029, UINT32_MAX};
+	const char *unknown = vcpu_error_text(14);
+
+	CHECK(strlen(unknown) > 10);
+	CHECK_STR(vcpu_error_text(0x80000009), unknown);
+	CHECK_STR(vcpu_error_text(ABI_ERROR_FETCH + 1), unknown);
+	CHECK_STR(vcpu_error_text(ABI_ERROR_ENTRY + 0x100), unknown);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		CHECK(strcmp(vcpu_error_text(known[i]), unknown) != 0);
+	for (uint32_t code = ABI_ERROR_NO_MEMORY; code <= ABI_ERROR_FETCH; code++)
+		CHECK(strcmp(vcpu_error_text(code), unknown) != 0);
+	for (uint32_t code = 0; code < 32; code++)
+		CHECK(strstr(vcpu_error_text(ABI_ERROR_ENTRY + code), "VM-instruction error"));
 }
 
 TEST(a_write_of_dr7_does_nothing_where_it_must_not)
@@ -677,5 +695,6 @@ int main(void)
 	RUN(a_write_of_dr7_does_nothing_where_it_must_not);
 	RUN(a_write_of_dr7_that_came_after_the_exit_is_run_again);
 	RUN(ends_that_ring_0_reports_are_passed_on);
+	RUN(each_error_has_its_sentence);
 	return unit_end();
 }

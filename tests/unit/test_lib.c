@@ -35,18 +35,6 @@ TEST(memcpy_and_memset_at_every_alignment)
 			}
 }
 
-TEST(string_copy_cuts_and_ends)
-{
-	char buffer[5] = "zzzz";
-
-	string_copy(buffer, "hello world", sizeof(buffer));
-	CHECK_STR(buffer, "hell");
-	string_copy(buffer, "ab", sizeof(buffer));
-	CHECK_STR(buffer, "ab");
-	string_copy(buffer, "x", 0);
-	CHECK_STR(buffer, "ab");
-}
-
 TEST(list_keeps_its_order)
 {
 	struct list list = {0}, items[4] = {0};
@@ -73,7 +61,6 @@ TEST(list_keeps_its_order)
 int main(void)
 {
 	RUN(memcpy_and_memset_at_every_alignment);
-	RUN(string_copy_cuts_and_ends);
 	RUN(list_keeps_its_order);
 	return unit_end();
 }

@@ -557,30 +557,6 @@ TEST(what_was_created_can_always_be_touched)
 	}
 }
 
-TEST(ring_0_reads_from_a_space)
-{
-	uint64_t free_before;
-	struct memory *memory;
-	struct space space;
-	uint8_t bytes[6];
-
-	fake_start();
-	free_before = frames_free_count();
-	memory = make(LARGE_SIZE, ABI_MEMORY_LARGE);
-	new_space(&space, &fake_ept_format);
-	CHECK_EQ(space_map(&space, 0, memory, 0, LARGE_SIZE, PT_READ | PT_WRITE), 0);
-	CHECK_EQ(space_read(&space, 0, bytes, 1), 0);
-	put(&space, 0x3ffe, 1);
-	put(&space, 0x4003, 2);
-	CHECK_EQ(space_read(&space, 0x3ffe, bytes, sizeof(bytes)), 0);
-	CHECK(memcmp(bytes, "\1\0\0\0\0\2", sizeof(bytes)) == 0);
-	CHECK_EQ(space_read(&space, LARGE_SIZE - 1, bytes, 2), -ABI_ENOENT);
-	CHECK_EQ(space_read(&space, UINT64_MAX, bytes, 2), -ABI_ENOENT);
-	drop(memory);
-	end_space(&space);
-	CHECK_EQ(frames_free_count(), free_before);
-}
-
 #define OBJECTS      6u
 #define OBJECT_PAGES 1100u
 
@@ -662,7 +638,6 @@ int main(void)
 	RUN(bad_copy_requests_change_nothing);
 	RUN(contiguous_memory_is_one_zeroed_run);
 	RUN(what_was_created_can_always_be_touched);
-	RUN(ring_0_reads_from_a_space);
 	RUN(random_sharing_agrees_with_a_model);
 	return unit_end();
 }

@@ -63,7 +63,7 @@ TEST(each_code_has_its_kind)
 			CHECK_EQ(decode(code, 0, 0).kind, expected[i].kind);
 }
 
-TEST(an_error_has_the_code_and_a_sentence)
+TEST(an_error_has_the_code)
 {
 	static const uint64_t codes[] = {0, 0x63, 0x7d, 0xfff, UINT64_MAX, UINT32_MAX, 1ull << 63};
 
@@ -72,9 +72,7 @@ TEST(an_error_has_the_code_and_a_sentence)
 
 		CHECK_EQ(exit.kind, ABI_EXIT_ERROR);
 		CHECK_EQ(exit.error.code, (uint32_t)codes[i]);
-		CHECK(strlen(exit.error.text) > 10 && strlen(exit.error.text) < 120);
 	}
-	CHECK_STR(decode(UINT64_MAX, 0, 0).error.text, "VMRUN failed: invalid VMCB");
 }
 
 TEST(without_next_rip_the_length_is_that_of_the_plain_instruction)
@@ -191,7 +189,7 @@ TEST(an_interrupted_delivery_goes_in_again_or_runs_again)
 int main(void)
 {
 	RUN(each_code_has_its_kind);
-	RUN(an_error_has_the_code_and_a_sentence);
+	RUN(an_error_has_the_code);
 	RUN(without_next_rip_the_length_is_that_of_the_plain_instruction);
 	RUN(next_rip_is_believed_only_for_instructions);
 	RUN(ports_are_taken_apart);

@@ -54,7 +54,7 @@ TEST(each_reason_has_its_kind)
 			CHECK_EQ(decode(reason, 0).kind, expected[i].kind);
 }
 
-TEST(an_error_has_the_reason_and_a_sentence)
+TEST(an_error_has_the_reason)
 {
 	static const uint32_t reasons[] = {
 		3, 9, 14, 33, 49, 71, 0xffff, 0x80000021, 0x80000022, 0x8000000a, 0xffffffff};
@@ -64,7 +64,6 @@ TEST(an_error_has_the_reason_and_a_sentence)
 
 		CHECK_EQ(exit.kind, ABI_EXIT_ERROR);
 		CHECK_EQ(exit.error.code, reasons[i]);
-		CHECK(strlen(exit.error.text) > 10 && strlen(exit.error.text) < 120);
 	}
 }
 
@@ -179,7 +178,7 @@ TEST(an_interrupted_delivery_goes_in_again)
 int main(void)
 {
 	RUN(each_reason_has_its_kind);
-	RUN(an_error_has_the_reason_and_a_sentence);
+	RUN(an_error_has_the_reason);
 	RUN(a_failed_entry_is_never_taken_for_an_exit);
 	RUN(only_an_instruction_has_a_length);
 	RUN(the_short_way_agrees_with_the_long_one);

@@ -101,15 +101,6 @@ void vmx_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit)
 	(void)exit;
 }
 
-int space_read(struct space *space, uint64_t address, void *to, size_t size)
-{
-	(void)space;
-	(void)address;
-	(void)to;
-	(void)size;
-	return -ABI_EFAULT;
-}
-
 static int requested = -1, in_service = -1;
 
 int vlapic_requested(const struct vcpu *vcpu)

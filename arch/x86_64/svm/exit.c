@@ -36,15 +36,6 @@ const struct svm_code svm_codes[SVM_CODE_COUNT] = {
 	[0x8e] = {ABI_EXIT_UNDEFINED, SVM_PLAIN, 0, false}, /* RDPRU */
 };
 
-static const char *text_of(uint64_t code)
-{
-	if (code == 0x63)
-		return "the core got an INIT signal";
-	if ((int32_t)code == -1)
-		return "VMRUN failed: invalid VMCB";
-	return "the CPU left the guest for a reason not known";
-}
-
 /* INT n, INT3 and INTO run again (RIP stands at them); any other event goes in again. */
 static void decode_delivery(const struct vmcb *vmcb, struct vm_exit *exit)
 {
@@ -96,7 +87,6 @@ void svm_exit_decode(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit 
 	case SVM_ERROR:
 		exit->kind = ABI_EXIT_ERROR;
 		exit->error.code = (uint32_t)vmcb->exit_code;
-		exit->error.text = text_of(vmcb->exit_code);
 		break;
 	case SVM_PLAIN:
 		break;

@@ -159,22 +159,6 @@ static void vmx_write(UNUSED struct vcpu *vcpu, uint16_t where, uint64_t value)
 	vmwrite(where, value);
 }
 
-/* SDM vol 3, "PDPTE Registers": an entry that the CPU would refuse becomes one that is not present.
- */
-static void load_pdptes(struct vcpu *vcpu)
-{
-	uint64_t cr3 = vmread(VMCS_GUEST_CR3);
-	uint64_t entries[4] = {0};
-	uint64_t reserved;
-	uint32_t sizes[4];
-
-	cpuid(0x80000008, 0, sizes); /* AL: physical-address bits */
-	reserved = 0x1e6 | ~((1ull << (sizes[0] & 0xff)) - 1);
-	space_read(&vcpu->vm->stage2, cr3 & 0xffffffe0, entries, sizeof(entries));
-	for (unsigned i = 0; i < 4; i++)
-		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, entries[i] & reserved ? 0 : entries[i]);
-}
-
 /*
  * MOV to CR0 or CR4 would change a bit that the guest does not own: from now on it reads there what
  * it writes, and runs the instruction again. No such bit differs then, and the CPU does the rest
@@ -197,8 +181,6 @@ static void vmx_mode_changed(struct vcpu *vcpu, bool is_long)
 	vmwrite(VMCS_ENTRY, entry | (is_long ? ENTRY_IA32E : 0));
 	if (is_long) /* the entry asks for a TSS of the new mode */
 		vmwrite(VMCS_GUEST_RIGHTS + 2 * ABI_TR, vmread(VMCS_GUEST_RIGHTS + 2 * ABI_TR) | 8);
-	else if (vmread(VMCS_GUEST_CR0) & CR0_PG && vmread(VMCS_GUEST_CR4) & CR4_PAE)
-		load_pdptes(vcpu);
 	invvpid(INV_ONE, (uint16_t)vcpu->arch->tag, 0);
 }
 
@@ -212,18 +194,20 @@ static unsigned vmx_attributes(UNUSED struct vcpu *vcpu, unsigned segment)
 
 /* An exit that ring 0 finishes does not look at RSP; if vmm has not set another, that one counts.
  */
-static void read_rsp(struct vcpu *vcpu)
+static void get_rest(struct vcpu *vcpu, struct abi_cpu *cpu)
 {
 	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
 
 	if (vcpu->page->gpr[ABI_RSP] == vmx->rsp)
 		vcpu->page->gpr[ABI_RSP] = vmx->rsp = vmread(VMCS_GUEST_RSP);
+	for (unsigned i = 0; i < 4; i++)
+		cpu->pdpte[i] = vmread(VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
 static void vmx_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 {
 	if (segments == HV_SEGMENT_COUNT)
-		read_rsp(vcpu);
+		get_rest(vcpu, cpu);
 	cpu->rip = vmread(VMCS_GUEST_RIP);
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
 	cpu->cr0 = (vmread(VMCS_GUEST_CR0) & ~CR0_MASK) | (vmread(VMCS_CR0_SHADOW) & CR0_MASK);
@@ -263,6 +247,8 @@ static void vmx_set(struct vcpu *vcpu, const struct abi_cpu *cpu)
 	vmwrite(VMCS_GUEST_EFER, cpu->efer);
 	vmwrite(VMCS_GUEST_SHADOW, 0);
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
+	for (unsigned i = 0; i < 4; i++)
+		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, cpu->pdpte[i]);
 	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++) {
 		const struct abi_segment_state *s = hv_segment(cpu, i);
 		uint32_t a = s->attributes;

@@ -40,25 +40,6 @@ const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
 	[70] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* ENCLV */
 };
 
-/* Of what ends the VM; a failed entry has bit 31 set beside the reason. */
-static const char *text_of(uint32_t reason)
-{
-	static const char *const texts[] = {
-		[3] = "the core got an INIT signal",
-		[4] = "the core got a start-up message",
-		[9] = "the guest switches tasks by a task gate or TSS, which this version lacks",
-		[33] = "VM entry failed: invalid guest state",
-		[34] = "VM entry failed: loading of MSRs",
-		[41] = "VM entry failed: machine check",
-		[49] = "the stage-2 tables are broken (EPT misconfiguration)",
-	};
-	uint32_t basic = reason & 0xffff;
-
-	return basic < ARRAY_COUNT(texts) && texts[basic]
-		       ? texts[basic]
-		       : "the CPU left the guest for a reason not known";
-}
-
 /* An event whose delivery the exit cut short goes in again. */
 static void decode_vectoring(const struct vmx_raw *raw, struct vm_exit *exit)
 {
@@ -100,7 +81,6 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit)
 	case VMX_ERROR:
 		exit->kind = ABI_EXIT_ERROR;
 		exit->error.code = raw->reason;
-		exit->error.text = text_of(raw->reason);
 		return;
 	case VMX_PLAIN:
 		return;

@@ -105,8 +105,7 @@ void vmx_failed(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->kind = ABI_EXIT_ERROR;
 	exit->length = 0;
 	exit->reinject.is_valid = 0;
-	exit->error.code = (uint32_t)vmread(VMCS_INSTRUCTION_ERROR);
-	exit->error.text = "VM entry failed: invalid control field (VM-instruction error)";
+	exit->error.code = ABI_ERROR_ENTRY + (uint32_t)vmread(VMCS_INSTRUCTION_ERROR);
 	vmx_vcpu_clear(vcpu);
 }
 
