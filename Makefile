@@ -58,10 +58,10 @@ ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_mo
 
 LIB_OBJS := $(addprefix services/lib/,start.o newlib.o log.o elf.o map.o)
 SERVICES := init console vmm
-init_OBJS := $(addprefix services/init/,main.o vms.o launch.o lifecycle.o modules.o config.o jsontext.o path.o) third/cJSON.o
-console_OBJS := services/console/main.o services/console/mux.o drivers/uart.o
+init_OBJS := $(addprefix services/init/,main.o vms.o launch.o lifecycle.o operator.o modules.o config.o jsontext.o path.o) third/cJSON.o
+console_OBJS := $(addprefix services/console/,main.o clients.o operator.o editor.o prompt.o keys.o mux.o) drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
-vmm_OBJS := $(addprefix services/vmm/,main.o process.o reload.o checkpoint.o machine.o settings.o line.o random.o vcpu.o vcpuid.o vmsr.o memmap.o \
+vmm_OBJS := $(addprefix services/vmm/,main.o process.o control.o reload.o checkpoint.o machine.o settings.o line.o random.o vcpu.o vcpuid.o vmsr.o memmap.o \
 	loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o loader_pvh.o acpi_tables.o alu.o decode.o \
 	emulate.o emulate_string.o gpagewalk.o guestmem.o board.o bus.o calendar.o state.o vacpi_pm.o vfwcfg.o vi8042.o \
 	vioapic.o vpci.o pci_function.o pci_msix.o vpic.o vpit.o vrtc.o vtest.o vuart.o virtqueue.o virtqueue_packed.o \
@@ -75,7 +75,7 @@ vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pveoi pic pit ioapic rtc pmtimer kvmclock pci \
 	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reload dirty reset spin flood vmmcrash hostile-msr hostile-port hostile-memory \
-	hostile-mmio hostile-jump hostile-cpu forge vdriver destination extremes features
+	hostile-mmio hostile-jump hostile-cpu forge operated vdriver destination extremes features
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
 	acpi.o irq.o lapic.o mode.o virtio.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13
@@ -93,16 +93,16 @@ arch_PARTS := $(addprefix arch/x86_64/,vmx/exit.o svm/exit.o guest.o)
 boot_TESTS := boot_acpi boot_acpi_parse boot_cpu boot_date boot_elf boot_paging boot_ranges boot_text
 boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o paging.o ranges.o text.o vmx.o)
 VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart
-services_TESTS := acpi_tables board bus checkpoint config decode emulate gpagewalk lifecycle line loader_bzimage loader_multiboot loader_pvh lock \
-	mux native virtio_console virtio_pci virtio_rng virtqueue vmsr $(VMM_CHIPS)
+services_TESTS := acpi_tables board bus checkpoint config decode editor emulate gpagewalk keys lifecycle line loader_bzimage loader_multiboot loader_pvh lock \
+	mux native prompt virtio_console virtio_pci virtio_rng virtqueue vmsr $(VMM_CHIPS)
 services_FAKES := fake_platform
-services_PARTS := services/console/mux.o $(filter-out %/main.o %/machine.o %/process.o %/reload.o,$(vmm_OBJS)) \
-	$(filter-out %/main.o %/vms.o %/launch.o %/modules.o,$(init_OBJS))
+services_PARTS := $(filter-out %/main.o %/clients.o %/operator.o drivers/%,$(console_OBJS)) $(filter-out %/main.o %/machine.o %/process.o %/control.o %/reload.o,$(vmm_OBJS)) \
+	$(filter-out %/main.o %/vms.o %/launch.o %/operator.o %/modules.o,$(init_OBJS))
 UNIT_TESTS := $(foreach k,$(UNIT_KINDS),$($k_TESTS))
 vm_FUZZERS := syscall vlapic # tests/fuzz/fuzz_NAME.c, built as unit tests of its kind are
 arch_FUZZERS := exit
 boot_FUZZERS := acpi boot
-services_FUZZERS := board checkpoint config decode emulate loader pci state virtio
+services_FUZZERS := board checkpoint config decode emulate loader pci prompt state virtio
 FUZZERS := $(foreach k,$(UNIT_KINDS),$($k_FUZZERS))
 
 RING0 := $(addprefix $(BUILD)/,$(KERNEL_OBJS) $(VIRT_OBJS) $(ARCH_OBJS))

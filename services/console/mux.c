@@ -4,13 +4,13 @@
 
 #include <string.h>
 
-#define MIN_NS(a, b) ((a) < (b) ? (a) : (b))
-#define MAX_NS(a, b) ((a) > (b) ? (a) : (b))
-#define ESCAPE_ROOM  64u /* what a prefix, an end of line and one byte take at the most */
+#define MIN(a, b)   ((a) < (b) ? (a) : (b))
+#define MAX(a, b)   ((a) > (b) ? (a) : (b))
+#define ESCAPE_ROOM 64u /* what a prefix, an end of line and one byte take at the most */
 
 void mux_source_init(struct mux_source *source, const char *name, bool is_log)
 {
-	memset(source, 0, offsetof(struct mux_source, pending));
+	memset(source, 0, offsetof(struct mux_source, kept));
 	strncpy(source->name, name, sizeof(source->name) - 1);
 	source->is_log = is_log;
 	source->is_at_start = true;
@@ -26,6 +26,22 @@ void mux_add(struct mux *mux, struct mux_source *source)
 	*link = source;
 }
 
+/* The owner's line is cut: its rest goes on in a line of its own later. */
+static void cut_line(struct mux *mux)
+{
+	mux->owner->is_at_start = true;
+	mux->emit(mux, "\r\n", 2);
+	mux->owner = NULL;
+}
+
+void mux_end(struct mux *mux, struct mux_source *source)
+{
+	if (mux->owner == source)
+		cut_line(mux);
+	source->is_at_start = true;
+	source->matched = 0;
+}
+
 void mux_remove(struct mux *mux, struct mux_source *source)
 {
 	for (struct mux_source **link = &mux->sources; *link; link = &(*link)->next) {
@@ -34,23 +50,85 @@ void mux_remove(struct mux *mux, struct mux_source *source)
 			break;
 		}
 	}
-	if (mux->owner == source) {
-		mux->emit(mux, "\r\n", 2);
-		mux->owner = NULL;
+	mux_end(mux, source);
+}
+
+/* The byte so many places before the one that comes next. */
+static uint8_t byte_back(const struct mux_source *source, size_t back)
+{
+	return source->kept[(source->put - back) % MUX_KEPT_MAX];
+}
+
+/* So many of the last bytes wait; if they do not begin a line, only those from the next line on. */
+static size_t whole_lines(const struct mux_source *source, size_t size)
+{
+	bool is_all = size == source->kept_size && size < MUX_KEPT_MAX;
+
+	for (size_t whole = size; whole && !is_all; whole--)
+		if (whole < source->kept_size && byte_back(source, whole + 1) == '\n')
+			return whole;
+	return size; /* or one long line: better a part of it than nothing */
+}
+
+void mux_silence(struct mux *mux, struct mux_source *source, bool is_silent)
+{
+	if (source->is_silent == is_silent)
+		return;
+	source->is_silent = is_silent;
+	source->waits_since_ns = 0;
+	if (is_silent) {
+		/* What is held back waits again. */
+		source->pending_size = MIN(source->pending_size + source->matched, MUX_PENDING_MAX);
+		source->lost_count = 0;
+		mux_end(mux, source);
+	} else if (source->lost_count) {
+		source->pending_size = whole_lines(source, source->pending_size);
 	}
+}
+
+void mux_replay(struct mux *mux, struct mux_source *source, size_t size)
+{
+	size_t again = whole_lines(source, MIN(MIN(size, source->kept_size), MUX_PENDING_MAX));
+
+	mux_end(mux, source);
+	source->pending_size = MAX(source->pending_size, again);
+}
+
+size_t mux_kept(const struct mux_source *source, uint8_t *bytes, size_t capacity)
+{
+	size_t size = source->kept_size < capacity ? source->kept_size : capacity;
+
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = byte_back(source, size - i);
+	return size;
+}
+
+void mux_prompt(struct mux *mux, bool is_there)
+{
+	if (mux->is_prompt_drawn)
+		mux->emit(mux, "\r\n", 2);
+	mux->has_prompt = is_there;
+	mux->is_prompt_drawn = false;
 }
 
 bool mux_put(struct mux_source *source, const uint8_t *bytes, size_t size)
 {
-	if (size > MUX_PENDING_MAX - source->pending_size)
+	size_t first;
+
+	if (size > MUX_PENDING_MAX)
 		return false;
-	if (source->pending_start + source->pending_size + size > sizeof(source->pending)) {
-		memmove(source->pending, source->pending + source->pending_start,
-			source->pending_size);
-		source->pending_start = 0;
+	if (size > MUX_PENDING_MAX - source->pending_size) {
+		if (!source->is_silent)
+			return false;
+		source->lost_count += size - (MUX_PENDING_MAX - source->pending_size);
+		source->pending_size = MUX_PENDING_MAX - size;
 	}
-	memcpy(source->pending + source->pending_start + source->pending_size, bytes, size);
+	first = MIN(size, MUX_KEPT_MAX - source->put);
+	memcpy(source->kept + source->put, bytes, first);
+	memcpy(source->kept, bytes + first, size - first);
+	source->put = (source->put + size) % MUX_KEPT_MAX;
 	source->pending_size += size;
+	source->kept_size = MIN(source->kept_size + size, MUX_KEPT_MAX);
 	return true;
 }
 
@@ -70,6 +148,9 @@ bool mux_put_log(struct mux_source *source, const uint8_t *bytes, size_t size)
 
 static void begin_line(struct mux *mux, struct mux_source *source)
 {
+	if (mux->is_prompt_drawn)
+		mux->emit(mux, "\r\n", 2);
+	mux->is_prompt_drawn = false;
 	mux->owner = source;
 	mux->line_size = 0;
 	if (mux->shows_names && !source->is_log) {
@@ -125,23 +206,12 @@ static void run_source(struct mux *mux, struct mux_source *source)
 {
 	source->waits_since_ns = 0;
 	while (source->pending_size && mux->room(mux) >= ESCAPE_ROOM) {
-		uint8_t byte = source->pending[source->pending_start++];
+		uint8_t byte = byte_back(source, source->pending_size--);
 
-		source->pending_size--;
 		put_byte(mux, source, byte);
 		if (byte == '\n')
 			break;
 	}
-	if (!source->pending_size) /* the pages behind are touched by floods alone */
-		source->pending_start = 0;
-}
-
-/* The owner's line is cut: its rest goes on in a line of its own later. */
-static void cut_line(struct mux *mux)
-{
-	mux->owner->is_at_start = true;
-	mux->emit(mux, "\r\n", 2);
-	mux->owner = NULL;
 }
 
 /* Whether the owner leaves others waiting: what only waits for room in the chip goes on when there
@@ -158,9 +228,19 @@ static bool is_held_up(const struct mux *mux)
 static uint64_t partial_due(const struct mux *mux, const struct mux_source *source)
 {
 	uint64_t since = source->waits_since_ns;
-	uint64_t quiet = MAX_NS(since, mux->last_ns) + MUX_PARTIAL_WAIT_NS;
+	uint64_t quiet = MAX(since, mux->last_ns) + MUX_PARTIAL_WAIT_NS;
 
-	return MIN_NS(quiet, since + MUX_PARTIAL_MAX_NS);
+	return MIN(quiet, since + MUX_PARTIAL_MAX_NS);
+}
+
+/* Whether an end of line waits. */
+static bool has_line(const struct mux_source *source)
+{
+	size_t from = (source->put - source->pending_size) % MUX_KEPT_MAX;
+	size_t first = MIN(source->pending_size, MUX_KEPT_MAX - from);
+
+	return memchr(source->kept + from, '\n', first) ||
+	       memchr(source->kept, '\n', source->pending_size - first);
 }
 
 /*
@@ -169,11 +249,10 @@ static uint64_t partial_due(const struct mux *mux, const struct mux_source *sour
  */
 static bool has_work(const struct mux *mux, const struct mux_source *source, uint64_t now_ns)
 {
-	if (!source->pending_size)
+	if (!source->pending_size || source->is_silent)
 		return false;
 	if (!mux->shows_names || source->is_log || source == mux->owner ||
-	    source->pending_size >= MUX_LINE_MAX ||
-	    memchr(source->pending + source->pending_start, '\n', source->pending_size))
+	    source->pending_size >= MUX_LINE_MAX || has_line(source))
 		return true;
 	return source->waits_since_ns && now_ns >= partial_due(mux, source);
 }
@@ -184,7 +263,7 @@ static struct mux_source *longest_waiter(struct mux *mux, uint64_t now_ns)
 	struct mux_source *first = NULL;
 
 	for (struct mux_source *s = mux->sources; s; s = s->next) {
-		if (s == mux->owner || !s->pending_size)
+		if (s == mux->owner || !s->pending_size || s->is_silent)
 			continue;
 		if (!s->waits_since_ns)
 			s->waits_since_ns = now_ns ? now_ns : 1;
@@ -202,7 +281,7 @@ static uint64_t release_held(struct mux *mux, uint64_t now_ns)
 	uint64_t again = UINT64_MAX;
 
 	for (struct mux_source *s = mux->sources; s; s = s->next) {
-		if (!s->matched || s->pending_size)
+		if (!s->matched || s->pending_size || s->is_silent)
 			continue;
 		if (!s->waits_since_ns)
 			s->waits_since_ns = now_ns ? now_ns : 1;
@@ -228,8 +307,8 @@ static uint64_t first_partial(const struct mux *mux)
 	uint64_t due = UINT64_MAX;
 
 	for (const struct mux_source *s = mux->sources; s; s = s->next)
-		if (s != mux->owner && s->pending_size)
-			due = MIN_NS(due, partial_due(mux, s));
+		if (s != mux->owner && s->pending_size && !s->is_silent)
+			due = MIN(due, partial_due(mux, s));
 	return due;
 }
 
@@ -256,15 +335,23 @@ uint64_t mux_run(struct mux *mux, uint64_t now_ns)
 		mux->last_ns = now_ns;
 		run_source(mux, next);
 	}
+	if (mux->has_prompt && !mux->is_prompt_drawn && !mux->owner) {
+		if (now_ns < mux->last_ns + MUX_PROMPT_WAIT_NS)
+			return mux->last_ns + MUX_PROMPT_WAIT_NS;
+		if (mux->room(mux) < MUX_PROMPT_MAX)
+			return UINT64_MAX;
+		mux->draw(mux);
+		mux->is_prompt_drawn = true;
+	}
 	if (waiter)
 		return waiter->waits_since_ns + MUX_LINE_WAIT_NS;
-	return MIN_NS(release_held(mux, now_ns), first_partial(mux));
+	return MIN(release_held(mux, now_ns), first_partial(mux));
 }
 
 bool mux_is_empty(const struct mux *mux)
 {
 	for (const struct mux_source *s = mux->sources; s; s = s->next)
-		if (s->pending_size)
+		if (s->pending_size && !s->is_silent)
 			return false;
 	return true;
 }

@@ -128,20 +128,33 @@ static int send_files(const struct vm_config *config, handle_t channel)
 	return 0;
 }
 
+/* With many VMs to start, the console falls behind. */
+static int64_t tell_console(enum console_type type, const char *name, const handle_t *handle)
+{
+	struct console_message message = {.type = (uint16_t)type, .size = (uint16_t)strlen(name)};
+	int64_t result;
+
+	memcpy(message.bytes, name, message.size);
+	while ((result = channel_send(console_channel, &message, CONSOLE_HEADER_SIZE + message.size,
+				      handle, handle != NULL)) == -ABI_EAGAIN)
+		thread_yield();
+	return result;
+}
+
+void launch_announce(const char *name)
+{
+	tell_console(CONSOLE_NAME, name, NULL);
+}
+
 /* A console channel for the VM: one end to the console service, the other to the vmm. */
 static int64_t make_console(const char *name)
 {
-	struct console_message message = {.type = CONSOLE_ATTACH, .size = (uint16_t)strlen(name)};
 	handle_t ends[2];
 	int64_t result = channel_create(ends);
 
 	if (result < 0)
 		return result;
-	memcpy(message.bytes, name, message.size);
-	/* With many VMs to start, the console falls behind. */
-	while ((result = channel_send(console_channel, &message, CONSOLE_HEADER_SIZE + message.size,
-				      &ends[0], 1)) == -ABI_EAGAIN)
-		thread_yield();
+	result = tell_console(CONSOLE_ATTACH, name, &ends[0]);
 	if (result < 0) {
 		handle_close(ends[0]);
 		handle_close(ends[1]);

@@ -10,3 +10,5 @@ void launch_init(handle_t system, handle_t console);
 /* NULL: *vmm is its process, and the VM is about to start. Else one sentence, and nothing is left.
  */
 const char *launch_vmm(const struct vm_config *config, struct service_process *vmm);
+/* Tells the console service the name of a VM that does not start now. */
+void launch_announce(const char *name);

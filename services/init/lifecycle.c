@@ -14,7 +14,7 @@ void lifecycle_start(struct lifecycle *life, uint64_t now_ns)
 {
 	life->is_running = true;
 	life->is_paused = false;
-	life->is_ended_by_us = false;
+	life->is_ended_by_us = life->is_killed = false;
 	life->wants_start = false;
 	life->started_ns = now_ns;
 	life->due_ns = LIFECYCLE_NEVER;
@@ -41,7 +41,7 @@ uint64_t lifecycle_end(struct lifecycle *life, enum config_restart policy, bool 
 					   (policy == CONFIG_RESTART_ON_FAILURE && is_failure)))
 		wait = next_wait(life, now_ns);
 	life->is_running = false;
-	life->is_paused = false;
+	life->is_paused = life->is_killed = false;
 	life->wants_start = false;
 	life->last_wait_ns = wait == LIFECYCLE_NEVER ? 0 : wait;
 	life->due_ns = wait == LIFECYCLE_NEVER ? LIFECYCLE_NEVER : now_ns + wait;
@@ -50,51 +50,57 @@ uint64_t lifecycle_end(struct lifecycle *life, enum config_restart policy, bool 
 
 const char *lifecycle_check(const struct lifecycle *life, enum console_command command)
 {
+	static const char off[] = "does not run", dying[] = "is being killed";
 	bool waits = !life->is_running && life->due_ns != LIFECYCLE_NEVER;
 
 	switch (command) {
 	case CONSOLE_COMMAND_START:
-		return life->is_running ? "runs already" : NULL;
+		return life->is_running && !life->is_killed ? "runs already" : NULL;
 	case CONSOLE_COMMAND_KILL:
-		return life->is_running || waits ? NULL : "does not run";
+		return life->is_running || waits ? NULL : off;
 	case CONSOLE_COMMAND_STOP:
 		if (life->is_paused)
-			return "is paused: resume it, so that it can power off, or kill it";
-		return life->is_running || waits ? NULL : "does not run";
+			return "is paused; resume it, so that it can power off, or kill it";
+		return life->is_killed ? dying : life->is_running || waits ? NULL : off;
 	case CONSOLE_COMMAND_PAUSE:
-		if (life->is_paused)
-			return "is paused already";
-		return life->is_running ? NULL : "does not run";
 	case CONSOLE_COMMAND_RESUME:
-		if (!life->is_running)
-			return "does not run";
-		return life->is_paused ? NULL : "is not paused";
 	case CONSOLE_COMMAND_RESET:
 	case CONSOLE_COMMAND_STATS:
-		return life->is_running ? NULL : "does not run";
+		if (!life->is_running || life->is_killed)
+			return life->is_killed ? dying : off;
+		if (command == CONSOLE_COMMAND_PAUSE && life->is_paused)
+			return "is paused already";
+		return command == CONSOLE_COMMAND_RESUME && !life->is_paused ? "is not paused"
+									     : NULL;
 	default:
 		return NULL;
 	}
 }
 
-void lifecycle_apply(struct lifecycle *life, enum console_command command)
+bool lifecycle_apply(struct lifecycle *life, enum console_command command)
 {
+	bool waited = !life->is_running && life->due_ns != LIFECYCLE_NEVER;
+
 	switch (command) {
+	case CONSOLE_COMMAND_START:
+		life->wants_start = life->is_running; /* as soon as it is gone */
+		return false;
 	case CONSOLE_COMMAND_STOP:
 	case CONSOLE_COMMAND_KILL:
-		life->is_ended_by_us = true;
+		life->is_ended_by_us = life->is_running;
+		life->is_killed = life->is_running && command == CONSOLE_COMMAND_KILL;
 		life->wants_start = false;
 		life->due_ns = LIFECYCLE_NEVER;
-		break;
+		return waited;
 	case CONSOLE_COMMAND_RESET:
-		life->wants_start = true;
-		break;
+		life->wants_start = life->is_killed = true;
+		return false;
 	case CONSOLE_COMMAND_PAUSE:
 	case CONSOLE_COMMAND_RESUME:
 		life->is_paused = command == CONSOLE_COMMAND_PAUSE;
-		break;
+		return false;
 	default:
-		break;
+		return false;
 	}
 }
 
@@ -102,5 +108,7 @@ const char *lifecycle_word(const struct lifecycle *life)
 {
 	if (!life->is_running)
 		return life->due_ns == LIFECYCLE_NEVER ? "off" : "waits";
+	if (life->is_killed)
+		return "ending";
 	return life->is_paused ? "paused" : "runs";
 }

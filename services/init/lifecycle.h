@@ -16,6 +16,7 @@ struct lifecycle {
 	bool is_running;       /* its vmm process is there */
 	bool is_paused;        /* its CPU stands still */
 	bool is_ended_by_us;   /* the operator ends it: its restart policy does not count */
+	bool is_killed;        /* and it is on its way out */
 	bool wants_start;      /* as soon as it has ended */
 	uint64_t started_ns;   /* clock_ns() */
 	uint64_t due_ns;       /* starts again then; LIFECYCLE_NEVER: it does not */
@@ -34,7 +35,10 @@ uint64_t lifecycle_end(struct lifecycle *life, enum config_restart policy, bool 
 
 /* NULL if that may be done to it now; else why not, behind "vm NAME ". */
 const char *lifecycle_check(const struct lifecycle *life, enum console_command command);
-/* Does it, as far as it is a matter of this state; it was checked. */
-void lifecycle_apply(struct lifecycle *life, enum console_command command);
-/* "off", "waits", "paused" or "runs". */
+/*
+ * Does it, as far as it is a matter of this state; it was checked. True: it would have started
+ * again, and does not.
+ */
+bool lifecycle_apply(struct lifecycle *life, enum console_command command);
+/* "off", "waits", "ending", "paused" or "runs". */
 const char *lifecycle_word(const struct lifecycle *life);

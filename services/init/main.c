@@ -5,6 +5,7 @@
 
 #include "services/init/config.h"
 #include "services/init/modules.h"
+#include "services/init/operator.h"
 #include "services/init/vms.h"
 #include "services/lib/elf.h"
 #include "services/lib/log.h"
@@ -105,15 +106,50 @@ static void drain_console(void)
 	}
 }
 
+static _Noreturn void go_down(handle_t system, bool is_reboot)
+{
+	drain_console();
+	system_power(system, is_reboot ? ABI_POWER_REBOOT : ABI_POWER_OFF);
+	process_exit(5);
+}
+
 static void all_ended(handle_t system, enum config_stop what)
 {
 	static const char *const words[] = {"poweroff", "reboot", "stay"};
 
 	log_line("all vms ended: %s", words[what]);
-	if (what == CONFIG_STAY)
-		return;
-	drain_console();
-	system_power(system, what == CONFIG_REBOOT ? ABI_POWER_REBOOT : ABI_POWER_OFF);
+	if (what != CONFIG_STAY)
+		go_down(system, what == CONFIG_REBOOT);
+}
+
+/* What the end of the last VM means; the operator at the prompt may be about to start another. */
+static void look_whether_all_ended(handle_t system, const struct config *config)
+{
+	static bool is_told;
+
+	if (!vms_all_ended()) {
+		is_told = false;
+	} else if (operator_power()) {
+		go_down(system, operator_power() == ABI_POWER_REBOOT);
+	} else if (config->vm_count && !is_told && !operator_is_there()) {
+		is_told = true;
+		all_ended(system, config->when_all_stopped);
+	}
+}
+
+static uint64_t deadline(void)
+{
+	uint64_t vms = vms_deadline(), answer = operator_deadline();
+
+	return vms < answer ? vms : answer;
+}
+
+static void start_vms(const struct config *config)
+{
+	uint32_t guests = (uint32_t)config->vm_count;
+
+	tell_console(CONSOLE_GUESTS, &guests, sizeof(guests), -1);
+	vms_start(config);
 }
 
 int main(int system);
@@ -121,37 +157,30 @@ int main(int system);
 int main(int system)
 {
 	static struct config config;
-	bool is_watching;
 
 	modules_init(system);
 	set = (handle_t)waitset_create();
 	start_console(system);
 	waitset_add(set, console.channel, KEY_CONSOLE);
 	vms_init((handle_t)system, console.channel, set);
+	operator_init((handle_t)system, console.channel);
 	log_greeting(system);
-	is_watching = read_config(&config);
-	if (is_watching) {
-		uint32_t guests = (uint32_t)config.vm_count;
-
-		tell_console(CONSOLE_GUESTS, &guests, sizeof(guests), -1);
-		vms_start(&config);
-	}
+	if (read_config(&config))
+		start_vms(&config);
 	vms_log_frames();
 	for (;;) {
 		uint64_t keys[64];
 		int64_t count;
 
-		if (is_watching && vms_all_ended()) {
-			all_ended(system, config.when_all_stopped);
-			is_watching = false;
-		}
-		count = waitset_wait(set, keys, 64, vms_deadline());
+		look_whether_all_ended(system, &config);
+		count = waitset_wait(set, keys, 64, deadline());
 		for (int64_t i = 0; i < count; i++) {
 			if (keys[i] == KEY_CONSOLE)
-				process_exit(
-					4); /* the console died: nothing can be said any more */
-			vms_serve(keys[i]);
+				operator_serve();
+			else
+				vms_serve(keys[i]);
 		}
 		vms_run_due(clock_ns());
+		operator_run_due(clock_ns());
 	}
 }

@@ -8,12 +8,16 @@
 
 #include "services/init/launch.h"
 #include "services/init/lifecycle.h"
+#include "services/init/operator.h"
 #include "services/lib/log.h"
 #include "services/lib/syscall.h"
 #include "services/proto/vmm.h"
 
 #define PAGE               4096ul
-#define TEST_DEVICE_PASSED 1u /* its status when a 0 was written */
+#define MESSAGES_MAX       64u  /* that wait in a channel */
+#define STATS_SIZE         800  /* of the line of counts */
+#define VMS_TOLD_MAX       200u /* lines of one answer: COM1 is slow */
+#define TEST_DEVICE_PASSED 1u   /* its status when a 0 was written */
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
@@ -21,6 +25,7 @@ struct vm {
 	const struct vm_config *config;
 	struct service_process vmm;
 	struct lifecycle life;
+	bool is_started; /* it said so */
 	bool has_report;
 	struct vmm_report report; /* how it ended */
 	uint64_t tsc_start;       /* when its creation began */
@@ -62,7 +67,7 @@ static const char *start(struct vm *vm)
 		return why;
 	waitset_add(set, vm->vmm.channel, index * 2);
 	waitset_add(set, vm->vmm.process, index * 2 + 1);
-	vm->has_report = false;
+	vm->is_started = vm->has_report = false;
 	lifecycle_start(&vm->life, clock_ns());
 	return NULL;
 }
@@ -88,8 +93,10 @@ void vms_start(const struct config *config)
 
 		vms[i].config = &config->vms[i];
 		lifecycle_init(&vms[i].life);
-		if (!vms[i].config->error[0] && !vms[i].config->autostart)
+		if (!vms[i].config->error[0] && !vms[i].config->autostart) {
+			launch_announce(vms[i].config->name);
 			continue;
+		}
 		why = vms[i].config->error[0] ? vms[i].config->error : start(&vms[i]);
 		if (why)
 			log_line("vm %s: refused: %s", vms[i].config->name, why);
@@ -137,20 +144,20 @@ void vms_run_due(uint64_t now_ns)
 	}
 }
 
-static void log_stats(const struct vm *vm)
+/* "vm NAME: exits ..." */
+static void print_stats(const struct vm *vm, char *line, size_t size)
 {
 	static const char *const names[ABI_EXIT_COUNT] = {
 		"none",      "CPUID", "HYPERCALL", "RDMSR",      "WRMSR",        "CR",
 		"XSETBV",    "HLT",   "PAUSE",     "INVALIDATE", "UNDEFINED",    "EXCEPTION",
 		"INTERRUPT", "NMI",   "WINDOW",    "STAGE2",     "DOORBELL",     "PORT",
 		"MMIO",      "INTA",  "EOI",       "DR",         "TRIPLE_FAULT", "ERROR"};
-	char line[800];
-	size_t at = 0;
+	size_t at = (size_t)snprintf(line, size, "vm %s: exits", vm->config->name);
 
-	for (unsigned i = 1; i < ABI_EXIT_COUNT && at < sizeof(line) - 40; i++)
-		at += (size_t)snprintf(line + at, sizeof(line) - at, " %s=%lu", names[i],
+	for (unsigned i = 1; i < ABI_EXIT_COUNT && at < size - 40; i++)
+		at += (size_t)snprintf(line + at, size - at, " %s=%lu", names[i],
 				       vm->report.stats.exits[i]);
-	log_line("vm %s: exits%s to_vmm=%lu", vm->config->name, line, vm->report.stats.to_vmm);
+	snprintf(line + at, size - at, " to_vmm=%lu", vm->report.stats.to_vmm);
 }
 
 /* What `make bench` computes its boot and memory rows from. */
@@ -187,6 +194,7 @@ static void log_end(struct vm *vm)
 	const char *name = vm->config->name;
 	uint64_t gone = rdtsc();
 	struct abi_process_info info = {0};
+	char line[STATS_SIZE];
 
 	process_info(vm->vmm.process, &info);
 	if (vm->has_report && vm->report.type == VMM_REFUSED) {
@@ -206,7 +214,8 @@ static void log_end(struct vm *vm)
 		log_line("vm %s: ended: %s", name, ends[vm->report.end]);
 	}
 	if (vm->has_report && vm->report.type == VMM_ENDED && vm->config->test_device) {
-		log_stats(vm);
+		print_stats(vm, line, sizeof(line));
+		log_line("%s", line);
 		log_machine(vm, gone);
 	}
 	vms_log_frames();
@@ -227,6 +236,7 @@ static bool is_failure(const struct vm *vm)
 static void serve_channel(struct vm *vm)
 {
 	struct vmm_report report;
+	char line[STATS_SIZE];
 	int64_t size = channel_receive(vm->vmm.channel, &report, sizeof(report), NULL, NULL);
 
 	if (size == -ABI_EAGAIN)
@@ -240,7 +250,13 @@ static void serve_channel(struct vm *vm)
 	}
 	report.text[sizeof(report.text) - 1] = 0;
 	if (report.type == VMM_STARTED) {
-		log_line("vm %s: started", vm->config->name);
+		if (!vm->is_started) /* once, however often it says so */
+			log_line("vm %s: started", vm->config->name);
+		vm->is_started = true;
+	} else if (report.type == VMM_COUNTED) {
+		vm->report.stats = report.stats;
+		print_stats(vm, line, sizeof(line));
+		operator_counted(vm->config->name, line);
 	} else {
 		vm->report = report;
 		vm->has_report = true;
@@ -253,14 +269,14 @@ static void serve_process(struct vm *vm)
 
 	if (!vm->life.is_running || process_info(vm->vmm.process, &info) < 0 || info.reason == 0)
 		return;
-	serve_channel(vm);
-	if (!vm->has_report)
-		serve_channel(vm); /* a report behind "started" */
+	for (unsigned i = 0; i < MESSAGES_MAX && !vm->has_report; i++)
+		serve_channel(vm); /* a report behind "started" and counts */
 	log_end(vm);
 	waitset_remove(set, vm->vmm.process);
 	waitset_remove(set, vm->vmm.channel);
 	handle_close(vm->vmm.process);
 	handle_close(vm->vmm.channel);
+	operator_counted(vm->config->name, NULL);
 	plan_restart(vm, is_failure(vm));
 }
 
@@ -277,4 +293,136 @@ void vms_serve(uint64_t key)
 bool vms_all_ended(void)
 {
 	return busy_count == 0;
+}
+
+/* ---- what the operator asks for ---- */
+
+static struct vm *find(const char *name)
+{
+	for (size_t i = 0; i < vm_count; i++)
+		if (strcmp(vms[i].config->name, name) == 0)
+			return &vms[i];
+	return NULL;
+}
+
+/* What it takes of a VM that runs, or is to. NULL, or why not. */
+static const char *carry_out(struct vm *vm, enum console_command command)
+{
+	static const uint32_t types[CONSOLE_COMMAND_COUNT] = {
+		[CONSOLE_COMMAND_STOP] = VMM_BUTTON,
+		[CONSOLE_COMMAND_PAUSE] = VMM_PAUSE,
+		[CONSOLE_COMMAND_RESUME] = VMM_RESUME,
+		[CONSOLE_COMMAND_STATS] = VMM_STATS,
+	};
+	uint32_t type = types[command];
+
+	if (!vm->life.is_running)
+		return NULL;
+	if (type && channel_send(vm->vmm.channel, &type, sizeof(type), NULL, 0) < 0)
+		return "its vmm takes no orders; `kill` ends it";
+	if (command == CONSOLE_COMMAND_KILL || command == CONSOLE_COMMAND_RESET)
+		process_kill(vm->vmm.process);
+	return NULL;
+}
+
+static const char *start_now(struct vm *vm)
+{
+	bool was_busy = vm->life.is_running || vm->life.due_ns != LIFECYCLE_NEVER;
+	const char *why;
+
+	if (vm->life.is_running) /* it was killed, and is still on its way out */
+		return NULL;
+	why = start(vm);
+	if (!why && !was_busy)
+		busy_count++;
+	return why;
+}
+
+static const char *order(struct vm *vm, enum console_command command)
+{
+	const char *why = vm->config->error;
+
+	if (*why)
+		return why;
+	why = lifecycle_check(&vm->life, command);
+	if (!why)
+		why = carry_out(vm, command);
+	if (why)
+		return why;
+	if (lifecycle_apply(&vm->life, command))
+		busy_count--; /* it would have started again */
+	return command == CONSOLE_COMMAND_START ? start_now(vm) : NULL;
+}
+
+const char *vms_order(const char *name, enum console_command command)
+{
+	struct vm *vm = find(name);
+
+	return vm ? order(vm, command) : "there is none of this name; `vms` lists them";
+}
+
+void vms_end_all(bool is_kill)
+{
+	for (size_t i = 0; i < vm_count; i++) {
+		if (!is_kill && vms[i].life.is_paused)
+			order(&vms[i], CONSOLE_COMMAND_RESUME);
+		order(&vms[i], is_kill ? CONSOLE_COMMAND_KILL : CONSOLE_COMMAND_STOP);
+	}
+}
+
+/* Bytes that its vmm may use: the guest's RAM, and what is around it. */
+static uint64_t reserved(const struct vm *vm, struct abi_process_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	if (vm->life.is_running)
+		process_info(vm->vmm.process, info);
+	return info->used_bytes;
+}
+
+static void tell_each(vms_teller *tell, void (*print)(const struct vm *, char *, size_t))
+{
+	char line[160];
+
+	for (size_t i = 0; i < vm_count && i < VMS_TOLD_MAX; i++) {
+		print(&vms[i], line, sizeof(line));
+		tell(line);
+	}
+	if (vm_count > VMS_TOLD_MAX) {
+		snprintf(line, sizeof(line), "and %lu more", vm_count - VMS_TOLD_MAX);
+		tell(line);
+	}
+}
+
+static void print_state(const struct vm *vm, char *line, size_t size)
+{
+	static const char *const policies[] = {"never", "on-failure", "always"};
+	struct abi_process_info info;
+
+	reserved(vm, &info);
+	if (vm->config->error[0])
+		snprintf(line, size, "%-20s refused", vm->config->name);
+	else
+		snprintf(line, size, "%-20s %-7s %8lu KiB  restart %-10s  %6lu.%03lu s of CPU",
+			 vm->config->name, lifecycle_word(&vm->life), vm->config->memory / 1024,
+			 policies[vm->config->restart], info.run_ns / 1000000000,
+			 info.run_ns / 1000000 % 1000);
+}
+
+static void print_memory(const struct vm *vm, char *line, size_t size)
+{
+	struct abi_process_info info;
+	uint64_t bytes = reserved(vm, &info);
+
+	snprintf(line, size, "%-20s %8lu KiB of RAM, %8lu KiB taken in all, %lu handles",
+		 vm->config->name, vm->config->memory / 1024, bytes / 1024, info.handle_count);
+}
+
+void vms_tell(vms_teller *tell)
+{
+	tell_each(tell, print_state);
+}
+
+void vms_tell_memory(vms_teller *tell)
+{
+	tell_each(tell, print_memory);
 }

@@ -5,6 +5,7 @@
 
 #include "kernel/abi.h"
 #include "services/init/config.h"
+#include "services/proto/console.h"
 
 /* First of all: the system object, the console service's channel, and where keys are added. */
 void vms_init(handle_t system, handle_t console, handle_t wait_set);
@@ -19,3 +20,16 @@ void vms_run_due(uint64_t now_ns);
 bool vms_all_ended(void);
 /* "corbel: frames: ..." */
 void vms_log_frames(void);
+
+/* ---- what the operator asks for ---- */
+
+/* One line of an answer, without "corbel: ". */
+typedef void vms_teller(const char *line);
+
+/* NULL: it is done, or under way. Else why not. */
+const char *vms_order(const char *name, enum console_command command);
+/* None starts again; each that runs is killed, or its power button is pressed. */
+void vms_end_all(bool is_kill);
+/* The state of each VM; its memory. */
+void vms_tell(vms_teller *tell);
+void vms_tell_memory(vms_teller *tell);

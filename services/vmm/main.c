@@ -10,6 +10,7 @@
 #define IO_KEYS    4u
 #define KEY_WAKE   0u
 #define KEY_INPUT  1u
+#define KEY_INIT   2u
 
 static struct process process; /* zero but for what is set below */
 
@@ -23,6 +24,15 @@ static uint64_t next_deadline(void)
 	if (process.reload_due_ns < timers)
 		timers = process.reload_due_ns;
 	return timers < process.line.due_ns ? timers : process.line.due_ns;
+}
+
+/* What was asked of the vCPU's thread while it ran the guest. */
+static void look(const struct lock_waiter *waiter)
+{
+	if (process.is_paused)
+		process_stand_still(&process, waiter);
+	if (process.wants_reload)
+		process_reload(&process);
 }
 
 /*
@@ -44,9 +54,9 @@ static _Noreturn void vcpu_main(uint64_t arg)
 		lock_lock(&process.lock, &waiter);
 		if (result == 0)
 			vcpu_exit_handle(&process.vcpu);
-		else if (result == -ABI_EINTR && process.wants_reload)
-			process_reload(&process);
-		else if (result != -ABI_EINTR) /* a kick: there is something new to look at */
+		else if (result == -ABI_EINTR) /* a kick: there is something new to look at */
+			look(&waiter);
+		else
 			platform_end(&process.board.platform, PLATFORM_END_ERROR, 0,
 				     "ring 0 refused to run its CPU");
 		lock_unlock(&process.lock);
@@ -70,8 +80,10 @@ static bool serve_input(void)
 }
 
 /* One round of the I/O thread under the lock; tells whether input is wanted. */
-static bool serve(bool has_input, bool wants_input)
+static bool serve(bool has_input, bool has_order, bool wants_input, handle_t set)
 {
+	if (has_order && !process_obey(&process))
+		waitset_remove(set, process.bootstrap);
 	if (process.wants_input || has_input)
 		wants_input = !serve_input();
 	process.wants_input = false;
@@ -86,7 +98,7 @@ static bool serve(bool has_input, bool wants_input)
 
 static _Noreturn void io_main(handle_t set, const struct lock_waiter *waiter)
 {
-	bool wants_input = true, is_watched = true, has_input = false;
+	bool wants_input = true, is_watched = true, has_input = false, has_order = false;
 	uint64_t keys[IO_KEYS], deadline;
 
 	for (;;) {
@@ -94,7 +106,7 @@ static _Noreturn void io_main(handle_t set, const struct lock_waiter *waiter)
 
 		lock_lock(&process.lock, waiter);
 		process.is_io = true;
-		wants_input = serve(has_input, wants_input);
+		wants_input = serve(has_input, has_order, wants_input, set);
 		deadline = next_deadline();
 		process.armed_ns = deadline;
 		process.is_io = false;
@@ -106,13 +118,13 @@ static _Noreturn void io_main(handle_t set, const struct lock_waiter *waiter)
 				waitset_remove(set, process.line.channel);
 			is_watched = wants_input;
 		}
-		has_input = false;
+		has_input = has_order = false;
 		count = waitset_wait(set, keys, IO_KEYS, deadline ? deadline : 1);
 		for (int64_t i = 0; i < count; i++) {
 			if (keys[i] == KEY_WAKE)
 				event_take(process.wake);
-			else
-				has_input = true;
+			has_input |= keys[i] == KEY_INPUT;
+			has_order |= keys[i] == KEY_INIT;
 		}
 	}
 }
@@ -134,14 +146,16 @@ static int64_t start_vcpu_thread(void)
 /* What the threads need; false: not enough memory. */
 static bool create_common(handle_t *set, struct lock_waiter *waiter)
 {
-	int64_t wake = event_create(), waits = waitset_create();
+	int64_t wake = event_create(), resumed = event_create(), waits = waitset_create();
 
 	process.wake = (handle_t)wake;
+	process.resumed = (handle_t)resumed;
 	*set = (handle_t)waits;
-	return wake >= 0 && waits >= 0 && lock_init(&process.lock) == 0 &&
+	return wake >= 0 && resumed >= 0 && waits >= 0 && lock_init(&process.lock) == 0 &&
 	       lock_waiter_init(waiter, &process.lock) == 0 &&
 	       waitset_add(*set, process.wake, KEY_WAKE) == 0 &&
-	       waitset_add(*set, process.line.channel, KEY_INPUT) == 0;
+	       waitset_add(*set, process.line.channel, KEY_INPUT) == 0 &&
+	       waitset_add(*set, process.bootstrap, KEY_INIT) == 0;
 }
 
 static void take_test_words(const char *cmdline)

@@ -172,17 +172,23 @@ static void drain(struct process *process)
 		waitset_wait(set, &key, 1, until);
 }
 
+void process_count(struct process *process, struct vmm_report *report)
+{
+	struct abi_memory_info info = {0};
+
+	machine_stats(&process->machine, &report->stats);
+	memory_info(process->machine.ram, &info);
+	report->ram_bytes = info.owned_bytes;
+}
+
 void process_end(struct process *process, const struct lock_waiter *waiter)
 {
 	struct vmm_report *report = &process->report;
-	struct abi_memory_info info = {0};
 
 	lock_lock(&process->lock, waiter);
 	drain(process);
 	report->type = VMM_ENDED;
-	machine_stats(&process->machine, &report->stats);
-	memory_info(process->machine.ram, &info);
-	report->ram_bytes = info.owned_bytes;
+	process_count(process, report);
 	report->tsc = platform_tsc(&process->board.platform);
 	channel_send(process->bootstrap, report, sizeof(*report), NULL, 0);
 	process_exit(0);

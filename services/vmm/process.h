@@ -24,6 +24,8 @@ struct process {
 	bool is_io;               /* the I/O thread holds the lock [lock] */
 	bool wants_input;         /* the UART has room again [lock] */
 	bool is_ended;            /* platform_end() was called; set under the lock */
+	bool is_paused;           /* its CPU is to stand still [lock] */
+	handle_t resumed;         /* event: no longer (set once) */
 	struct vmm_report report; /* how it ended [lock] */
 	bool has_random;          /* (set once) */
 
@@ -38,11 +40,19 @@ struct process {
 /* Makes sure that the I/O thread looks again at that time, clock_ns(), or before. */
 void process_arm(struct process *process, uint64_t deadline_ns);
 
+/* What there is to count so far; under the lock. */
+void process_count(struct process *process, struct vmm_report *report);
+
 /* Sends what the guest wrote last and the report, and ends all threads. Never under the lock. */
 _Noreturn void process_end(struct process *process, const struct lock_waiter *waiter);
 
 /* The VM never was: says why and ends. */
 _Noreturn void process_refuse(handle_t bootstrap, const char *why);
+
+/* control.c. In the I/O thread, under the lock: does what init asks for. False: init is gone. */
+bool process_obey(struct process *process);
+/* In the vCPU's thread, under the lock: returns when its CPU may run again. */
+void process_stand_still(struct process *process, const struct lock_waiter *waiter);
 
 /* reload.c. Asks for it: the VM is saved, thrown away and loaded before it runs on. */
 void process_want_reload(struct process *process);

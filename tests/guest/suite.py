@@ -14,7 +14,7 @@ from test_boot import boot
 from test_console import console, paste
 from test_hostile import share
 from test_linux import cloud_12, cloud_13, generic_12, reload_linux, virtio
-from test_ops import restart
+from test_ops import flood, operator, orders, restart
 
 # Guests whose TAP lines are the test; two boots run them all.
 TINY = ["hello", "cpuid", "uart", "msr", "exceptions", "shadow", "pic", "ioapic", "rtc",
@@ -107,6 +107,9 @@ GROUPS = {
     ring3: ["ring3."],
     runner: ["rig."],
     restart: ["restart."],
+    operator: ["operator."],
+    flood: ["flood."],
+    orders: ["orders."],
     bad_input: ["config.", "bad-kernel."],
     share: ["share"],
     hostile: ["config.", "hostile", "victim.", "vmm-"],

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the machine does with its VMs while it runs: starting them again, and what the operator asks for."""
 
+import random
 import re
 
 import machine
@@ -42,3 +43,120 @@ def restart(rig):
     results.append((half > 4 and min(used[half:]) <= min(used[:half]) + 2, f"{rig}/restart.no frame is lost from one life to the next",
                     f"in use: {used}; {log.tail()}"))
     return results
+
+
+# What is typed at the prompt, and what must come of it; behind it the prompt comes back.
+PROMPT = r"^corbel: [a-z0-9-]+> \Z"
+CONTROLS = bytes(c for c in range(1, 32) if chr(c) not in "\3\4\10\t\n\13\14\r\15\16\20\25\27\33\35\1\2\5\6") + b"\0\x80\xff\x1b[5~\x1b[99z"
+COMMANDS = (
+    (b"vms", r"^corbel: web +runs .*?^corbel: db +runs .*?^corbel: off +off .*?^corbel: huge +off ", "lists the VMs and their states"),
+    (b"start web", r"^corbel: vm web: runs already", "does not start what runs"),
+    (b"start nobody", r"^corbel: vm nobody: there is none of this name", "knows no VM of another name"),
+    (b"start huge", r"^corbel: vm huge: not enough memory", "says why a VM cannot start"),
+    (b"stop off", r"^corbel: vm off: does not run", "does not stop what does not run"),
+    (b"kill off", r"^corbel: vm off: does not run", "nor kill it"),
+    (b"pause off", r"^corbel: vm off: does not run", "nor pause it"),
+    (b"reset off", r"^corbel: vm off: does not run", "nor reset it"),
+    (b"stats off", r"^corbel: vm off: does not run", "nor count its exits"),
+    (b"resume web", r"^corbel: vm web: is not paused", "does not resume what is not paused"),
+    (b"start off\rkill off", r"^corbel: vm off: ended: killed.*?^corbel: frames: ", "kills a VM that is just starting"),
+    (b"start off\rstop off", r"^corbel: vm off: started.*?^corbel: vm off: ended: poweroff.*?^corbel: frames: ", "presses the power button"),
+    (b"pause db\rpause db", r"^corbel: vm db: is paused already", "pauses once"),
+    (b"stop db", r"^corbel: vm db: is paused; resume it", "says that a paused VM cannot power off"),
+    (b"kill db\rstart db", r"^corbel: vm db: ended: killed.*?^corbel: vm db: started", "kills a paused VM and starts it again"),
+    (b"reset db", r"^corbel: vm db: ended: killed.*?^corbel: vm db: started", "resets"),
+    (b"stats db", r"^corbel: vm db: exits CPUID=", "counts exits"),
+    (b"x" * 1000, r"^corbel: a command has at most 255 characters; nothing was done", "refuses a line of 1,000 characters"),
+    (CONTROLS + b"memory", r"^corbel: memory: \d+ KiB usable.*?^corbel: web .*KiB of RAM", "heeds no control characters"),
+    (b"kill web kill", r"^corbel: kill: takes one name", "refuses a word too many"),
+    (b"kill " + b"w" * 100, r"^corbel: w{32}\.\.\.: longer than any name", "refuses a name too long"),
+    (b"boom", r"^corbel: boom: no command", "knows no other command"),
+    (b"set web weight=3", r"^corbel: set: comes with the scheduler", "says what is not there yet"),
+    (b"he\t", r"^corbel: vms  .*?^corbel: help  ", "completes a command"),
+    (b"stats we\t", r"^corbel: vm web: exits CPUID=", "completes a name"),
+    (b"kill nobody\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[Dx", r"^corbel: vm xnobody: ", "edits a line"),
+    (b"\x1b[A\x01\x0bvms", r"^corbel: web +runs ", "has a history"),
+    (b"log", r"^corbel: log: vm db: ended: killed", "tells what was logged"),
+)
+GUEST = "operated"
+ORDERS = 120
+
+
+def operator(rig):
+    """An operator at the prompt, who does a lot wrong."""
+    vms = [vm("web", GUEST), vm("db", GUEST), vm("off", GUEST, autostart=False), vm("huge", GUEST, memory="64G", autostart=False)]
+    steps = [(r"(?s)(?=.*^web\| ready).*^db\| ready", b"\x1d")]
+    wait = ""
+    for line, answer, _ in COMMANDS:
+        steps.append((f"(?s){wait}.*?{PROMPT}", line + b"\r"))
+        wait = answer
+    steps += [(f"(?s){wait}.*?{PROMPT}", b"pause web\r\r"),  # and leaves
+              (r"pause web\r\n(?s:.*?)> \r\n", b"first\r\x1d"), (PROMPT, b"resume web\r"), (PROMPT, b"\r"),
+              (r"^web\| got: first", b"\x1dconsole db\r"), (r"^ready\r?\n\Z", b"second\r"),
+              (r"^got: second", b"\x1dconsole\r"), (r"console\r\n", b"third\r"),
+              (r"^web\| got: third", b"\x1dpoweroff\r"), (r"^corbel: vm (?s:.*)^corbel: vm (?s:.*)^corbel: frames", b"")]
+    log = machine.boot(rig, vms, steps=steps, timeout=60)
+    results, at = [], log.text.find("\x1d") + 1
+    for line, answer, sentence in COMMANDS:
+        match = re.compile(answer, re.M | re.S).search(log.text, at)
+        at = match.end() if match else at
+        results.append((bool(match), f"{rig}/operator.the prompt {sentence}", f"no {answer} after {line}; {log.tail()}"))
+    text = log.text.replace("\r", "")
+    paused, resumed, first = (text.rfind(word) for word in ("> pause web", "> resume web", "web| got: first"))
+    used = log.frames_used()
+    wanted = (
+        (0 < paused < resumed < first, "a paused VM does nothing until it is resumed, and then what it was told"),
+        (re.search(r"> console db\n(?:.*\n)*?ready\ngot: second\n", text), "console NAME shows what the VM wrote, unchanged, and types to it"),
+        (re.search(r"> console\n(?:.*\n)*?web\| got: third\n", text), "console alone shows all VMs' lines, and types to the first"),
+        (log.ended("web") == "poweroff" and "db" in text and text.count("vm db: ended: poweroff") == 1 and log.end == "rig: powered-off",
+         "poweroff presses each power button, then the machine's"),
+        (text.count("not ok ") == 0 and "ok 3 - it is pressed once" in text, "each guest is content with its power button"),
+        (len(used) > 4 and used[-1] <= used[0] + 24, "all frames come back"),
+        (not log.has(r"panic|^service "), "nothing breaks"),
+    )
+    return results + [(bool(good), f"{rig}/operator.{sentence}", f"frames {used}; {log.tail()}") for good, sentence in wanted]
+
+
+def flood(rig):
+    """A guest that writes without end, and forges lines of the prompt, while the operator stands there."""
+    told = rf"(?s)flood +runs .*?{PROMPT}"
+    steps = [(r"xxxx", b"\x1d"), (PROMPT, b"vms\r"), *[(told, b"vms\r")] * 60, (told, b"memory\r"),
+             (rf"(?s)KiB of RAM.*?{PROMPT}", b"\r"), (r"^corbel: console: \d+ bytes of flood are not shown(?s:.*)xxxx", b"\x1d\x1d"),
+             (r"(?s)> \r\n.*xxxx", b"\x1dkill flood\r"), (rf"(?s)ended: killed.*?{PROMPT}", b"\r")]
+    log = machine.boot(rig, [vm("flood", "flood")], steps=steps, timeout=60)
+    text = log.text.replace("\r", "")
+    there = re.search(r"^corbel: flood> vms\n(.*)^corbel: flood> memory\n(.*?)^corbel: flood> \n", text, re.M | re.S)
+    wanted = (
+        (there and "xx" not in there[0], "no byte of its comes in between while the prompt is open"),
+        (there and "corbel: flood " in there[1] and "KiB of RAM" in there[2], "the prompt answers"),
+        (log.has(r"^console: \d+ bytes of flood are not shown$"), "what is not shown is told"),
+        (log.ended("flood") == "killed" and log.end == "rig: powered-off", "it is killed, and the machine goes on to its end"),
+    )
+    return [(bool(good), f"{rig}/flood.{sentence}", log.tail()) for good, sentence in wanted]
+
+
+def orders(rig):
+    """Orders to four VMs in random order; each is done or refused, and in the end every frame is back."""
+    dice, names = random.Random(20261122), ["a", "b", "c", "d"]
+    lines = [f"{dice.choice(('start', 'start', 'stop', 'kill', 'pause', 'resume', 'reset'))} {dice.choice(names)}" for _ in range(ORDERS)]
+    warm = [f"{what} {name}" for what in ("start", "kill") for name in names]
+    steps, wait = [(r"^corbel: vm [a-d]: started", b"\x1d")], ""
+    for line in warm + ["vms"] + lines + [f"kill {name}" for name in names]:
+        steps.append((f"(?s){wait}{PROMPT}", line.encode() + b"\r"))
+        wait = rf"{line}\r\n.*?"
+    idle = rf"(?s){wait}{PROMPT}"
+    for _ in range(5):  # the last ones are on their way out
+        steps += [(idle, b"vms\r")]
+        idle = rf"(?s)vms\r\n.*?{PROMPT}"
+    steps += [(idle, b"memory\r"), (rf"(?s)KiB of RAM.*?{PROMPT}", b"\r")]
+    log = machine.boot(rig, [vm(name, GUEST, autostart=name == "a", restart="always" if name == "d" else "never") for name in names],
+                       steps=steps, timeout=200)
+    count = {word: sum(bool(re.match(rf"vm [a-d]: {word}", line)) for line in log.corbel) for word in ("started", "ended", "refused")}
+    used = log.frames_used()
+    wanted = (
+        (all(log.has(rf"^[a-d-]> {line}$") for line in lines), "each is typed and taken"),
+        (count["started"] > ORDERS // 10 and not count["refused"], "VMs start and end all the time"),
+        (len(used) > 10 and used[-1] <= min(used[1:9]) + 8, "all frames come back"),
+        (log.end == "rig: powered-off" and not log.has(r"panic|^service |ended: error"), "nothing breaks, and the machine goes down at the end"),
+    )
+    return [(bool(good), f"{rig}/orders.{sentence}", f"{count}, frames {used}; {log.tail()}") for good, sentence in wanted]

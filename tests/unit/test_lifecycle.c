@@ -111,6 +111,31 @@ TEST(a_kill_behind_a_reset_wins)
 	CHECK_EQ(end(CONFIG_RESTART_ALWAYS, true, 2 * SECOND), LIFECYCLE_NEVER);
 }
 
+TEST(a_start_behind_a_kill_waits_for_the_end)
+{
+	start();
+	lifecycle_apply(&life, CONSOLE_COMMAND_KILL);
+	CHECK(strcmp(lifecycle_word(&life), "ending") == 0);
+	CHECK(may(CONSOLE_COMMAND_START) && may(CONSOLE_COMMAND_KILL) &&
+	      !may(CONSOLE_COMMAND_STOP) && !may(CONSOLE_COMMAND_PAUSE) &&
+	      !may(CONSOLE_COMMAND_RESUME) && !may(CONSOLE_COMMAND_RESET) &&
+	      !may(CONSOLE_COMMAND_STATS));
+	lifecycle_apply(&life, CONSOLE_COMMAND_START);
+	CHECK(life.is_running && life.wants_start);
+	CHECK_EQ(end(CONFIG_RESTART_NEVER, true, 2 * SECOND), 0);
+}
+
+TEST(only_what_would_start_again_by_itself_counts_as_given_up)
+{
+	start();
+	CHECK(!lifecycle_apply(&life, CONSOLE_COMMAND_KILL));
+	end(CONFIG_RESTART_ALWAYS, true, SECOND);
+	start();
+	end(CONFIG_RESTART_ALWAYS, true, SECOND);
+	CHECK(lifecycle_apply(&life, CONSOLE_COMMAND_STOP));
+	CHECK(!lifecycle_apply(&life, CONSOLE_COMMAND_STOP));
+}
+
 TEST(each_state_takes_what_makes_sense_in_it)
 {
 	lifecycle_init(&life);
@@ -147,6 +172,8 @@ int main(void)
 	RUN(what_the_operator_ends_does_not_start_again);
 	RUN(a_reset_starts_it_again_at_once_whatever_its_policy);
 	RUN(a_kill_behind_a_reset_wins);
+	RUN(a_start_behind_a_kill_waits_for_the_end);
+	RUN(only_what_would_start_again_by_itself_counts_as_given_up);
 	RUN(each_state_takes_what_makes_sense_in_it);
 	return unit_end();
 }

@@ -297,6 +297,153 @@ TEST(a_removed_owner_leaves_column_0)
 	check_out("half\r\ncorbel: x\r\n");
 }
 
+static unsigned drawn;
+
+static void draw(struct mux *m)
+{
+	drawn++;
+	emit(m, "> ", 2);
+}
+
+/* With the prompt on the screen. */
+static void start_prompt(void)
+{
+	start(true);
+	mux.draw = draw;
+	drawn = 0;
+	mux_silence(&mux, &web, true);
+	mux_silence(&mux, &db, true);
+	mux_prompt(&mux, true);
+	mux_run(&mux, 2 * MUX_PROMPT_WAIT_NS);
+}
+
+TEST(a_log_line_stands_above_the_prompt_and_begins_at_column_0)
+{
+	uint64_t now = 2 * MUX_PROMPT_WAIT_NS, due;
+
+	start_prompt();
+	put_log("one");
+	due = mux_run(&mux, ++now);
+	CHECK_EQ(due, now + MUX_PROMPT_WAIT_NS);
+	put_log("two");
+	due = mux_run(&mux, ++now);
+	CHECK_EQ(drawn, 1); /* once under both */
+	mux_run(&mux, due);
+	mux_run(&mux, due + 1);
+	check_out("> \r\ncorbel: one\r\ncorbel: two\r\n> ");
+	mux_prompt(&mux, false);
+	mux_run(&mux, due + 2);
+	check_out("> \r\ncorbel: one\r\ncorbel: two\r\n> \r\n");
+}
+
+TEST(a_silent_guest_writes_nothing_and_neither_waits_nor_is_lost)
+{
+	start_prompt();
+	put(&web, "one\ntwo\n");
+	put(&db, "un");
+	CHECK_EQ(mux_run(&mux, 3 * MUX_PROMPT_WAIT_NS), UINT64_MAX);
+	CHECK(mux_is_empty(&mux));
+	check_out("> ");
+	mux_prompt(&mux, false);
+	mux_silence(&mux, &web, false);
+	mux_silence(&mux, &db, false);
+	put(&db, "o\n");
+	mux_run(&mux, 4 * MUX_PROMPT_WAIT_NS);
+	check_out("> \r\nweb| one\nweb| two\ndb| uno\n");
+}
+
+TEST(a_guest_that_falls_silent_in_a_line_leaves_column_0)
+{
+	start(false);
+	put(&web, "half");
+	mux_run(&mux, 1);
+	mux_silence(&mux, &web, true);
+	put(&web, "corbel: forged\n");
+	put_log("x");
+	mux_run(&mux, 2);
+	mux_silence(&mux, &web, false);
+	mux_run(&mux, 3);
+	check_out("half\r\ncorbel: x\r\n corbel: forged\n");
+}
+
+TEST(what_was_held_back_of_a_guest_that_falls_silent_is_not_lost)
+{
+	start(false);
+	put(&web, "corb");
+	mux_run(&mux, 1);
+	mux_silence(&mux, &web, true);
+	mux_silence(&mux, &web, false);
+	put(&web, "elix\n");
+	mux_run(&mux, 2);
+	check_out("corbelix\n");
+}
+
+TEST(of_a_silent_guests_flood_the_last_lines_remain)
+{
+	char line[32];
+	size_t size = 0;
+
+	start(false);
+	mux_silence(&mux, &web, true);
+	for (unsigned i = 0; i < 10000; i++) {
+		snprintf(line, sizeof(line), "line %u\n", i);
+		size += strlen(line);
+		put(&web, line);
+		CHECK(web.pending_size <= MUX_PENDING_MAX);
+	}
+	CHECK_EQ(web.lost_count, size - MUX_PENDING_MAX);
+	mux_silence(&mux, &web, false);
+	mux_run(&mux, 1);
+	out[out_size] = 0;
+	CHECK(out_size <= MUX_PENDING_MAX && out_size > MUX_PENDING_MAX - 12);
+	CHECK(strncmp(out, "line ", 5) == 0 && strstr(out, "line 9999\n"));
+}
+
+TEST(what_a_guest_wrote_is_replayed_from_the_beginning_of_a_line_on)
+{
+	start(false);
+	put(&web, "one\ntwo\nthree");
+	mux_run(&mux, 1);
+	mux_replay(&mux, &web, 11);
+	mux_run(&mux, 2);
+	check_out("one\ntwo\nthree\r\ntwo\nthree");
+	mux_replay(&mux, &web, 4000);
+	mux_run(&mux, 3);
+	check_out("one\ntwo\nthree\r\ntwo\nthree\r\none\ntwo\nthree");
+}
+
+TEST(a_replay_forges_nothing_and_loses_nothing_that_waits)
+{
+	start(false);
+	put(&web, "x corbel: forged");
+	mux_run(&mux, 1);
+	put(&web, "!\n");
+	mux_replay(&mux, &web, 16);
+	mux_run(&mux, 2);
+	out[out_size] = 0;
+	CHECK(!strstr(out, "\ncorbel: ") && strncmp(out, "corbel: ", 8) && strstr(out, "!\n"));
+}
+
+TEST(long_ago_a_replay_begins_with_a_whole_line)
+{
+	char line[32];
+
+	start(false);
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(line, sizeof(line), "line %u\n", i);
+		put(&web, line);
+		out_size = 0;
+		mux_run(&mux, i + 1);
+	}
+	out_size = 0;
+	mux_replay(&mux, &web, MUX_KEPT_MAX);
+	mux_run(&mux, 6000);
+	out[out_size] = 0;
+	CHECK(strncmp(out, "line ", 5) == 0 && strstr(out, "line 4999\n"));
+	CHECK(out_size <= MUX_PENDING_MAX && out_size > MUX_PENDING_MAX - 12);
+	mux_end(&mux, &web);
+}
+
 int main(void)
 {
 	RUN(one_guest_passes_unchanged);
@@ -317,5 +464,13 @@ int main(void)
 	RUN(a_full_line_takes_nothing_and_loses_nothing);
 	RUN(bytes_keep_their_order_however_often_the_queue_goes_round);
 	RUN(a_removed_owner_leaves_column_0);
+	RUN(a_log_line_stands_above_the_prompt_and_begins_at_column_0);
+	RUN(a_silent_guest_writes_nothing_and_neither_waits_nor_is_lost);
+	RUN(a_guest_that_falls_silent_in_a_line_leaves_column_0);
+	RUN(what_was_held_back_of_a_guest_that_falls_silent_is_not_lost);
+	RUN(of_a_silent_guests_flood_the_last_lines_remain);
+	RUN(what_a_guest_wrote_is_replayed_from_the_beginning_of_a_line_on);
+	RUN(a_replay_forges_nothing_and_loses_nothing_that_waits);
+	RUN(long_ago_a_replay_begins_with_a_whole_line);
 	return unit_end();
 }
