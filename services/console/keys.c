@@ -43,10 +43,14 @@ enum keys_next keys_next(struct keys *keys, bool is_prompt, uint64_t now_ns, uin
 		return KEYS_OPEN;
 	if (keys->raw_size < KEYS_RAW_MAX) {
 		keys->stuck_since_ns = 0;
-	} else if (!keys->stuck_since_ns) {
+		return KEYS_NONE;
+	}
+	if (!keys->stuck_since_ns)
 		keys->stuck_since_ns = now_ns ? now_ns : 1;
-	} else if (now_ns - keys->stuck_since_ns >= KEYS_PATIENCE_NS) {
-		keys->raw_size = 0; /* and look at what comes behind it */
+	if (now_ns - keys->stuck_since_ns >= KEYS_PATIENCE_NS)
+		keys->is_lossy = true;
+	if (keys->is_lossy) { /* and look at what comes behind it */
+		keys->raw_size = 0;
 		keys->stuck_since_ns = 0;
 	}
 	return KEYS_NONE;
@@ -56,8 +60,8 @@ void keys_took(struct keys *keys, size_t count)
 {
 	keys->guest_size -= count;
 	memmove(keys->guest, keys->guest + count, keys->guest_size);
-	if (count)
-		keys->stuck_since_ns = 0;
+	keys->stuck_since_ns = 0;
+	keys->is_lossy = false;
 }
 
 uint64_t keys_deadline(const struct keys *keys)

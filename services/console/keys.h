@@ -23,6 +23,7 @@ struct keys {
 	uint8_t guest[KEYS_GUEST_MAX]; /* what the guest has not taken yet */
 	size_t guest_size;
 	uint64_t stuck_since_ns; /* since when it takes nothing and there is no room; 0: it does */
+	bool is_lossy; /* it was so too long: until it takes something, the rest is lost */
 };
 
 /* Where to read to, and how much: a guest that takes nothing fills it. */
@@ -30,9 +31,8 @@ uint8_t *keys_room(struct keys *keys, size_t *size);
 
 /*
  * Judges what came, until there is something to do. While the prompt is shut, all up to Ctrl-] is
- * the guest's. What it has no room for waits, but not in front of a Ctrl-]: no guest can keep the
- * operator out, by not taking what was typed before. Nor, for more than KEYS_PATIENCE_NS, the
- * chip's.
+ * the guest's. What it has no room for waits, but not in front of a Ctrl-], and no longer than
+ * KEYS_PATIENCE_NS: no guest can keep the operator out by not taking what was typed before.
  */
 enum keys_next keys_next(struct keys *keys, bool is_prompt, uint64_t now_ns, uint8_t *byte);
 

@@ -18,6 +18,7 @@ static struct mux *mux;
 static struct mux_source answers; /* what is said at the prompt, as lines of Corbel */
 static struct editor editor;
 static bool is_open, is_busy; /* busy: init has not answered yet */
+static bool is_endless;       /* and does not stop to, until a key comes */
 static bool init_knows;       /* what it was told of is_open */
 
 static void emit(struct editor *the_editor, const char *bytes, size_t size)
@@ -76,6 +77,8 @@ bool operator_is_there(void)
 /* With the line that is typed on the screen, so that keys show. */
 bool operator_wants_key(void)
 {
+	if (is_endless)
+		return true;
 	return is_open && !is_busy && mux->is_prompt_drawn && mux->room(mux) >= OPERATOR_ROOM;
 }
 
@@ -102,6 +105,16 @@ static void order(const struct console_order *what)
 		say("init takes no orders now");
 	else
 		is_busy = true;
+	is_endless = is_busy && what->command == CONSOLE_COMMAND_TOP;
+}
+
+/* Any key ends it. */
+static void end_endless(void)
+{
+	struct console_message message = {.type = CONSOLE_BREAK};
+
+	if (channel_send(ABI_HANDLE_BOOTSTRAP, &message, CONSOLE_HEADER_SIZE, NULL, 0) >= 0)
+		is_endless = false;
 }
 
 static void attach(const char *name)
@@ -196,6 +209,10 @@ bool operator_key(uint8_t byte)
 {
 	char text[EDITOR_TEXT_MAX + 1];
 
+	if (is_endless) {
+		end_endless();
+		return false;
+	}
 	if (byte == KEYS_ESCAPE) {
 		editor_clear(&editor);
 		leave();
@@ -241,6 +258,6 @@ void operator_reply(const uint8_t *bytes, size_t size)
 
 void operator_reply_end(void)
 {
-	is_busy = false;
+	is_busy = is_endless = false;
 	mux->has_prompt = is_open;
 }

@@ -36,6 +36,8 @@ static const struct command {
 	 "stats NAME      its exits by reason"},
 	{"memory", NO_NAME, PROMPT_ORDER, CONSOLE_COMMAND_MEMORY,
 	 "memory          the machine's memory and each VM's"},
+	{"top", NO_NAME, PROMPT_ORDER, CONSOLE_COMMAND_TOP,
+	 "top             what each VM does, second by second"},
 	{"log", NO_NAME, PROMPT_LOG, CONSOLE_COMMAND_COUNT, "log             Corbel's last lines"},
 	{"poweroff", NO_NAME, PROMPT_ORDER, CONSOLE_COMMAND_POWEROFF,
 	 "poweroff        stops all VMs, then the machine"},
@@ -50,8 +52,8 @@ static const struct {
 	const char *word, *why;
 } later[] = {
 	{"set", "comes with the scheduler"},   {"cores", "comes with the scheduler"},
-	{"trace", "comes with the scheduler"}, {"top", "is not there yet; `vms` tells CPU time"},
-	{"save", "is not there yet"},          {"load", "is not there yet"},
+	{"trace", "comes with the scheduler"}, {"save", "is not there yet"},
+	{"load", "is not there yet"},
 };
 
 struct word {

@@ -10,13 +10,17 @@
 #include "services/lib/syscall.h"
 #include "services/proto/console.h"
 
-#define LINE_SIZE 900
-#define ANSWER_NS 2000000000ull /* what a vmm may take to tell its counts */
+#define LINE_SIZE    900
+#define ANSWER_NS    2000000000ull /* what a vmm may take to tell its counts */
+#define TOP_NS       1000000000ull
+#define TOP_FIRST_NS 100000000ull
 
 static handle_t system_handle, console;
 static bool is_there;
 static unsigned power;                      /* ABI_POWER_*, waits for the VMs' end */
 static uint64_t answer_due_ns = UINT64_MAX; /* of what a vmm was asked for */
+static uint64_t top_ns;                     /* when `top` began to count; 0: it does not */
+static bool has_counts;
 static char answerer[CONFIG_NAME_SIZE];
 
 void operator_init(handle_t system, handle_t console_channel)
@@ -52,6 +56,8 @@ static void finish(void)
 	struct console_message message;
 
 	answer_due_ns = UINT64_MAX;
+	top_ns = 0;
+	has_counts = false;
 	send(CONSOLE_REPLY_END, &message, 0);
 }
 
@@ -75,11 +81,18 @@ static void tell_memory(void)
 
 void operator_counted(const char *name, const char *line)
 {
-	if (answer_due_ns == UINT64_MAX || strcmp(name, answerer) != 0)
+	if (answer_due_ns == UINT64_MAX || top_ns || strcmp(name, answerer) != 0)
 		return;
 	if (line)
 		tell_line(line);
 	finish();
+}
+
+static void begin_top(uint64_t ns)
+{
+	top_ns = clock_ns();
+	answer_due_ns = top_ns + ns;
+	vms_begin_top();
 }
 
 /* ---- what it does ---- */
@@ -107,6 +120,9 @@ static void do_order(const struct console_order *order)
 	case CONSOLE_COMMAND_MEMORY:
 		tell_memory();
 		break;
+	case CONSOLE_COMMAND_TOP:
+		begin_top(TOP_FIRST_NS);
+		return;
 	case CONSOLE_COMMAND_POWEROFF:
 		go_down(ABI_POWER_OFF);
 		break;
@@ -139,6 +155,8 @@ void operator_serve(void)
 		process_exit(4); /* the console died: nothing can be said any more */
 	if (message.type == CONSOLE_PROMPT_OPEN || message.type == CONSOLE_PROMPT_SHUT)
 		is_there = message.type == CONSOLE_PROMPT_OPEN;
+	if (message.type == CONSOLE_BREAK && top_ns)
+		finish();
 	if (message.type != CONSOLE_COMMAND || message.size != sizeof(order))
 		return;
 	memcpy(&order, message.bytes, sizeof(order));
@@ -153,6 +171,14 @@ void operator_run_due(uint64_t now_ns)
 {
 	if (now_ns < answer_due_ns)
 		return;
+	if (top_ns) {
+		/* At first no VM has told what it had counted before. */
+		if (has_counts)
+			vms_tell_top(now_ns - top_ns, tell_line);
+		has_counts = true;
+		begin_top(TOP_NS);
+		return;
+	}
 	reply("vm %s: its vmm does not answer", answerer);
 	finish();
 }

@@ -14,7 +14,8 @@
 #include "services/proto/vmm.h"
 
 #define PAGE               4096ul
-#define MESSAGES_MAX       64u  /* that wait in a channel */
+#define MESSAGES_MAX       64u /* that wait in a channel */
+#define TOP_ROWS           20u
 #define STATS_SIZE         800  /* of the line of counts */
 #define VMS_TOLD_MAX       200u /* lines of one answer: COM1 is slow */
 #define TEST_DEVICE_PASSED 1u   /* its status when a 0 was written */
@@ -26,9 +27,12 @@ struct vm {
 	struct service_process vmm;
 	struct lifecycle life;
 	bool is_started; /* it said so */
+	bool is_told;    /* by `top`, this time */
 	bool has_report;
 	struct vmm_report report; /* how it ended */
 	uint64_t tsc_start;       /* when its creation began */
+	/* For `top`: its counts, when they came last and when it began; how long it ran. */
+	uint64_t exits, exits_before, run_ns, run_before_ns;
 };
 
 static struct vm *vms;
@@ -68,6 +72,7 @@ static const char *start(struct vm *vm)
 	waitset_add(set, vm->vmm.channel, index * 2);
 	waitset_add(set, vm->vmm.process, index * 2 + 1);
 	vm->is_started = vm->has_report = false;
+	vm->exits = vm->exits_before = vm->run_ns = vm->run_before_ns = 0;
 	lifecycle_start(&vm->life, clock_ns());
 	return NULL;
 }
@@ -142,6 +147,15 @@ void vms_run_due(uint64_t now_ns)
 		}
 		first_due_ns = MIN(first_due_ns, vm->life.due_ns);
 	}
+}
+
+static uint64_t exits_of(const struct abi_vm_stats *stats)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 1; i < ABI_EXIT_COUNT; i++)
+		sum += stats->exits[i];
+	return sum;
 }
 
 /* "vm NAME: exits ..." */
@@ -255,6 +269,7 @@ static void serve_channel(struct vm *vm)
 		vm->is_started = true;
 	} else if (report.type == VMM_COUNTED) {
 		vm->report.stats = report.stats;
+		vm->exits = exits_of(&report.stats);
 		print_stats(vm, line, sizeof(line));
 		operator_counted(vm->config->name, line);
 	} else {
@@ -425,4 +440,66 @@ void vms_tell(vms_teller *tell)
 void vms_tell_memory(vms_teller *tell)
 {
 	tell_each(tell, print_memory);
+}
+
+/* Each tells its counts within the time that `top` waits anyway. */
+void vms_begin_top(void)
+{
+	static const uint32_t type = VMM_STATS;
+	struct abi_process_info info;
+
+	for (size_t i = 0; i < vm_count; i++) {
+		struct vm *vm = &vms[i];
+
+		reserved(vm, &info);
+		vm->run_before_ns = info.run_ns;
+		vm->exits_before = vm->exits;
+		if (vm->life.is_running)
+			channel_send(vm->vmm.channel, &type, sizeof(type), NULL, 0);
+	}
+}
+
+static void tell_busy(const struct vm *vm, uint64_t ns, vms_teller *tell)
+{
+	uint64_t run_ns = vm->run_ns - vm->run_before_ns;
+	uint64_t exits = vm->exits - vm->exits_before;
+	struct abi_process_info info;
+	char line[160];
+
+	snprintf(line, sizeof(line), "%-20s %-7s %3lu.%lu %% of a core %9lu exits/s %9lu KiB",
+		 vm->config->name, lifecycle_word(&vm->life), run_ns * 100 / ns,
+		 run_ns * 1000 / ns % 10, exits * 1000 / (ns / 1000000),
+		 reserved(vm, &info) / 1024);
+	tell(line);
+}
+
+void vms_tell_top(uint64_t ns, vms_teller *tell)
+{
+	struct abi_process_info info;
+	char line[80];
+	size_t running = 0;
+
+	for (size_t i = 0; i < vm_count; i++) {
+		reserved(&vms[i], &info);
+		vms[i].run_ns = info.run_ns;
+		running += vms[i].life.is_running;
+	}
+	snprintf(line, sizeof(line), "%lu of %lu VMs run; a key ends this", running, vm_count);
+	tell(line);
+	for (unsigned row = 0; row < TOP_ROWS && row < running; row++) {
+		struct vm *most = NULL;
+
+		for (size_t i = 0; i < vm_count; i++) {
+			struct vm *vm = &vms[i];
+
+			if (vm->life.is_running && !vm->is_told &&
+			    (!most ||
+			     vm->run_ns - vm->run_before_ns > most->run_ns - most->run_before_ns))
+				most = vm;
+		}
+		most->is_told = true;
+		tell_busy(most, ns, tell);
+	}
+	for (size_t i = 0; i < vm_count; i++)
+		vms[i].is_told = false;
 }

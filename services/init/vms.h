@@ -33,3 +33,6 @@ void vms_end_all(bool is_kill);
 /* The state of each VM; its memory. */
 void vms_tell(vms_teller *tell);
 void vms_tell_memory(vms_teller *tell);
+/* What they did since vms_begin_top(), so many nanoseconds ago; those that did most come first. */
+void vms_begin_top(void);
+void vms_tell_top(uint64_t ns, vms_teller *tell);

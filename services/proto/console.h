@@ -26,7 +26,8 @@ enum console_type {
 	/* to init, over the bootstrap channel */
 	CONSOLE_COMMAND = 12,     /* bytes: struct console_order */
 	CONSOLE_PROMPT_OPEN = 13, /* the operator stands at the prompt */
-	CONSOLE_PROMPT_SHUT = 14
+	CONSOLE_PROMPT_SHUT = 14,
+	CONSOLE_BREAK = 15 /* enough of CONSOLE_COMMAND_TOP */
 };
 
 /* What the operator may ask init for. */
@@ -40,6 +41,7 @@ enum console_command {
 	CONSOLE_COMMAND_RESET,
 	CONSOLE_COMMAND_STATS,
 	CONSOLE_COMMAND_MEMORY, /* and here no more */
+	CONSOLE_COMMAND_TOP,    /* answered without end, until CONSOLE_BREAK */
 	CONSOLE_COMMAND_POWEROFF,
 	CONSOLE_COMMAND_REBOOT,
 	CONSOLE_COMMAND_COUNT

@@ -78,6 +78,7 @@ COMMANDS = (
     (b"\x1b[A\x01\x0bvms", r"^corbel: web +runs ", "has a history"),
     (b"log", r"^corbel: log: vm db: ended: killed", "tells what was logged"),
 )
+TOP = r"(?s)^corbel: 2 of 4 VMs run(?:.*?^corbel: (?:web|db) +runs +\d+\.\d % of a core +\d+ exits/s){4}"
 GUEST = "operated"
 ORDERS = 120
 
@@ -90,12 +91,12 @@ def operator(rig):
     for line, answer, _ in COMMANDS:
         steps.append((f"(?s){wait}.*?{PROMPT}", line + b"\r"))
         wait = answer
-    steps += [(f"(?s){wait}.*?{PROMPT}", b"pause web\r\r"),  # and leaves
+    steps += [(f"(?s){wait}.*?{PROMPT}", b"top\r"), (TOP, b"q"), (PROMPT, b"pause web\r\r"),  # and leaves
               (r"pause web\r\n(?s:.*?)> \r\n", b"first\r\x1d"), (PROMPT, b"resume web\r"), (PROMPT, b"\r"),
               (r"^web\| got: first", b"\x1dconsole db\r"), (r"^ready\r?\n\Z", b"second\r"),
               (r"^got: second", b"\x1dconsole\r"), (r"console\r\n", b"third\r"),
               (r"^web\| got: third", b"\x1dpoweroff\r"), (r"^corbel: vm (?s:.*)^corbel: vm (?s:.*)^corbel: frames", b"")]
-    log = machine.boot(rig, vms, steps=steps, timeout=60)
+    log = machine.boot(rig, vms, steps=steps, timeout=300)
     results, at = [], log.text.find("\x1d") + 1
     for line, answer, sentence in COMMANDS:
         match = re.compile(answer, re.M | re.S).search(log.text, at)
@@ -105,6 +106,7 @@ def operator(rig):
     paused, resumed, first = (text.rfind(word) for word in ("> pause web", "> resume web", "web| got: first"))
     used = log.frames_used()
     wanted = (
+        (re.search(TOP, text, re.M), "top tells what each VM does, second by second, until a key comes"),
         (0 < paused < resumed < first, "a paused VM does nothing until it is resumed, and then what it was told"),
         (re.search(r"> console db\n(?:.*\n)*?ready\ngot: second\n", text), "console NAME shows what the VM wrote, unchanged, and types to it"),
         (re.search(r"> console\n(?:.*\n)*?web\| got: third\n", text), "console alone shows all VMs' lines, and types to the first"),
@@ -120,10 +122,11 @@ def operator(rig):
 def flood(rig):
     """A guest that writes without end, and forges lines of the prompt, while the operator stands there."""
     told = rf"(?s)flood +runs .*?{PROMPT}"
-    steps = [(r"xxxx", b"\x1d"), (PROMPT, b"vms\r"), *[(told, b"vms\r")] * 60, (told, b"memory\r"),
-             (rf"(?s)KiB of RAM.*?{PROMPT}", b"\r"), (r"^corbel: console: \d+ bytes of flood are not shown(?s:.*)xxxx", b"\x1d\x1d"),
+    steps = [(r"xxxx", b"\x1d"), (PROMPT, b"vms\r"), *[(told, b"vms\r")] * 40, (told, b"memory\r"),
+             (rf"(?s)KiB of RAM.*?{PROMPT}", b"top\r"), (r"^corbel: flood +runs +[1-9]\d?\.\d % of a core +[1-9]\d* exits/s", b"q"),
+             (PROMPT, b"\r"), (r"^corbel: console: \d+ bytes of flood are not shown(?s:.*)xxxx", b"\x1d\x1d"),
              (r"(?s)> \r\n.*xxxx", b"\x1dkill flood\r"), (rf"(?s)ended: killed.*?{PROMPT}", b"\r")]
-    log = machine.boot(rig, [vm("flood", "flood")], steps=steps, timeout=60)
+    log = machine.boot(rig, [vm("flood", "flood")], steps=steps, timeout=300)
     text = log.text.replace("\r", "")
     there = re.search(r"^corbel: flood> vms\n(.*)^corbel: flood> memory\n(.*?)^corbel: flood> \n", text, re.M | re.S)
     wanted = (
@@ -132,7 +135,12 @@ def flood(rig):
         (log.has(r"^console: \d+ bytes of flood are not shown$"), "what is not shown is told"),
         (log.ended("flood") == "killed" and log.end == "rig: powered-off", "it is killed, and the machine goes on to its end"),
     )
-    return [(bool(good), f"{rig}/flood.{sentence}", log.tail()) for good, sentence in wanted]
+    # One that takes nothing of what is typed: more than it, its vmm and the console have room for.
+    deaf = machine.boot(rig, [vm("deaf", "idle")], timeout=300,
+                        steps=[(r"^up", b"y" * 20000 + b"\x1dvms\r"), (rf"(?s)deaf +runs .*?{PROMPT}", b"kill deaf\r\r")])
+    wanted += ((deaf.ended("deaf") == "killed" and deaf.end == "rig: powered-off",
+                "a guest that takes nothing of 20,000 bytes keeps the operator from nothing"),)
+    return [(bool(good), f"{rig}/flood.{sentence}", f"{log.tail()}; {deaf.tail()}") for good, sentence in wanted]
 
 
 def orders(rig):

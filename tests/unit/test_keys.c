@@ -105,9 +105,17 @@ TEST(nor_when_even_the_chip_is_full)
 	CHECK_EQ(come("\x1d", 1), 0);
 	CHECK_EQ(keys_next(&keys, false, due, &byte), KEYS_NONE);
 	CHECK_EQ(keys_deadline(&keys), UINT64_MAX);
+	for (unsigned i = 0; i < 100 * KEYS_RAW_MAX; i++) { /* and none of it waits again */
+		CHECK_EQ(come("y", 1), 1);
+		CHECK_EQ(keys_next(&keys, false, due + 1, &byte), KEYS_NONE);
+	}
 	CHECK_EQ(come("\x1d", 1), 1);
-	CHECK_EQ(keys_next(&keys, false, due, &byte), KEYS_OPEN);
+	CHECK_EQ(keys_next(&keys, false, due + 1, &byte), KEYS_OPEN);
 	CHECK_EQ(keys.guest_size, KEYS_GUEST_MAX); /* of that nothing is lost */
+	keys_took(&keys, KEYS_GUEST_MAX);
+	fill(due + 2);
+	CHECK_EQ(keys_next(&keys, false, due + 3, &byte), KEYS_NONE);
+	CHECK_EQ(keys.raw_size, KEYS_RAW_MAX); /* nor of what comes now */
 }
 
 int main(void)

@@ -42,6 +42,7 @@ TEST(each_command_is_understood)
 	check_order("pause web", CONSOLE_COMMAND_PAUSE, "web");
 	check_order("resume web", CONSOLE_COMMAND_RESUME, "web");
 	check_order("stats web", CONSOLE_COMMAND_STATS, "web");
+	check_order("top", CONSOLE_COMMAND_TOP, "");
 	check_order("memory", CONSOLE_COMMAND_MEMORY, "");
 	check_order("poweroff", CONSOLE_COMMAND_POWEROFF, "");
 	check_order("reboot", CONSOLE_COMMAND_REBOOT, "");
@@ -69,6 +70,7 @@ TEST(what_is_wrong_is_said)
 	check_error("set web weight=3", "set: comes with the scheduler");
 	check_error("cores", "cores: comes with the scheduler");
 	check_error("trace", "trace: comes with the scheduler");
+	check_error("save web", "save: is not there yet");
 	check_error("start 0123456789012345678901234567890123456789",
 		    "01234567890123456789012345678901...: longer than any name");
 	check_error("\x80\xff", "??: no command; `help` lists them");
@@ -135,7 +137,7 @@ TEST(help_names_each_command)
 		prompt_parse(word, &line);
 		CHECK(line.what != PROMPT_ERROR || strstr(line.error, "name of a VM"));
 	}
-	CHECK(count >= 14);
+	CHECK(count >= 15);
 }
 
 int main(void)
