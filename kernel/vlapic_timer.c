@@ -35,20 +35,22 @@ static void fired(struct timer *timer)
 {
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, lapic.timer);
 	struct vlapic *lapic = &vcpu->lapic;
-	uint64_t now_ns = arch_now_ns(), late_ns = now_ns - lapic->expiry_ns;
-	int before = vlapic_requested(vcpu);
+	uint64_t now_ns;
+	int before;
 
-	vlapic_interrupt(vcpu, VLAPIC_LVT_TIMER);
-	if (has_mode(vcpu, LVT_PERIODIC) && lapic->expiry_ns) {
-		/* Whole periods missed while nobody looked become one interrupt. */
-		lapic->expiry_ns += (late_ns / period_ns(vcpu) + 1) * period_ns(vcpu);
-		/* And while the guest takes none, others pay for each: fewer are as good to it. */
-		now_ns += PERIOD_MIN_NS * (vlapic_requested(vcpu) == before ? 10 : 1);
-		timer_set(timer, MAX(lapic->expiry_ns, now_ns));
-	} else {
-		lapic->expiry_ns = 0;
-		lapic->tsc_deadline = 0;
+	if (!has_mode(vcpu, LVT_PERIODIC) || !lapic->expiry_ns) {
+		lapic->expiry_ns = lapic->tsc_deadline = 0;
+		vlapic_interrupt(vcpu, VLAPIC_LVT_TIMER);
+		return;
 	}
+	before = vlapic_requested(vcpu);
+	vlapic_interrupt(vcpu, VLAPIC_LVT_TIMER);
+	now_ns = arch_now_ns();
+	/* Whole periods missed while nobody looked become one interrupt. */
+	lapic->expiry_ns += ((now_ns - lapic->expiry_ns) / period_ns(vcpu) + 1) * period_ns(vcpu);
+	/* And while the guest takes none, others pay for each: fewer are as good to it. */
+	now_ns += PERIOD_MIN_NS * (vlapic_requested(vcpu) == before ? 10 : 1);
+	timer_set(timer, MAX(lapic->expiry_ns, now_ns));
 }
 
 void vlapic_timer_init(struct vcpu *vcpu)

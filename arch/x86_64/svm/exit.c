@@ -11,7 +11,7 @@ const struct svm_code svm_codes[SVM_CODE_COUNT] = {
 	[0x35] = {ABI_EXIT_DR, SVM_PLAIN, 0, true},              /* write of DR5, which is DR7 */
 	[0x37] = {ABI_EXIT_DR, SVM_PLAIN, 0, true},
 	[0x40 ... 0x5f] = {ABI_EXIT_EXCEPTION, SVM_EVENT, 0, true},
-	[0x60] = {ABI_EXIT_INTERRUPT, SVM_PLAIN, 0, false},
+	[0x60] = {ABI_EXIT_INTERRUPT, SVM_INTERRUPT, 0, false},
 	[0x61] = {ABI_EXIT_INTERRUPT, SVM_PLAIN, 0, false}, /* NMI: enter.S let it in at STGI */
 	[0x62] = {ABI_EXIT_INTERRUPT, SVM_PLAIN, 0, true},  /* SMI */
 	[0x63] = {ABI_EXIT_ERROR, SVM_ERROR, 0, false},     /* INIT */
@@ -89,6 +89,7 @@ void svm_exit_decode(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit 
 		exit->error.code = (uint32_t)vmcb->exit_code;
 		break;
 	case SVM_PLAIN:
+	case SVM_INTERRUPT:
 		break;
 	case SVM_INSTRUCTION:
 		exit->kind = svm_exit_kind(vmcb);

@@ -4,8 +4,9 @@
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/svm/vmcb.h"
 
-/* How the record's union is filled. INSTRUCTION: not at all, and the exit has a length. */
-enum svm_form { SVM_ERROR, SVM_PLAIN, SVM_INSTRUCTION, SVM_EVENT, SVM_GP, SVM_PORT };
+/* How the record's union is filled. INSTRUCTION: not at all, and the exit has a length;
+ * INTERRUPT: not at all, and it comes often. */
+enum svm_form { SVM_ERROR, SVM_PLAIN, SVM_INTERRUPT, SVM_INSTRUCTION, SVM_EVENT, SVM_GP, SVM_PORT };
 
 /* One row an exit code; nested page faults are apart. */
 struct svm_code {
@@ -31,14 +32,14 @@ static inline uint32_t svm_exit_length(const struct vmcb *vmcb, uint32_t plain, 
 	return has_next_rip && length - 1 < 15 ? (uint32_t)length : plain;
 }
 
-/* For an exit by an instruction that the record needs no more of; else false, and nothing is
- * filled. */
+/* For an exit by an instruction or interrupt that the record needs no more of; else false, and
+ * nothing is filled. */
 static inline bool svm_exit_plain(const struct vmcb *vmcb, bool has_next_rip, struct vm_exit *exit)
 {
 	uint64_t code = vmcb->exit_code;
 
-	if (code >= SVM_CODE_COUNT || svm_codes[code].form != SVM_INSTRUCTION ||
-	    vmcb->exit_event & EVENT_VALID)
+	if (code >= SVM_CODE_COUNT || vmcb->exit_event & EVENT_VALID ||
+	    (svm_codes[code].form != SVM_INSTRUCTION && svm_codes[code].form != SVM_INTERRUPT))
 		return false;
 	exit->kind = svm_exit_kind(vmcb);
 	exit->length = svm_exit_length(vmcb, svm_codes[code].length, has_next_rip);

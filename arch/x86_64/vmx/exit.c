@@ -8,7 +8,7 @@
 
 const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
 	[0] = {ABI_EXIT_EXCEPTION, VMX_EVENT},
-	[1] = {ABI_EXIT_INTERRUPT, VMX_PLAIN},
+	[1] = {ABI_EXIT_INTERRUPT, VMX_INTERRUPT},
 	[2] = {ABI_EXIT_TRIPLE_FAULT, VMX_PLAIN},
 	[5 ... 6] = {ABI_EXIT_INTERRUPT, VMX_PLAIN}, /* SMI: it has been served */
 	[7 ... 8] = {ABI_EXIT_WINDOW, VMX_PLAIN},    /* interrupt, NMI */
@@ -83,6 +83,7 @@ void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit)
 		exit->error.code = raw->reason;
 		return;
 	case VMX_PLAIN:
+	case VMX_INTERRUPT:
 		return;
 	case VMX_GP:
 		exit->exception.vector = VECTOR_GP;

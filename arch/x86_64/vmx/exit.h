@@ -3,8 +3,18 @@
 #pragma once
 #include "kernel/vm_exit.h"
 
-/* How the record's union is filled. INSTRUCTION: not at all, and the exit has a length. */
-enum vmx_form { VMX_ERROR, VMX_PLAIN, VMX_INSTRUCTION, VMX_EVENT, VMX_GP, VMX_PORT, VMX_EPT };
+/* How the record's union is filled. INSTRUCTION: not at all, and the exit has a length;
+ * INTERRUPT: not at all, and it cannot cut a delivery short. */
+enum vmx_form {
+	VMX_ERROR,
+	VMX_PLAIN,
+	VMX_INTERRUPT,
+	VMX_INSTRUCTION,
+	VMX_EVENT,
+	VMX_GP,
+	VMX_PORT,
+	VMX_EPT
+};
 
 /* One row an exit reason. */
 struct vmx_reason {
@@ -21,10 +31,12 @@ struct vmx_raw {
 	uint32_t event, event_error, vectoring, vectoring_error;
 };
 
-/* If an exit's record is complete with the instruction's length: fills all but that. */
+/* If an exit's record is complete with the instruction's length, if it has one: fills all but that.
+ */
 static inline bool vmx_exit_plain(uint32_t reason, struct vm_exit *exit)
 {
-	if (reason >= VMX_REASON_COUNT || vmx_reasons[reason].form != VMX_INSTRUCTION)
+	if (reason >= VMX_REASON_COUNT || (vmx_reasons[reason].form != VMX_INSTRUCTION &&
+					   vmx_reasons[reason].form != VMX_INTERRUPT))
 		return false;
 	exit->kind = vmx_reasons[reason].kind;
 	exit->reinject.is_valid = 0;
