@@ -19,6 +19,7 @@ HELLO = machine.BUILD / "guests/hello"
 # Three files of which nothing can be used; None: there is no such file.
 UNUSABLE = {"cut off": "text-cut.json", "of another version": "version-2.json", "missing": None}
 NO_FILE = "config: \\corbel\\corbel.json: is not there; make an image with tools/corbel-image"
+MEMORY_MIB = 2048  # for all the VMs of bad_input at once, each with what its vmm may take besides
 STAYS_S = 2  # how long a machine that stays up is watched
 
 
@@ -52,7 +53,7 @@ def bad_input(rig):
     with tempfile.TemporaryDirectory() as folder:
         disk = Path(folder) / "bad-input.img"
         bad_image.write(disk, EFI, text, files)
-        log = machine.run(rig, disk, [vm.name for vm in judged.vms])
+        log = machine.run(rig, disk, [vm.name for vm in judged.vms], "--memory", str(MEMORY_MIB))
     wrong = [line for line in set(lines) if log.corbel.count(line) != lines.count(line)]
     results = [(not wrong, f"{rig}/config.each VM of the list of bad ones is refused with its sentence",
                 f"{len(wrong)} of {len(lines)}: {wrong[:1]}; {log.tail()}")]
