@@ -58,7 +58,7 @@ ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_mo
 
 LIB_OBJS := $(addprefix services/lib/,start.o newlib.o log.o elf.o map.o)
 SERVICES := init console vmm
-init_OBJS := $(addprefix services/init/,main.o vms.o launch.o lifecycle.o operator.o modules.o config.o jsontext.o path.o) third/cJSON.o
+init_OBJS := $(addprefix services/init/,main.o vms.o launch.o lifecycle.o operator.o tell.o modules.o config.o jsontext.o path.o) third/cJSON.o
 console_OBJS := $(addprefix services/console/,main.o clients.o operator.o editor.o prompt.o keys.o mux.o) drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,main.o process.o control.o reload.o checkpoint.o machine.o settings.o line.o random.o vcpu.o vcpuid.o vmsr.o memmap.o \
@@ -97,7 +97,7 @@ services_TESTS := acpi_tables board bus checkpoint config decode editor emulate 
 	mux native prompt virtio_console virtio_pci virtio_rng virtqueue vmsr $(VMM_CHIPS)
 services_FAKES := fake_platform
 services_PARTS := $(filter-out %/main.o %/clients.o %/operator.o drivers/%,$(console_OBJS)) $(filter-out %/main.o %/machine.o %/process.o %/control.o %/reload.o,$(vmm_OBJS)) \
-	$(filter-out %/main.o %/vms.o %/launch.o %/operator.o %/modules.o,$(init_OBJS))
+	$(filter-out %/main.o %/vms.o %/launch.o %/operator.o %/tell.o %/modules.o,$(init_OBJS))
 UNIT_TESTS := $(foreach k,$(UNIT_KINDS),$($k_TESTS))
 vm_FUZZERS := syscall vlapic # tests/fuzz/fuzz_NAME.c, built as unit tests of its kind are
 arch_FUZZERS := exit

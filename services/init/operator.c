@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "services/init/tell.h"
 #include "services/init/vms.h"
 #include "services/lib/syscall.h"
 #include "services/proto/console.h"
@@ -68,7 +69,7 @@ static void tell_line(const char *line)
 	reply("%s", line);
 }
 
-static void tell_memory(void)
+static void tell_all_memory(void)
 {
 	static struct abi_system_info info;
 
@@ -76,7 +77,7 @@ static void tell_memory(void)
 	reply("memory: %lu KiB usable, %lu KiB free, %lu KiB in files, %lu KiB in VMs' page tables",
 	      info.frames_total * 4, info.frames_free * 4, info.file_bytes / 1024,
 	      info.stage2_bytes / 1024);
-	vms_tell_memory(tell_line);
+	tell_memory(tell_line);
 }
 
 void operator_counted(const char *name, const char *line)
@@ -92,7 +93,7 @@ static void begin_top(uint64_t ns)
 {
 	top_ns = clock_ns();
 	answer_due_ns = top_ns + ns;
-	vms_begin_top();
+	tell_begin_top();
 }
 
 /* ---- what it does ---- */
@@ -115,10 +116,10 @@ static void do_order(const struct console_order *order)
 
 	switch (order->command) {
 	case CONSOLE_COMMAND_VMS:
-		vms_tell(tell_line);
+		tell_states(tell_line);
 		break;
 	case CONSOLE_COMMAND_MEMORY:
-		tell_memory();
+		tell_all_memory();
 		break;
 	case CONSOLE_COMMAND_TOP:
 		begin_top(TOP_FIRST_NS);
@@ -174,7 +175,7 @@ void operator_run_due(uint64_t now_ns)
 	if (top_ns) {
 		/* At first no VM has told what it had counted before. */
 		if (has_counts)
-			vms_tell_top(now_ns - top_ns, tell_line);
+			tell_top(now_ns - top_ns, tell_line);
 		has_counts = true;
 		begin_top(TOP_NS);
 		return;

@@ -9,31 +9,17 @@
 #include "services/init/launch.h"
 #include "services/init/lifecycle.h"
 #include "services/init/operator.h"
+#include "services/init/vm.h"
 #include "services/lib/log.h"
 #include "services/lib/syscall.h"
 #include "services/proto/vmm.h"
 
 #define PAGE               4096ul
 #define MESSAGES_MAX       64u /* that wait in a channel */
-#define TOP_ROWS           20u
-#define STATS_SIZE         800  /* of the line of counts */
-#define VMS_TOLD_MAX       200u /* lines of one answer: COM1 is slow */
-#define TEST_DEVICE_PASSED 1u   /* its status when a 0 was written */
+#define STATS_SIZE         800 /* of the line of counts */
+#define TEST_DEVICE_PASSED 1u  /* its status when a 0 was written */
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
-
-struct vm {
-	const struct vm_config *config;
-	struct service_process vmm;
-	struct lifecycle life;
-	bool is_started; /* it said so */
-	bool is_told;    /* by `top`, this time */
-	bool has_report;
-	struct vmm_report report; /* how it ended */
-	uint64_t tsc_start;       /* when its creation began */
-	/* For `top`: its counts, when they came last and when it began; how long it ran. */
-	uint64_t exits, exits_before, run_ns, run_before_ns;
-};
 
 static struct vm *vms;
 static size_t vm_count;
@@ -305,6 +291,11 @@ void vms_serve(uint64_t key)
 		serve_channel(&vms[key / 2]);
 }
 
+struct vm *vms_get(size_t index)
+{
+	return index < vm_count ? &vms[index] : NULL;
+}
+
 bool vms_all_ended(void)
 {
 	return busy_count == 0;
@@ -383,123 +374,4 @@ void vms_end_all(bool is_kill)
 			order(&vms[i], CONSOLE_COMMAND_RESUME);
 		order(&vms[i], is_kill ? CONSOLE_COMMAND_KILL : CONSOLE_COMMAND_STOP);
 	}
-}
-
-/* Bytes that its vmm may use: the guest's RAM, and what is around it. */
-static uint64_t reserved(const struct vm *vm, struct abi_process_info *info)
-{
-	memset(info, 0, sizeof(*info));
-	if (vm->life.is_running)
-		process_info(vm->vmm.process, info);
-	return info->used_bytes;
-}
-
-static void tell_each(vms_teller *tell, void (*print)(const struct vm *, char *, size_t))
-{
-	char line[160];
-
-	for (size_t i = 0; i < vm_count && i < VMS_TOLD_MAX; i++) {
-		print(&vms[i], line, sizeof(line));
-		tell(line);
-	}
-	if (vm_count > VMS_TOLD_MAX) {
-		snprintf(line, sizeof(line), "and %lu more", vm_count - VMS_TOLD_MAX);
-		tell(line);
-	}
-}
-
-static void print_state(const struct vm *vm, char *line, size_t size)
-{
-	static const char *const policies[] = {"never", "on-failure", "always"};
-	struct abi_process_info info;
-
-	reserved(vm, &info);
-	if (vm->config->error[0])
-		snprintf(line, size, "%-20s refused", vm->config->name);
-	else
-		snprintf(line, size, "%-20s %-7s %8lu KiB  restart %-10s  %6lu.%03lu s of CPU",
-			 vm->config->name, lifecycle_word(&vm->life), vm->config->memory / 1024,
-			 policies[vm->config->restart], info.run_ns / 1000000000,
-			 info.run_ns / 1000000 % 1000);
-}
-
-static void print_memory(const struct vm *vm, char *line, size_t size)
-{
-	struct abi_process_info info;
-	uint64_t bytes = reserved(vm, &info);
-
-	snprintf(line, size, "%-20s %8lu KiB of RAM, %8lu KiB taken in all, %lu handles",
-		 vm->config->name, vm->config->memory / 1024, bytes / 1024, info.handle_count);
-}
-
-void vms_tell(vms_teller *tell)
-{
-	tell_each(tell, print_state);
-}
-
-void vms_tell_memory(vms_teller *tell)
-{
-	tell_each(tell, print_memory);
-}
-
-/* Each tells its counts within the time that `top` waits anyway. */
-void vms_begin_top(void)
-{
-	static const uint32_t type = VMM_STATS;
-	struct abi_process_info info;
-
-	for (size_t i = 0; i < vm_count; i++) {
-		struct vm *vm = &vms[i];
-
-		reserved(vm, &info);
-		vm->run_before_ns = info.run_ns;
-		vm->exits_before = vm->exits;
-		if (vm->life.is_running)
-			channel_send(vm->vmm.channel, &type, sizeof(type), NULL, 0);
-	}
-}
-
-static void tell_busy(const struct vm *vm, uint64_t ns, vms_teller *tell)
-{
-	uint64_t run_ns = vm->run_ns - vm->run_before_ns;
-	uint64_t exits = vm->exits - vm->exits_before;
-	struct abi_process_info info;
-	char line[160];
-
-	snprintf(line, sizeof(line), "%-20s %-7s %3lu.%lu %% of a core %9lu exits/s %9lu KiB",
-		 vm->config->name, lifecycle_word(&vm->life), run_ns * 100 / ns,
-		 run_ns * 1000 / ns % 10, exits * 1000 / (ns / 1000000),
-		 reserved(vm, &info) / 1024);
-	tell(line);
-}
-
-void vms_tell_top(uint64_t ns, vms_teller *tell)
-{
-	struct abi_process_info info;
-	char line[80];
-	size_t running = 0;
-
-	for (size_t i = 0; i < vm_count; i++) {
-		reserved(&vms[i], &info);
-		vms[i].run_ns = info.run_ns;
-		running += vms[i].life.is_running;
-	}
-	snprintf(line, sizeof(line), "%lu of %lu VMs run; a key ends this", running, vm_count);
-	tell(line);
-	for (unsigned row = 0; row < TOP_ROWS && row < running; row++) {
-		struct vm *most = NULL;
-
-		for (size_t i = 0; i < vm_count; i++) {
-			struct vm *vm = &vms[i];
-
-			if (vm->life.is_running && !vm->is_told &&
-			    (!most ||
-			     vm->run_ns - vm->run_before_ns > most->run_ns - most->run_before_ns))
-				most = vm;
-		}
-		most->is_told = true;
-		tell_busy(most, ns, tell);
-	}
-	for (size_t i = 0; i < vm_count; i++)
-		vms[i].is_told = false;
 }

@@ -23,16 +23,7 @@ void vms_log_frames(void);
 
 /* ---- what the operator asks for ---- */
 
-/* One line of an answer, without "corbel: ". */
-typedef void vms_teller(const char *line);
-
 /* NULL: it is done, or under way. Else why not. */
 const char *vms_order(const char *name, enum console_command command);
 /* None starts again; each that runs is killed, or its power button is pressed. */
 void vms_end_all(bool is_kill);
-/* The state of each VM; its memory. */
-void vms_tell(vms_teller *tell);
-void vms_tell_memory(vms_teller *tell);
-/* What they did since vms_begin_top(), so many nanoseconds ago; those that did most come first. */
-void vms_begin_top(void);
-void vms_tell_top(uint64_t ns, vms_teller *tell);

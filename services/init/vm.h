@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One VM of the list. */
+#pragma once
+#include "services/init/config.h"
+#include "services/init/lifecycle.h"
+#include "services/lib/elf.h"
+#include "services/proto/vmm.h"
+
+struct vm {
+	const struct vm_config *config;
+	struct service_process vmm;
+	struct lifecycle life;
+	bool is_started; /* it said so */
+	bool is_told;    /* by `top`, this time */
+	bool has_report;
+	struct vmm_report report; /* how it ended */
+	uint64_t tsc_start;       /* when its creation began */
+	/* For `top`: its counts, when they came last and when it began; how long it ran. */
+	uint64_t exits, exits_before, run_ns, run_before_ns;
+};
+
+/* In the order of the configuration; NULL behind the last. */
+struct vm *vms_get(size_t index);
