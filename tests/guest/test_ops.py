@@ -140,7 +140,13 @@ def flood(rig):
                         steps=[(r"^up", b"y" * 20000 + b"\x1dvms\r"), (rf"(?s)deaf +runs .*?{PROMPT}", b"kill deaf\r\r")])
     wanted += ((deaf.ended("deaf") == "killed" and deaf.end == "rig: powered-off",
                 "a guest that takes nothing of 20,000 bytes keeps the operator from nothing"),)
-    return [(bool(good), f"{rig}/flood.{sentence}", f"{log.tail()}; {deaf.tail()}") for good, sentence in wanted]
+    # And one whose vmm spins: it answers nothing, and does not even stand still.
+    spin = machine.boot(rig, [vm("spin", "vmmcrash", cmdline="how=spin")], timeout=300,
+                        steps=[(r"vmm is about to spin", b"\x1dstats spin\r"), (rf"(?s)does not answer.*?{PROMPT}", b"pause spin\rkill spin\r"),
+                               (rf"(?s)ended: killed.*?{PROMPT}", b"\r")])
+    wanted += ((spin.has("^vm spin: its vmm does not answer$") and spin.ended("spin") == "killed" and spin.end == "rig: powered-off",
+                "a vmm that spins is told of, and killed"),)
+    return [(bool(good), f"{rig}/flood.{sentence}", f"{log.tail()}; {deaf.tail()}; {spin.tail()}") for good, sentence in wanted]
 
 
 def orders(rig):
