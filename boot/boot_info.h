@@ -130,7 +130,8 @@ enum boot_vmx_control {
 /* What SVM has. */
 struct boot_svm {
 	uint8_t has_next_rip, has_pause_filter;
-	uint8_t flush;  /* TLB_CONTROL of the VMCB that flushes a guest's translations */
+	uint8_t flush; /* TLB_CONTROL of the VMCB that flushes a guest's translations */
+	uint32_t asid_count;
 	uint8_t is_tcg; /* QEMU's TCG (7.2): its VMRUN does not load the interrupt shadow, and may
 			   lose one of our own interrupts; and a guest's breakpoints, which VMRUN
 			   and #VMEXIT leave armed, strike its neighbours and ring 0 */
@@ -139,6 +140,7 @@ struct boot_svm {
 /* What the kernel does with the CPU, by what the boot core has. */
 struct boot_cpu {
 	uint64_t cr4;                 /* of ring 0 */
+	uint64_t efer;                /* bits that a guest may set */
 	uint64_t xcr0;                /* components that it can switch: they fit BOOT_XSAVE_MAX */
 	uint32_t xsave_size;          /* of them all, standard form */
 	uint32_t mxcsr_mask;          /* bits that MXCSR has */
@@ -146,8 +148,10 @@ struct boot_cpu {
 	uint32_t vmx[BOOT_VMX_COUNT]; /* what each VMCS starts with, but for the bits of the CPU's
 					 APIC: both or none */
 	struct boot_svm svm;
-	uint32_t is_vmx;           /* else it has SVM */
-	uint32_t has_fast_strings; /* IA32_MISC_ENABLE's bit 0, which tells a guest to move and
+	uint32_t mc_bank_count; /* of machine check, as many as have MSRs in a row */
+	uint8_t has_x2apic, has_tsc_deadline;
+	uint8_t is_vmx;           /* else it has SVM */
+	uint8_t has_fast_strings; /* IA32_MISC_ENABLE's bit 0, which tells a guest to move and
 				      fill by REP; 1 on AMD */
 };
 #define BOOT_XSAVE_MAX 4032u
@@ -156,6 +160,8 @@ struct boot_clock {
 	uint64_t tsc_khz;        /* 1,000 to 2^32 - 1 */
 	uint64_t apic_timer_khz; /* of the local APIC's timer, divided by 1; 0 = it stands still, or
 				    there is a TSC deadline instead */
+	/* 32.32: ns of a tick; ticks of a ns, of the APIC timer too if it counts */
+	uint64_t to_ns, from_ns, apic_from_ns;
 	uint32_t tsc_mul;  /* ns = ((ticks << tsc_shift, or >> -tsc_shift) * tsc_mul) >> 32; */
 	int32_t tsc_shift; /* tsc_mul has its top bit set: as kvmclock has it */
 	uint64_t wall_s;   /* Unix time, 0 = not known, */

@@ -158,6 +158,8 @@ void clock_read(struct boot_info *info)
 		firmware_stop(EFI_UNSUPPORTED, "the TSC's frequency cannot be found: no CPUID "
 					       "leaf, PM timer or PIT gives it");
 	find_factor(clock);
+	clock->to_ns = (1000000ull << 32) / clock->tsc_khz;
+	clock->from_ns = (clock->tsc_khz << 32) / 1000000;
 	read_wall_time(clock);
 	firmware_print("TSC at %lu kHz, Unix time %lu", clock->tsc_khz, clock->wall_s);
 }
@@ -205,5 +207,7 @@ void clock_measure_apic_timer(struct boot_info *info)
 	apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
 	apic_timer_khz(info->clock.tsc_khz);
 	info->clock.apic_timer_khz = apic_timer_khz(info->clock.tsc_khz);
+	info->clock.apic_from_ns =
+		(info->clock.apic_timer_khz & UINT32_MAX) * (1ull << 32) / 1000000;
 	apic_write(APIC_TIMER_INITIAL, 0);
 }

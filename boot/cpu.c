@@ -7,6 +7,8 @@
 #include <stddef.h>
 
 #define LEAF_1_ECX_VMX           (1u << 5)
+#define LEAF_1_ECX_X2APIC        (1u << 21)
+#define LEAF_1_ECX_TSC_DEADLINE  (1u << 24)
 #define LEAF_1_ECX_XSAVE         (1u << 26)
 #define LEAF_1_ECX_RDRAND        (1u << 30)
 #define LEAF_80000001_ECX_SVM    (1u << 2)
@@ -15,11 +17,17 @@
 #define LEAF_80000001_EDX_RDTSCP (1u << 27)
 #define LEAF_80000001_EDX_LM     (1u << 29)
 #define LEAF_8000000A_EDX_NP     (1u << 0)
+#define LEAF_80000001_EDX_FFXSR  (1u << 25)
 #define LEAF_1_EDX_MCE           (1u << 7)
+#define LEAF_1_EDX_MCA           (1u << 14)
 #define LEAF_7_EBX_SMEP          (1u << 7)
 #define LEAF_7_EBX_SMAP          (1u << 20)
 #define LEAF_7_ECX_UMIP          (1u << 2)
 #define SIGNATURE_TCG            0x54474354u /* "TCGT": the start of EBX, ECX, EDX */
+
+#define EFER_GUEST  0xd01ull /* SCE, LME, LMA, NXE */
+#define EFER_FFXSR  (1u << 14)
+#define MC_BANK_MAX 64u /* MSRs of more banks would run into other MSRs */
 
 #define CR4_ALWAYS 0x406a8ull /* DE, PAE, PGE, OSFXSR, OSXMMEXCPT, OSXSAVE */
 #define CR4_MCE    (1u << 6)
@@ -41,6 +49,7 @@
 #define MSR_VMX_EPT_VPID_CAP 0x48cu
 #define MSR_VMX_TRUE         0x48du
 #define MSR_VM_CR            0xc0010114u
+#define MSR_MCG_CAP          0x179u
 #define MSR_MISC_ENABLE      0x1a0u
 
 #define FEATURE_CONTROL_LOCK    (1u << 0)
@@ -218,6 +227,14 @@ void cpu_describe(const struct cpu_facts *facts, struct boot_cpu *cpu)
 {
 	describe_fpu(cpu);
 	cpu->cr4 = cr4_of_ring0();
+	cpu->efer =
+		EFER_GUEST | (facts->leaf_80000001_edx & LEAF_80000001_EDX_FFXSR ? EFER_FFXSR : 0);
+	if (cpu_leaf(1).edx & LEAF_1_EDX_MCA)
+		cpu->mc_bank_count = cpu_read_msr(MSR_MCG_CAP) & 0xff;
+	if (cpu->mc_bank_count > MC_BANK_MAX)
+		cpu->mc_bank_count = MC_BANK_MAX;
+	cpu->has_x2apic = (facts->leaf_1_ecx & LEAF_1_ECX_X2APIC) != 0;
+	cpu->has_tsc_deadline = (facts->leaf_1_ecx & LEAF_1_ECX_TSC_DEADLINE) != 0;
 	cpu->is_vmx = (facts->leaf_1_ecx & LEAF_1_ECX_VMX) != 0;
 	if (cpu->is_vmx) {
 		choose_controls(facts, cpu->vmx);
@@ -226,6 +243,7 @@ void cpu_describe(const struct cpu_facts *facts, struct boot_cpu *cpu)
 		return;
 	}
 	cpu->has_fast_strings = 1;
+	cpu->svm.asid_count = facts->leaf_8000000a_ebx;
 	cpu->svm.has_next_rip = facts->leaf_8000000a_edx >> 3 & 1;
 	cpu->svm.flush = facts->leaf_8000000a_edx >> 6 & 1 ? 3 : 1; /* this ASID, or all */
 	cpu->svm.has_pause_filter = facts->leaf_8000000a_edx >> 10 & 1;

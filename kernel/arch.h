@@ -13,6 +13,14 @@ struct vcpu;
 struct vm;
 struct vm_exit;
 
+/* Exceptions, and bit 1 of a page fault's error code. */
+#define VECTOR_DEBUG         1u
+#define VECTOR_UNDEFINED     6u
+#define VECTOR_PROTECTION    13u
+#define VECTOR_PAGE_FAULT    14u
+#define VECTOR_MACHINE_CHECK 18u
+#define PAGE_FAULT_WRITE     2u
+
 /* ---- this core ---- */
 
 /* The core that runs this code: found from the kernel stack, which holds the pointer at its top. */
@@ -113,8 +121,6 @@ _Noreturn void kernel_main(const struct boot_info *info); /* from start.S, on th
 
 /* ---- virtual machines: vmx/ or svm/ behind hv_ops; see kernel/vcpu.h and kernel/vm_exit.h ---- */
 
-const char *arch_hv_name(void); /* "vmx" or "svm" */
-const struct pt_format *arch_stage2_format(void);
 int arch_vcpu_init(
 	struct vcpu *vcpu); /* control block in the state of a CPU after reset. -ABI_ENOMEM */
 void arch_vcpu_exit(struct vcpu *vcpu);
@@ -122,18 +128,9 @@ void arch_vcpu_exit(struct vcpu *vcpu);
  * at the begin of a system call and after a switch of threads. arch_vcpu_init has done it. */
 void arch_vcpu_load(struct vcpu *vcpu);
 
-/*
- * Runs the guest until its next exit and fills the neutral record: raw fields are translated,
- * nothing is decided. Loads lazily what the last guest on this core left in the registers (FPU,
- * MSRs).
- */
-void arch_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit);
-
-/* Registers. Only kernel/exit.c calls the two that move RIP. */
-void arch_vcpu_skip(struct vcpu *vcpu,
-		    unsigned length); /* RIP += length (mode's width), ends the STI/MOV SS
-					shadow, raises the single-step trap if TF is set */
-void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip); /* the same to an absolute value */
+/* Registers. Only kernel/exit.c calls arch_guest->skip, and this, which does the same to an
+ * absolute value. */
+void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip);
 void arch_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags);
 void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu);
 /* Only what an instruction emulator needs: RIP, flags, control registers, ES to GS; the rest stays
@@ -144,7 +141,6 @@ void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu);
 int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu);
 unsigned arch_vcpu_cpl(struct vcpu *vcpu);
 bool arch_vcpu_has_xsave_on(struct vcpu *vcpu); /* CR4.OSXSAVE */
-void arch_vcpu_set_cr2(struct vcpu *vcpu, uint64_t value);
 /* MSRs that the control block or the CPU holds for the guest, which reaches them without an exit,
    but EFER. false = not one of these; or the CPU would refuse the value. */
 bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value);
@@ -168,15 +164,33 @@ int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size);
 #define VM_EVENT_SOFTWARE_INTERRUPT 4u
 #define VM_EVENT_SOFTWARE_EXCEPTION 6u
 void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event);
-bool arch_vcpu_can_interrupt(struct vcpu *vcpu); /* RFLAGS.IF, no shadow, nothing injected */
-/* If so, injects this one. */
-bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector);
-/* Tells the CPU what it needs to play the local APIC itself, as far as lapic.is_stale says that it
-   changed, and of IRR. Whether it does: only in x2APIC mode, and where it can. */
-bool arch_vcpu_sync_apic(struct vcpu *vcpu);
-bool arch_vcpu_can_nmi(struct vcpu *vcpu);
-/* Asks for an exit (ABI_EXIT_WINDOW) as soon as an interrupt of priority class `class` (vector >>
-   4; 0 = any), or an NMI, can be taken. Withdrawn by the exit itself. */
-void arch_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class);
-void arch_vcpu_want_nmi(struct vcpu *vcpu);
-void arch_vcpu_flush_tlb(struct vcpu *vcpu); /* this vCPU's tag, before the next entry */
+
+/* What VT-x and SVM each do. */
+struct arch_guest {
+	const char *name; /* "vmx" or "svm" */
+	const struct pt_format *stage2;
+	/*
+	 * Runs the guest until its next exit and fills the neutral record: raw fields are
+	 * translated, nothing is decided. Loads lazily what the last guest on this core left in the
+	 * registers (FPU, MSRs).
+	 */
+	void (*enter)(struct vcpu *vcpu, struct vm_exit *exit);
+	/* RIP += length (mode's width), ends the STI/MOV SS shadow, raises the single-step trap if
+	 * TF is set. */
+	void (*skip)(struct vcpu *vcpu, unsigned length);
+	void (*set_cr2)(struct vcpu *vcpu, uint64_t value);
+	bool (*can_interrupt)(struct vcpu *vcpu); /* RFLAGS.IF, no shadow, nothing injected */
+	/* If so, injects this one. */
+	bool (*interrupt)(struct vcpu *vcpu, uint8_t vector);
+	bool (*can_nmi)(struct vcpu *vcpu);
+	/* Asks for an exit (ABI_EXIT_WINDOW) as soon as an interrupt of priority class `class`
+	 * (vector >> 4; 0 = any), or an NMI, can be taken. Withdrawn by the exit itself. */
+	void (*want_interrupt)(struct vcpu *vcpu, unsigned class);
+	void (*want_nmi)(struct vcpu *vcpu);
+	/* Tells the CPU what it needs to play the local APIC itself, as far as lapic.is_stale says
+	 * that it changed, and of IRR. Whether it does: only in x2APIC mode, and where it can.
+	 * NULL: it never does. */
+	bool (*sync_apic)(struct vcpu *vcpu);
+	void (*flush_tlb)(struct vcpu *vcpu); /* this vCPU's tag, before the next entry */
+};
+extern const struct arch_guest *arch_guest; /* (set once) */

@@ -3,7 +3,7 @@
 #include "kernel/doorbell.h"
 
 #include "kernel/event.h"
-#include "kernel/vm_syscalls.h"
+#include "kernel/vm.h"
 
 #define DOORBELL_MAX 64u
 

@@ -9,11 +9,6 @@
 #include "kernel/sched.h"
 #include "kernel/vlapic.h"
 
-#define UNUSED    __attribute__((unused))
-#define VECTOR_UD 6u
-#define VECTOR_GP 13u
-#define VECTOR_PF 14u
-
 #define KVM_ENOSYS 1000 /* Linux, "Linux KVM Hypercall" */
 
 /* SDM vol 3, "Exception and Interrupt Reference": #DF, #TS to #PF, #AC. No guest has #CP. */
@@ -88,7 +83,7 @@ static enum exit_action on_xsetbv(struct vcpu *vcpu, UNUSED struct vm_exit *exit
 	uint64_t value = gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX];
 
 	if ((uint32_t)gpr[ABI_RCX] != 0 || arch_vcpu_cpl(vcpu) != 0 || !cpuid_xcr0_is_valid(value))
-		return inject(vcpu, VECTOR_GP, 0);
+		return inject(vcpu, VECTOR_PROTECTION, 0);
 	arch_vcpu_set_xcr0(vcpu, value);
 	return EXIT_NEXT_INSN;
 }
@@ -114,7 +109,7 @@ static enum exit_action on_invalidate(UNUSED struct vcpu *vcpu, UNUSED struct vm
 
 static enum exit_action on_undefined(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	return inject(vcpu, VECTOR_UD, 0);
+	return inject(vcpu, VECTOR_UNDEFINED, 0);
 }
 
 /*
@@ -188,7 +183,7 @@ static enum exit_action on_port(struct vcpu *vcpu, struct vm_exit *exit)
 	if (exit->port.is_string)
 		arch_vcpu_get_emulation(vcpu, &page->cpu);
 	else
-		arch_vcpu_skip(vcpu, exit->length);
+		arch_guest->skip(vcpu, exit->length);
 	return EXIT_TO_VMM;
 }
 
@@ -242,7 +237,7 @@ enum exit_action exit_handle(struct vcpu *vcpu, struct vm_exit *exit)
 	action = table[exit->kind](vcpu, exit);
 	vcpu->vm->stats.exits[exit->kind]++;
 	if (action == EXIT_NEXT_INSN || action == EXIT_BLOCK) {
-		arch_vcpu_skip(vcpu, exit->length);
+		arch_guest->skip(vcpu, exit->length);
 	} else if (action >= EXIT_TO_VMM) {
 		vcpu->page->exit.kind = exit->kind;
 		vcpu->insn_length = exit->length;
@@ -260,15 +255,15 @@ void exit_take_page(struct vcpu *vcpu)
 	if (set & ABI_SET_RIP)
 		arch_vcpu_set_rip(vcpu, page->cpu.rip);
 	if (set & ABI_SET_NEXT)
-		arch_vcpu_skip(vcpu, vcpu->insn_length);
+		arch_guest->skip(vcpu, vcpu->insn_length);
 	if (set & ABI_SET_TSC)
 		vlapic_move_tsc(vcpu, page->tsc_offset);
 	if (page->inject_exception) {
 		uint8_t vector = page->exception_vector & 31;
 
 		inject(vcpu, vector, page->exception_error);
-		if (vector == VECTOR_PF)
-			arch_vcpu_set_cr2(vcpu, page->exception_address);
+		if (vector == VECTOR_PAGE_FAULT)
+			arch_guest->set_cr2(vcpu, page->exception_address);
 	} else if (page->inject_vector) {
 		vcpu->event = (struct abi_event){
 			.is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = page->inject_vector};

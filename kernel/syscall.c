@@ -8,7 +8,7 @@
 #include "kernel/process.h"
 #include "kernel/system.h"
 #include "kernel/vcpu.h"
-#include "kernel/vm_syscalls.h"
+#include "kernel/vm.h"
 #include "kernel/waitset.h"
 
 #define WAIT_KEYS_MAX 64u

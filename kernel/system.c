@@ -61,7 +61,7 @@ void system_info(struct abi_system_info *info)
 		.tsc_first_guest = vm_first_entry_tsc,
 		.boot_wall_ns = boot_info->clock.wall_s * 1000000000ull,
 	};
-	memcpy(info->vendor, arch_hv_name(), sizeof("vmx"));
+	memcpy(info->vendor, arch_guest->name, sizeof("vmx"));
 	for (unsigned i = 0; i < ABI_OP_COUNT; i++)
 		info->ops[i] = arch_ops[i];
 }

@@ -7,11 +7,9 @@
 #include "kernel/sched.h"
 
 /* SDM vol 3, "Interrupt 14 - Page-Fault Exception": bits of the error code. */
-#define VECTOR_PAGE_FAULT 14u
-#define FAULT_WRITE       2u
-#define FAULT_USER        4u
-#define FAULT_RESERVED    8u
-#define FAULT_FETCH       16u
+#define FAULT_USER     4u
+#define FAULT_RESERVED 8u
+#define FAULT_FETCH    16u
 
 static void wake_at_deadline(struct timer *timer)
 {
@@ -110,7 +108,9 @@ int thread_page_fault(uint64_t address, unsigned access)
 
 void thread_user_fault(unsigned vector, uint64_t error, uint64_t address, uint64_t rip)
 {
-	unsigned access = error & FAULT_FETCH ? PT_EXEC : error & FAULT_WRITE ? PT_WRITE : PT_READ;
+	unsigned access = error & FAULT_FETCH        ? PT_EXEC
+			  : error & PAGE_FAULT_WRITE ? PT_WRITE
+						     : PT_READ;
 
 	/* The CPU's own accesses to its tables are none that the process's memory could satisfy. */
 	if (vector == VECTOR_PAGE_FAULT && (error & (FAULT_USER | FAULT_RESERVED)) == FAULT_USER &&

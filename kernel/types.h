@@ -19,6 +19,7 @@ typedef struct {
 	uint64_t value;
 } gpa_t;
 
+#define UNUSED                       __attribute__((unused))
 #define ALIGN_DOWN(x, a)             ((x) & ~((__typeof__(x))(a)-1))
 #define ALIGN_UP(x, a)               ALIGN_DOWN((x) + ((__typeof__(x))(a)-1), a)
 #define IS_ALIGNED(x, a)             (((x) & ((__typeof__(x))(a)-1)) == 0)

@@ -11,7 +11,6 @@
 #include "kernel/thread.h"
 #include "kernel/vlapic.h"
 #include "kernel/vm.h"
-#include "kernel/vm_syscalls.h"
 
 #define SHADOWS (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS)
 #define BLOCKS  (SHADOWS | ABI_BLOCK_NMI | ABI_BLOCK_STEP)
@@ -113,33 +112,33 @@ static bool inject_interrupts(struct vcpu *vcpu)
 	uint8_t vector;
 
 	if (vcpu->vm->wants_apicv)
-		vcpu->lapic.is_virtual = arch_vcpu_sync_apic(vcpu);
+		vcpu->lapic.is_virtual = arch_guest->sync_apic(vcpu);
 	/* What the CPU delivers by itself concerns a halted guest alone. */
 	pending = vcpu->lapic.is_virtual && !vcpu->is_halted ? -1 : vlapic_pending(vcpu);
 	vector = (uint8_t)pending;
-	if (vcpu->nmi_pending && arch_vcpu_can_nmi(vcpu)) {
+	if (vcpu->nmi_pending && arch_guest->can_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
 		inject(vcpu, (struct abi_event){.type = VM_EVENT_NMI, .vector = 2});
 	} else if (vcpu->nmi_pending) {
-		arch_vcpu_want_nmi(vcpu);
+		arch_guest->want_nmi(vcpu);
 	}
 	if (has_extint(vcpu)) {
-		if (arch_vcpu_can_interrupt(vcpu)) {
+		if (arch_guest->can_interrupt(vcpu)) {
 			vcpu->is_halted = false;
 			return true;
 		}
-		arch_vcpu_want_interrupt(vcpu, 0);
+		arch_guest->want_interrupt(vcpu, 0);
 	} else if (pending >= 0) {
 		bool is_due = vector >> 4 > (int)*vlapic_reg(vcpu, VLAPIC_TPR) >> 4;
 
 		if (vcpu->lapic.is_virtual) { /* the CPU delivers it; but a halted one does not */
-			if (is_due && arch_vcpu_can_interrupt(vcpu))
+			if (is_due && arch_guest->can_interrupt(vcpu))
 				vcpu->is_halted = false;
-		} else if (is_due && arch_vcpu_interrupt(vcpu, vector)) {
+		} else if (is_due && arch_guest->interrupt(vcpu, vector)) {
 			vlapic_accept(vcpu, vector);
 			vcpu->is_halted = false;
 		} else {
-			arch_vcpu_want_interrupt(vcpu, vector >> 4);
+			arch_guest->want_interrupt(vcpu, vector >> 4);
 		}
 	}
 	return false;
@@ -202,9 +201,9 @@ int64_t vcpu_run(struct vcpu *vcpu)
 			break;
 		if (vcpu->stage2_generation != vm->stage2.tlb_generation) {
 			vcpu->stage2_generation = vm->stage2.tlb_generation;
-			arch_vcpu_flush_tlb(vcpu);
+			arch_guest->flush_tlb(vcpu);
 		}
-		arch_vcpu_enter(vcpu, &exit);
+		arch_guest->enter(vcpu, &exit);
 	} while (exit_handle(vcpu, &exit) < EXIT_TO_VMM);
 	if (vcpu->lapic.eoi_word) /* no state that vmm may save has an offer */
 		vlapic_settle(vcpu, false);

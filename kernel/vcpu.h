@@ -12,8 +12,6 @@ struct doorbell;
 struct event;
 struct thread;
 
-#define VCPU_MAX 254u
-
 struct vm {
 	struct object object;
 	struct space stage2;

@@ -314,7 +314,7 @@ static __attribute__((noinline)) void send_to_self(struct vcpu *vcpu, unsigned v
 	else if (!vcpu->needs_look && !lapic->irr_words && !lapic->isr_words &&
 		 !lapic->is_virtual && vector >> 4 > *vlapic_reg(vcpu, VLAPIC_TPR) >> 4 &&
 		 *vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE && !is_level(vcpu, vector) &&
-		 arch_vcpu_interrupt(vcpu, (uint8_t)vector))
+		 arch_guest->interrupt(vcpu, (uint8_t)vector))
 		serve(vcpu, vector);
 	else
 		receive(vcpu, vector, false);

@@ -7,7 +7,6 @@
 #include "kernel/process.h"
 #include "kernel/thread.h"
 #include "kernel/vlapic.h"
-#include "kernel/vm_syscalls.h"
 
 #define VCPU_COUNT_NOW 1u /* until cores and their scheduler are there */
 #define GPA_LIMIT      (1ull << 46)
@@ -35,10 +34,10 @@ int64_t vm_create(struct process *process, uint64_t vcpu_count, uint64_t flags, 
 	if (!vm)
 		return -ABI_ENOMEM;
 	vm->vcpu_count = (uint32_t)vcpu_count;
-	vm->wants_apicv = flags & ABI_VM_APICV;
+	vm->wants_apicv = flags & ABI_VM_APICV && arch_guest->sync_apic;
 	vm->next = all_vms;
 	all_vms = vm;
-	error = space_init(&vm->stage2, arch_stage2_format(), quota, 0);
+	error = space_init(&vm->stage2, arch_guest->stage2, quota, 0);
 	if (error)
 		goto fail;
 	vm->has_stage2 = true;

@@ -7,10 +7,10 @@
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/scale.h"
 #include "arch/x86_64/traps.h"
-#include "boot/boot_info.h"
 #include "kernel/arch.h"
 #include "kernel/frames.h"
 #include "kernel/panic.h"
+#include "kernel/system.h"
 
 /* SDM vol 3, "Local APIC Register Address Map". */
 #define APIC_ID            0x020u
@@ -52,11 +52,9 @@ static void apic_write(unsigned offset, uint32_t value)
 static void apic_enable(uint64_t address)
 {
 	uint64_t base = rdmsr(IA32_APIC_BASE);
-	uint32_t leaf1[4];
 
-	cpuid(1, 0, leaf1);
-	has_tsc_deadline = (leaf1[2] & CPUID_1_ECX_TSC_DEADLINE) != 0;
-	if ((leaf1[2] & CPUID_1_ECX_X2APIC) || (base & IA32_APIC_BASE_EXTD)) {
+	has_tsc_deadline = boot_info->cpu.has_tsc_deadline;
+	if (boot_info->cpu.has_x2apic || (base & IA32_APIC_BASE_EXTD)) {
 		wrmsr(IA32_APIC_BASE, base | IA32_APIC_BASE_EN);
 		wrmsr(IA32_APIC_BASE, base | IA32_APIC_BASE_EN | IA32_APIC_BASE_EXTD);
 		return;
@@ -81,7 +79,7 @@ void apic_init(const struct boot_info *info)
 		__asm__ volatile("mfence" : : : "memory");
 		wrmsr(IA32_TSC_DEADLINE, 0);
 	} else {
-		timer_from_ns = scale_from_ns(info->clock.apic_timer_khz & UINT32_MAX);
+		timer_from_ns = info->clock.apic_from_ns;
 		if (timer_from_ns == 0)
 			panic("the local APIC's timer does not count");
 		apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);

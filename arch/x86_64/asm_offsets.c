@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Offsets that assembly needs: compiled to text, from which the Makefile takes asm_offsets.h. */
-#include "arch/x86_64/svm/enter.h"
-#include "arch/x86_64/vmx/enter.h"
-#include "arch/x86_64/vmx/fields.h"
+#include "arch/x86_64/svm/svm.h"
+#include "arch/x86_64/vmx/vmx.h"
 #include "boot/boot_info.h"
 #include "kernel/abi.h"
 

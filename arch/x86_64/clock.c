@@ -11,8 +11,8 @@ static uint64_t tsc_zero, to_ns, from_ns; /* (set once) */
 void clock_init(const struct boot_clock *boot)
 {
 	tsc_zero = boot->wall_tsc;
-	to_ns = scale_to_ns(boot->tsc_khz);
-	from_ns = scale_from_ns(boot->tsc_khz);
+	to_ns = boot->to_ns;
+	from_ns = boot->from_ns;
 }
 
 uint64_t arch_tsc(void)

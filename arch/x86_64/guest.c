@@ -5,9 +5,9 @@
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
 #include "kernel/lib.h"
+#include "kernel/system.h"
 
-#define STATUS_FLAGS 0xcd5ull /* CF, PF, AF, ZF, SF, DF, OF */
-#define EFER_BITS    (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+#define STATUS_FLAGS 0xcd5ull  /* CF, PF, AF, ZF, SF, DF, OF */
 #define DR6_WRITABLE 0xe00full /* B0 to B3, BD, BS, BT */
 #define ATTRIBUTE_L  (1u << 9)
 
@@ -37,6 +37,11 @@ void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
 	hv->end_instruction(vcpu);
 }
 
+bool arch_vcpu_has_xsave_on(struct vcpu *vcpu)
+{
+	return get(vcpu, HV_CR4) & CR4_OSXSAVE;
+}
+
 void arch_vcpu_set_rflags(struct vcpu *vcpu, uint64_t rflags)
 {
 	set(vcpu, HV_RFLAGS, (get(vcpu, HV_RFLAGS) & ~STATUS_FLAGS) | (rflags & STATUS_FLAGS));
@@ -58,11 +63,6 @@ static void mode_changed(struct vcpu *vcpu)
 	hv->mode_changed(vcpu, is_long);
 }
 
-void arch_vcpu_set_cr2(struct vcpu *vcpu, uint64_t value)
-{
-	hv->set_cr2(vcpu, value);
-}
-
 void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
 {
 	hv->get(vcpu, cpu, ABI_GS + 1);
@@ -75,20 +75,12 @@ void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
 	cpu->dr7 = get(vcpu, HV_DR7);
 }
 
-static bool efer_is_valid(uint64_t efer)
-{
-	uint32_t out[4];
-
-	cpuid(0x80000001, 0, out);
-	return !(efer & ~(EFER_BITS | (out[3] & CPUID_80000001_EDX_FFXSR ? EFER_FFXSR : 0)));
-}
-
 /* What else the CPU does not accept it finds at the entry: that ends this guest alone. */
 int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu)
 {
 	uint64_t dr6 = (cpu->dr6 & DR6_WRITABLE) | DR6_FIXED;
 
-	if (cpu->cr4 & ~HV_CR4_GUEST || !efer_is_valid(cpu->efer))
+	if (cpu->cr4 & ~HV_CR4_GUEST || cpu->efer & ~boot_info->cpu.efer)
 		return -ABI_EINVAL;
 	set(vcpu, HV_DR7, (uint32_t)cpu->dr7 | DR7_FIXED);
 	hv->set(vcpu, cpu);
@@ -118,7 +110,7 @@ static bool msr_is_valid(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	case IA32_PAT:
 		return pat_is_valid(value);
 	case IA32_EFER: /* LME cannot change while paging is on; LMA is the CPU's */
-		return efer_is_valid(value) &&
+		return !(value & ~boot_info->cpu.efer) &&
 		       !((value ^ get(vcpu, HV_EFER)) & EFER_LME && get(vcpu, HV_CR0) & CR0_PG);
 	case IA32_STAR:
 		return true;
@@ -195,56 +187,4 @@ void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event)
 	if (event->has_error && get(vcpu, HV_CR0) & CR0_PE)
 		info |= EVENT_ERROR;
 	hv->inject(vcpu, event, info);
-}
-
-bool arch_vcpu_can_interrupt(struct vcpu *vcpu)
-{
-	return hv->can_interrupt(vcpu);
-}
-
-bool arch_vcpu_sync_apic(struct vcpu *vcpu)
-{
-	return hv->sync_apic && hv->sync_apic(vcpu);
-}
-
-bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector)
-{
-	return hv->interrupt(vcpu, vector);
-}
-
-bool arch_vcpu_can_nmi(struct vcpu *vcpu)
-{
-	return hv->can_nmi(vcpu);
-}
-
-/* ---- one jump away ---- */
-
-void arch_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit)
-{
-	hv->vcpu_enter(vcpu, exit);
-}
-
-void arch_vcpu_skip(struct vcpu *vcpu, unsigned length)
-{
-	hv->vcpu_skip(vcpu, length);
-}
-
-bool arch_vcpu_has_xsave_on(struct vcpu *vcpu)
-{
-	return get(vcpu, HV_CR4) & CR4_OSXSAVE;
-}
-
-void arch_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
-{
-	hv->vcpu_want_interrupt(vcpu, class);
-}
-
-void arch_vcpu_want_nmi(struct vcpu *vcpu)
-{
-	hv->vcpu_want_nmi(vcpu);
-}
-
-void arch_vcpu_flush_tlb(struct vcpu *vcpu)
-{
-	hv->vcpu_flush_tlb(vcpu);
 }

@@ -7,8 +7,10 @@
 #include "kernel/lib.h"
 #include "kernel/object.h"
 #include "kernel/panic.h"
+#include "kernel/system.h"
 
 const struct hv_ops *hv;
+const struct arch_guest *arch_guest;
 hpa_t hv_msr_map, hv_io_map;
 
 /* All bits set but those of MSRs that a guest reaches; VT-x needs a page of each, and has its
@@ -25,11 +27,10 @@ static hpa_t map_init(uint8_t *map, size_t size)
 
 void hv_init(void)
 {
-	uint32_t leaf1[4];
 	const char *fault;
 
-	cpuid(1, 0, leaf1);
-	hv = leaf1[2] & CPUID_1_ECX_VMX ? &vmx_ops : &svm_ops;
+	hv = boot_info->cpu.is_vmx ? &vmx_ops : &svm_ops;
+	arch_guest = &hv->guest;
 	hv_io_map = map_init(io_map, sizeof(io_map));
 	hv_msr_map = map_init(hv_msr_bits, sizeof(hv_msr_bits));
 	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
@@ -74,7 +75,7 @@ int arch_vcpu_init(struct vcpu *vcpu)
 	arch_vcpu_load(vcpu);
 	hv->vcpu_init(vcpu);
 	/* Only now does the block name the stage-2 root: its frame may have been another VM's. */
-	hv->vcpu_flush_tlb(vcpu);
+	arch_guest->flush_tlb(vcpu);
 	return 0;
 }
 
@@ -141,14 +142,4 @@ void arch_vcpu_load(struct vcpu *vcpu)
 		arch->is_new = true;
 	}
 	hv->vcpu_load(vcpu);
-}
-
-const char *arch_hv_name(void)
-{
-	return hv->name;
-}
-
-const struct pt_format *arch_stage2_format(void)
-{
-	return hv->stage2;
 }

@@ -30,6 +30,10 @@ enum hv_reg {
  * far as the CPU has it, which the CPU checks. */
 #define HV_CR4_GUEST 0x370fffull
 
+/* What exits: #DB, #AC, whose delivery can fault for ever (CVE-2015-8104, CVE-2015-5307); #MC is
+ * the host's. */
+#define HV_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
+
 /* Behind enum abi_segment: base and limit alone. */
 #define HV_GDTR          ABI_SEGMENT_COUNT
 #define HV_SEGMENT_COUNT (HV_GDTR + 2u)
@@ -55,8 +59,7 @@ struct arch_vcpu {
 };
 
 struct hv_ops {
-	const char *name; /* "vmx" or "svm" */
-	const struct pt_format *stage2;
+	struct arch_guest guest;
 	const struct hv_msr *msrs; /* HV_MSR_COUNT of them: those that a guest reaches, and EFER */
 	uint16_t where[HV_REG_COUNT];
 	uint16_t vcpu_size; /* of struct arch_vcpu and what follows it */
@@ -78,26 +81,14 @@ struct hv_ops {
 	unsigned (*attributes)(struct vcpu *vcpu, unsigned segment); /* as in abi_segment_state */
 	/* All but debug registers; the guest is between two instructions then, nothing pending. */
 	void (*set)(struct vcpu *vcpu, const struct abi_cpu *cpu);
-	void (*set_cr2)(struct vcpu *vcpu, uint64_t value);
 	/* After writes of CR0, CR3, CR4, EFER: does what the CPU itself does then. */
 	void (*mode_changed)(struct vcpu *vcpu, bool is_long);
 	/* An instruction is done: its interrupt shadow ends; single-stepping traps after it. */
 	void (*end_instruction)(struct vcpu *vcpu);
-	bool (*sync_apic)(struct vcpu *vcpu); /* NULL: the CPU plays no APIC */
-	bool (*can_interrupt)(struct vcpu *vcpu);
-	bool (*interrupt)(struct vcpu *vcpu, uint8_t vector);
-	bool (*can_nmi)(struct vcpu *vcpu);
 	/* ABI_BLOCK_* and back; set: after `set` of the registers. */
 	uint32_t (*get_blocks)(struct vcpu *vcpu);
 	void (*set_blocks)(struct vcpu *vcpu, uint32_t blocks);
 	void (*inject)(struct vcpu *vcpu, const struct abi_event *event, uint32_t info);
-
-	/* As kernel/arch.h has them with "arch_" before the name. */
-	void (*vcpu_enter)(struct vcpu *vcpu, struct vm_exit *exit);
-	void (*vcpu_skip)(struct vcpu *vcpu, unsigned length);
-	void (*vcpu_want_interrupt)(struct vcpu *vcpu, unsigned class);
-	void (*vcpu_want_nmi)(struct vcpu *vcpu);
-	void (*vcpu_flush_tlb)(struct vcpu *vcpu);
 };
 
 extern const struct hv_ops vmx_ops; /* vmx/vmx.c */

@@ -113,32 +113,17 @@ static inline void invlpg(uint64_t address)
 	__asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
-/* SDM vol 3, "INVEPT" and "INVVPID": true = done. */
-static inline bool invept(uint64_t type, uint64_t eptp)
-{
-	uint64_t descriptor[2] = {eptp, 0};
-	bool failed;
-
-	count_op(ABI_OP_INVALIDATE);
-	__asm__ volatile("invept %1, %2"
-			 : "=@ccbe"(failed)
-			 : "m"(descriptor), "r"(type)
-			 : "memory");
-	return !failed;
-}
-
-static inline bool invvpid(uint64_t type, uint16_t vpid, uint64_t address)
-{
-	uint64_t descriptor[2] = {vpid, address};
-	bool failed;
-
-	count_op(ABI_OP_INVALIDATE);
-	__asm__ volatile("invvpid %1, %2"
-			 : "=@ccbe"(failed)
-			 : "m"(descriptor), "r"(type)
-			 : "memory");
-	return !failed;
-}
+/* SDM vol 3, "INVEPT" and "INVVPID": of an EPTP, or of a VPID. */
+#define INVALIDATION(name)                                                                         \
+	static inline void name(uint64_t type, uint64_t what)                                      \
+	{                                                                                          \
+		uint64_t descriptor[2] = {what, 0};                                                \
+                                                                                                   \
+		count_op(ABI_OP_INVALIDATE);                                                       \
+		__asm__ volatile(#name " %0, %1" : : "m"(descriptor), "r"(type) : "memory", "cc"); \
+	}
+INVALIDATION(invept)
+INVALIDATION(invvpid)
 
 /* ---- VT-x: true = VMsucceed ---- */
 
@@ -153,11 +138,6 @@ static inline bool invvpid(uint64_t type, uint16_t vpid, uint64_t address)
 VMX_OPERATION(vmxon)
 VMX_OPERATION(vmclear)
 VMX_OPERATION(vmptrld)
-
-static inline void vmxoff(void)
-{
-	__asm__ volatile("vmxoff" : : : "memory", "cc");
-}
 
 static inline uint64_t vmread(uint64_t field)
 {
@@ -186,11 +166,6 @@ static inline bool vmwrite(uint64_t field, uint64_t value)
 	}
 SVM_OPERATION(vmload)
 SVM_OPERATION(vmsave)
-
-static inline void stgi(void)
-{
-	__asm__ volatile("stgi" : : : "memory");
-}
 
 /* ---- the rest ---- */
 

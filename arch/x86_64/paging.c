@@ -18,7 +18,6 @@
 #define PTE_D      (1ull << 6)
 #define PTE_G      (1ull << 8)
 #define PTE_NX     (1ull << 63)
-#define PAT_RESET  0x0007040600070406ull /* SDM vol 3, "Memory Type Following Power-up" */
 #define ENTRIES    512u
 #define UPPER_HALF 256u
 

@@ -6,12 +6,12 @@
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/traps.h"
 #include "arch/x86_64/usercopy.h"
+#include "kernel/system.h"
 
 #define BACKTRACE_MAX       32
 #define MC_VALID            (1ull << 63)
 #define MC_HAS_ADDRESS      (1ull << 58)
 #define MC_BANK(base, bank) ((base) + 4 * (bank))
-#define MC_BANK_MAX         64u /* MSRs of more banks would run into other MSRs */
 
 /* tools/ksyms writes these: functions sorted by address, offsets from image_start. */
 struct ksym {
@@ -106,19 +106,10 @@ _Noreturn void panic_trap(const struct arch_frame *frame, const char *sentence)
 		__asm__ volatile("cli; hlt");
 }
 
-static unsigned mc_bank_count(void)
-{
-	uint32_t leaf1[4];
-
-	cpuid(1, 0, leaf1);
-	return leaf1[3] & CPUID_1_EDX_MCA ? MIN((unsigned)rdmsr(IA32_MCG_CAP) & 0xff, MC_BANK_MAX)
-					  : 0;
-}
-
 /* SDM vol 3, "Machine-Check Initialization". */
 void machine_check_init(void)
 {
-	for (unsigned i = 0, count = mc_bank_count(); i < count; i++) {
+	for (unsigned i = 0; i < boot_info->cpu.mc_bank_count; i++) {
 		wrmsr(MC_BANK(IA32_MC0_CTL, i), UINT64_MAX);
 		wrmsr(MC_BANK(IA32_MC0_STATUS, i), 0);
 	}
@@ -127,7 +118,7 @@ void machine_check_init(void)
 _Noreturn void machine_check(const struct arch_frame *frame)
 {
 	console_init();
-	for (unsigned i = 0, count = mc_bank_count(); i < count; i++) {
+	for (unsigned i = 0; i < boot_info->cpu.mc_bank_count; i++) {
 		uint64_t status = rdmsr(MC_BANK(IA32_MC0_STATUS, i));
 
 		if (status & MC_VALID)

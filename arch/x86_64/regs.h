@@ -24,12 +24,11 @@
 #define CR4_OSXSAVE (1ull << 18)
 #define CR4_SMAP    (1ull << 21)
 
-#define EFER_SCE   (1ull << 0)
-#define EFER_LME   (1ull << 8)
-#define EFER_LMA   (1ull << 10)
-#define EFER_NXE   (1ull << 11)
-#define EFER_SVME  (1ull << 12)
-#define EFER_FFXSR (1ull << 14)
+#define EFER_SCE  (1ull << 0)
+#define EFER_LME  (1ull << 8)
+#define EFER_LMA  (1ull << 10)
+#define EFER_NXE  (1ull << 11)
+#define EFER_SVME (1ull << 12)
 
 #define DR6_FIXED 0xffff0ff0ull
 #define DR6_BS    (1ull << 14) /* single step */
@@ -44,7 +43,7 @@
 #define IA32_SYSENTER_CS            0x174u
 #define IA32_SYSENTER_ESP           0x175u
 #define IA32_SYSENTER_EIP           0x176u
-#define IA32_MCG_CAP                0x179u
+#define PAT_RESET                   0x0007040600070406ull /* "Memory Type Following Power-up" */
 #define IA32_PAT                    0x277u
 #define IA32_MC0_CTL                0x400u
 #define IA32_MC0_STATUS             0x401u
@@ -70,11 +69,3 @@
 #define VM_CR                       0xc0010114u
 #define VM_CR_SVMDIS                (1ull << 4)
 #define VM_HSAVE_PA                 0xc0010117u
-
-/* CPUID leaf 1 */
-#define CPUID_1_ECX_VMX          (1u << 5)
-#define CPUID_1_ECX_X2APIC       (1u << 21)
-#define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
-#define CPUID_1_EDX_MCA          (1u << 14)
-/* leaf 0x80000001 */
-#define CPUID_80000001_EDX_FFXSR (1u << 25)

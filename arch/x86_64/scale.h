@@ -10,14 +10,3 @@ static inline uint64_t scale(uint64_t x, uint64_t mul)
 
 	return product >> 64 ? UINT64_MAX : (uint64_t)product;
 }
-
-/* Factor from ticks of khz to ns, and back; khz is 1 to 2^32 - 1. */
-static inline uint64_t scale_to_ns(uint64_t khz)
-{
-	return (1000000ull << 32) / khz;
-}
-
-static inline uint64_t scale_from_ns(uint64_t khz)
-{
-	return (khz << 32) / 1000000;
-}

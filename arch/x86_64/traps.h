@@ -2,7 +2,7 @@
 /* The one way into ring 0: what traps_entry.S leaves on the kernel stack, and which vector is what.
  */
 #pragma once
-#include "kernel/types.h"
+#include "kernel/arch.h"
 
 /* In the order of traps_entry.S, which makes the arguments of a system call an array. */
 struct arch_frame {
@@ -12,13 +12,9 @@ struct arch_frame {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
-#define VECTOR_DEBUG         1u
 #define VECTOR_NMI           2u
-#define VECTOR_UNDEFINED     6u
 #define VECTOR_NO_FPU        7u
 #define VECTOR_DOUBLE_FAULT  8u
-#define VECTOR_PAGE_FAULT    14u
-#define VECTOR_MACHINE_CHECK 18u
 #define VECTOR_EXCEPTION_END 32u
 #define VECTOR_ISA           0x30u /* + ISA interrupt 0..15 */
 #define VECTOR_SYSCALL       0x80u
@@ -28,8 +24,6 @@ struct arch_frame {
 #define IST_NMI           1u
 #define IST_DOUBLE_FAULT  2u
 #define IST_MACHINE_CHECK 3u
-
-#define PAGE_FAULT_WRITE 2u
 
 /* Builds the table once and loads it; then each core loads it. */
 void traps_init(void);

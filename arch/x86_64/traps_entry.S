@@ -25,21 +25,9 @@ trap_stubs:
 
 	.type trap_common, @function
 trap_common:
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%r11
-	push	%rbp
-	push	%rbx
-	push	%rcx
-	push	%rax
-	push	%r9
-	push	%r8
-	push	%r10
-	push	%rdx
-	push	%rsi
-	push	%rdi
+	.irp reg, r15, r14, r13, r12, r11, rbp, rbx, rcx, rax, r9, r8, r10, rdx, rsi, rdi
+	push	%\reg
+	.endr
 	cld
 	/* Ring 3 may have set AC, which would switch SMAP off for us. */
 	cmpb	$0, paging_has_smap(%rip)
@@ -52,21 +40,9 @@ trap_common:
 	.globl trap_return
 	.type trap_return, @function
 trap_return:
-	pop	%rdi
-	pop	%rsi
-	pop	%rdx
-	pop	%r10
-	pop	%r8
-	pop	%r9
-	pop	%rax
-	pop	%rcx
-	pop	%rbx
-	pop	%rbp
-	pop	%r11
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
+	.irp reg, rdi, rsi, rdx, r10, r8, r9, rax, rcx, rbx, rbp, r11, r12, r13, r14, r15
+	pop	%\reg
+	.endr
 	add	$16, %rsp
 	.globl trap_iret
 trap_iret:

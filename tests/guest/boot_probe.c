@@ -327,7 +327,8 @@ static bool is_second(const struct boot_clock *clock)
 
 	ticks = clock->tsc_shift < 0 ? ticks >> -clock->tsc_shift : ticks << clock->tsc_shift;
 	ns = (uint64_t)((unsigned __int128)ticks * clock->tsc_mul >> 32);
-	return clock->tsc_mul >> 31 && ns <= 1000000000 && ns > 1000000000 - 10;
+	return clock->tsc_mul >> 31 && ns <= 1000000000 && ns > 1000000000 - 10 &&
+	       clock->to_ns == (1000000ull << 32) / clock->tsc_khz;
 }
 
 static void check_machine(const struct boot_info *info)

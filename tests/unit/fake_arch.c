@@ -202,11 +202,6 @@ void arch_deadline_set(uint64_t deadline_ns)
 	fake_deadline_ns = deadline_ns;
 }
 
-const char *arch_hv_name(void)
-{
-	return "fake";
-}
-
 void arch_power(unsigned what)
 {
 	printf("# power %u\n", what);

@@ -51,11 +51,6 @@ void arch_nmi_serve(void)
 	fake_nmi_count++;
 }
 
-const struct pt_format *arch_stage2_format(void)
-{
-	return &fake_ept_format;
-}
-
 /* ---- the guest CPU ---- */
 
 void arch_vcpu_load(struct vcpu *vcpu)
@@ -81,7 +76,7 @@ void arch_vcpu_exit(struct vcpu *vcpu)
 	vcpu->arch = NULL;
 }
 
-void arch_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit)
+static void fake_enter(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct arch_vcpu *arch = vcpu->arch;
 
@@ -102,7 +97,7 @@ static void end_instruction(struct vcpu *vcpu)
 	vcpu->arch->has_shadow = false;
 }
 
-void arch_vcpu_skip(struct vcpu *vcpu, unsigned length)
+static void fake_skip(struct vcpu *vcpu, unsigned length)
 {
 	vcpu->arch->cpu.rip += length;
 	vcpu->arch->skip_count++;
@@ -152,7 +147,7 @@ bool arch_vcpu_has_xsave_on(struct vcpu *vcpu)
 	return vcpu->arch->cpu.cr4 >> 18 & 1;
 }
 
-void arch_vcpu_set_cr2(struct vcpu *vcpu, uint64_t value)
+static void fake_set_cr2(struct vcpu *vcpu, uint64_t value)
 {
 	vcpu->arch->cpu.cr2 = value;
 }
@@ -237,49 +232,63 @@ void arch_vcpu_inject(struct vcpu *vcpu, const struct abi_event *event)
 	vcpu->arch->injected = *event;
 }
 
-bool arch_vcpu_can_interrupt(struct vcpu *vcpu)
+static bool fake_can_interrupt(struct vcpu *vcpu)
 {
 	const struct arch_vcpu *arch = vcpu->arch;
 
 	return !arch->injected.is_valid && arch->cpu.rflags & 0x200 && !arch->has_shadow;
 }
 
-bool arch_vcpu_sync_apic(struct vcpu *vcpu)
+static bool fake_sync_apic(struct vcpu *vcpu)
 {
 	return vcpu->arch->has_apicv;
 }
 
-bool arch_vcpu_interrupt(struct vcpu *vcpu, uint8_t vector)
+static bool fake_interrupt(struct vcpu *vcpu, uint8_t vector)
 {
-	if (!arch_vcpu_can_interrupt(vcpu))
+	if (!fake_can_interrupt(vcpu))
 		return false;
 	vcpu->arch->injected =
 		(struct abi_event){.is_valid = 1, .type = VM_EVENT_INTERRUPT, .vector = vector};
 	return true;
 }
 
-bool arch_vcpu_can_nmi(struct vcpu *vcpu)
+static bool fake_can_nmi(struct vcpu *vcpu)
 {
 	const struct arch_vcpu *arch = vcpu->arch;
 
 	return !arch->injected.is_valid && !arch->is_nmi_blocked && !arch->has_shadow;
 }
 
-void arch_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
+static void fake_want_interrupt(struct vcpu *vcpu, unsigned class)
 {
 	vcpu->arch->wants_interrupt = true;
 	vcpu->arch->window_class = class;
 }
 
-void arch_vcpu_want_nmi(struct vcpu *vcpu)
+static void fake_want_nmi(struct vcpu *vcpu)
 {
 	vcpu->arch->wants_nmi = true;
 }
 
-void arch_vcpu_flush_tlb(struct vcpu *vcpu)
+static void fake_flush_tlb(struct vcpu *vcpu)
 {
 	vcpu->arch->flush_count++;
 }
+
+static const struct arch_guest guest = {.name = "fake",
+					.stage2 = &fake_ept_format,
+					.enter = fake_enter,
+					.skip = fake_skip,
+					.set_cr2 = fake_set_cr2,
+					.can_interrupt = fake_can_interrupt,
+					.interrupt = fake_interrupt,
+					.can_nmi = fake_can_nmi,
+					.want_interrupt = fake_want_interrupt,
+					.want_nmi = fake_want_nmi,
+					.sync_apic = fake_sync_apic,
+					.flush_tlb = fake_flush_tlb};
+const struct arch_guest *arch_guest = &guest;
 
 /* ---- start ---- */
 

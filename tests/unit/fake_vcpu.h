@@ -5,7 +5,6 @@
 #include "kernel/vcpu.h"
 #include "kernel/vm.h"
 #include "kernel/vm_exit.h"
-#include "kernel/vm_syscalls.h"
 
 #include "fake_arch.h"
 

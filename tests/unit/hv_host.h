@@ -17,6 +17,8 @@
 #include "tests/unit/unit.h"
 
 static struct core the_core;
+static const struct boot_info told = {.cpu.efer = 0xd01};
+const struct boot_info *boot_info = &told;
 
 static inline uint64_t zero_register(void)
 {

@@ -3,6 +3,17 @@
 #include "arch/x86_64/scale.h"
 #include "unit.h"
 
+/* As the loader reckons them: boot/clock.c. */
+static uint64_t scale_to_ns(uint64_t khz)
+{
+	return (1000000ull << 32) / khz;
+}
+
+static uint64_t scale_from_ns(uint64_t khz)
+{
+	return (khz << 32) / 1000000;
+}
+
 static const uint64_t rates_khz[] = {1000,    24000,   99986,   100000,  1000000, 1000003,
 				     2499058, 2500000, 3579545, 5800000, 10000000};
 

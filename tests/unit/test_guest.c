@@ -3,6 +3,7 @@
 #include "arch/x86_64/hv.h"
 
 #include "arch/x86_64/regs.h"
+#include "kernel/system.h"
 #include "tests/unit/unit.h"
 
 enum { RIP = 1, RFLAGS, CR0, CR4, EFER, DR6, DR7, TSC_OFFSET, MSR, PLACES = MSR + HV_MSR_COUNT };
@@ -146,6 +147,9 @@ static const struct hv_ops ops = {
 	.inject = fake_inject,
 };
 const struct hv_ops *hv = &ops;
+
+static const struct boot_info told = {.cpu.efer = 0xd01};
+const struct boot_info *boot_info = &told;
 
 static struct abi_cpu long_state(void)
 {

@@ -31,6 +31,7 @@ void svm_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit)
 
 static void start(uint32_t asid_count, uint8_t flush)
 {
+	arch_guest = &svm_ops.guest;
 	hv = &svm_ops;
 	svm_caps.flush = flush;
 	the_core.hv = (struct hv_core){
@@ -108,18 +109,18 @@ TEST(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once)
 	vmcb = svm_vmcb(&guest->vcpu);
 	vmcb->rip = 0x1000;
 	vmcb->rflags = 2;
-	CHECK(!arch_vcpu_interrupt(&guest->vcpu, 0x31) && !vmcb->event);
-	CHECK(arch_vcpu_can_nmi(&guest->vcpu));
+	CHECK(!hv->guest.interrupt(&guest->vcpu, 0x31) && !vmcb->event);
+	CHECK(hv->guest.can_nmi(&guest->vcpu));
 	vmcb->rflags = 2 | RFLAGS_IF;
 	vmcb->shadow = 1;
-	CHECK(!arch_vcpu_interrupt(&guest->vcpu, 0x31) && !vmcb->event);
-	CHECK(!arch_vcpu_can_nmi(&guest->vcpu));
+	CHECK(!hv->guest.interrupt(&guest->vcpu, 0x31) && !vmcb->event);
+	CHECK(!hv->guest.can_nmi(&guest->vcpu));
 	vmcb->shadow = 0;
 	arch_vcpu_set_hidden(&guest->vcpu, &(struct abi_hidden){.blocks = ABI_BLOCK_NMI});
-	CHECK(!arch_vcpu_can_nmi(&guest->vcpu));
-	CHECK(arch_vcpu_interrupt(&guest->vcpu, 0x31));
+	CHECK(!hv->guest.can_nmi(&guest->vcpu));
+	CHECK(hv->guest.interrupt(&guest->vcpu, 0x31));
 	CHECK_EQ(vmcb->event, EVENT_VALID | 0x31);
-	CHECK(!arch_vcpu_interrupt(&guest->vcpu, 0x32) && !arch_vcpu_can_interrupt(&guest->vcpu));
+	CHECK(!hv->guest.interrupt(&guest->vcpu, 0x32) && !hv->guest.can_interrupt(&guest->vcpu));
 	CHECK_EQ(vmcb->event, EVENT_VALID | 0x31);
 	guest_destroy(guest);
 }

@@ -3,13 +3,8 @@
 #include "arch/x86_64/svm/svm.h"
 #include "kernel/frames.h"
 
-/* #DB, #AC: their delivery can fault for ever (CVE-2015-8104, CVE-2015-5307); #MC is the host's. */
-#define EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
-
 #define DR6_CAUSES (DR6_BS | 0xa00fu) /* B0 to B3, BD, BS, BT */
-#define VECTOR_DB  1u
 
-#define PAT_RESET   0x0007040600070406ull
 #define PAUSE_LIMIT 3000u /* PAUSEs between two exits */
 
 static void svm_intercept(struct vmcb *vmcb, unsigned code, bool is_on)
@@ -36,7 +31,7 @@ static void svm_vcpu_init(struct vcpu *vcpu)
 	vmcb->pause_filter_count = PAUSE_LIMIT;
 	if (svm_caps.is_tcg)
 		vmcb->intercept_dr = INTERCEPT_DR7_WRITE;
-	vmcb->intercept_exceptions = EXCEPTIONS;
+	vmcb->intercept_exceptions = HV_EXCEPTIONS;
 	vmcb->iopm = hv_io_map.value;
 	vmcb->msrpm = hv_msr_map.value;
 	vmcb->vintr = VINTR_MASKING | VINTR_IGNORE_TPR;
@@ -223,7 +218,7 @@ static __attribute__((noinline)) void end_step(struct vcpu *vcpu)
 		return;
 	vmcb->dr6 |= DR6_BS;
 	vmcb->clean = 0;
-	vmcb->event = EVENT_VALID | VM_EVENT_EXCEPTION << 8 | VECTOR_DB;
+	vmcb->event = EVENT_VALID | VM_EVENT_EXCEPTION << 8 | VECTOR_DEBUG;
 }
 
 static inline void end_instruction(struct vcpu *vcpu, struct vmcb *vmcb)
@@ -393,8 +388,17 @@ void svm_debug_settle(struct vcpu *vcpu, struct vm_exit *exit)
 }
 
 const struct hv_ops svm_ops = {
-	.name = "svm",
-	.stage2 = &svm_npt_format,
+	.guest = {.name = "svm",
+		  .stage2 = &svm_npt_format,
+		  .enter = svm_vcpu_enter,
+		  .skip = svm_vcpu_skip,
+		  .set_cr2 = svm_set_cr2,
+		  .can_interrupt = svm_can_interrupt,
+		  .interrupt = svm_interrupt,
+		  .can_nmi = svm_can_nmi,
+		  .want_interrupt = svm_vcpu_want_interrupt,
+		  .want_nmi = svm_vcpu_want_nmi,
+		  .flush_tlb = svm_vcpu_flush_tlb},
 	.msrs = msrs,
 	.where = {[HV_RIP] = offsetof(struct vmcb, rip),
 		  [HV_RFLAGS] = offsetof(struct vmcb, rflags),
@@ -415,18 +419,9 @@ const struct hv_ops svm_ops = {
 	.get = svm_get,
 	.attributes = svm_attributes,
 	.set = svm_set,
-	.set_cr2 = svm_set_cr2,
 	.mode_changed = svm_mode_changed,
 	.end_instruction = svm_end_instruction,
-	.can_interrupt = svm_can_interrupt,
-	.interrupt = svm_interrupt,
-	.can_nmi = svm_can_nmi,
 	.get_blocks = svm_get_blocks,
 	.set_blocks = svm_set_blocks,
 	.inject = svm_inject,
-	.vcpu_enter = svm_vcpu_enter,
-	.vcpu_skip = svm_vcpu_skip,
-	.vcpu_want_interrupt = svm_vcpu_want_interrupt,
-	.vcpu_want_nmi = svm_vcpu_want_nmi,
-	.vcpu_flush_tlb = svm_vcpu_flush_tlb,
 };

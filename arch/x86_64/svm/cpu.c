@@ -4,8 +4,6 @@
 #include "kernel/frames.h"
 #include "kernel/system.h"
 
-#define CPUID_SVM 0x8000000au
-
 struct boot_svm svm_caps;
 
 /* APM vol 2, "Nested Paging": the host's format; every access of the guest is a user access. */
@@ -24,13 +22,11 @@ const char *svm_cpu_start(void)
 	struct hv_core *core = &core_this()->hv;
 	void *host = kpage_alloc();
 	void *save = kpage_alloc();
-	uint32_t out[4];
 
 	if (!host || !save || rdmsr(VM_CR) & VM_CR_SVMDIS)
 		return "its SVM is switched off, or there is no memory for it";
 	svm_caps = boot_info->cpu.svm;
-	cpuid(CPUID_SVM, 0, out);
-	core->tag_end = out[1];
+	core->tag_end = svm_caps.asid_count;
 	core->host = kpage_hpa(host).value;
 	wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SVME);
 	wrmsr(VM_HSAVE_PA, kpage_hpa(save).value);
@@ -40,7 +36,7 @@ const char *svm_cpu_start(void)
 
 void svm_cpu_stop(void)
 {
-	stgi();
+	__asm__ volatile("stgi" : : : "memory");
 	wrmsr(VM_HSAVE_PA, 0);
 	wrmsr(IA32_EFER, rdmsr(IA32_EFER) & ~EFER_SVME);
 }

@@ -2,7 +2,7 @@
 /* The way into a guest and out again: save the host, load the guest, enter; the reverse on an exit. */
 #include "asm_offsets.h"
 
-/* RDI = struct vcpu, RSI = struct vm_exit: enter.h. */
+/* RDI = struct vcpu, RSI = struct vm_exit: svm.h. */
 	.text
 	.globl svm_vcpu_enter
 	.type svm_vcpu_enter, @function

@@ -2,9 +2,6 @@
 /* Entering a guest by SVM, and what an exit leaves half-done. */
 #include "arch/x86_64/svm/svm.h"
 
-#define VECTOR_DB 1u
-#define VECTOR_MC 18u
-
 /* Whatever of the core or the VMCB is not as this entry needs it. */
 static __attribute__((noinline)) struct svm_entry *before_slow(struct vcpu *vcpu)
 {
@@ -56,9 +53,11 @@ static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_ex
 	svm_exit_decode(vmcb, svm_caps.has_next_rip, exit);
 	if (exit->kind == ABI_EXIT_WINDOW)
 		svm_window_settle(vcpu);
-	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_MC)
-		__asm__ volatile("int %0" : : "i"(VECTOR_MC)); /* the host's: does not return */
-	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_DB)
+	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_MACHINE_CHECK)
+		__asm__ volatile("int %0"
+				 :
+				 : "i"(VECTOR_MACHINE_CHECK)); /* the host's: does not return */
+	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_DEBUG)
 		svm_debug_settle(vcpu, exit);
 }
 

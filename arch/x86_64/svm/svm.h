@@ -4,10 +4,16 @@
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
-#include "arch/x86_64/svm/enter.h"
 #include "arch/x86_64/svm/exit.h"
 #include "arch/x86_64/svm/vmcb.h"
 #include "boot/boot_info.h"
+
+/* What enter.S reads of a guest CPU. */
+struct svm_entry {
+	uint64_t *gpr; /* enum abi_gpr; RAX and RSP are in the VMCB (set once) */
+	uint64_t vmcb; /* physical (set once) */
+	uint64_t host; /* physical: what VMSAVE stored of this core */
+};
 
 struct svm_vcpu {
 	struct arch_vcpu arch; /* first */
@@ -37,6 +43,12 @@ void svm_cpu_stop(void);
 
 /* enter.S */
 void svm_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit);
+/*
+ * svm_vcpu_enter of enter.S is svm_before, the guest until its exit, and svm_after. No value of the
+ * guest stays in a register.
+ */
+struct svm_entry *svm_before(struct vcpu *vcpu); /* the core and the VMCB are ready: what to load */
+void svm_after(struct vcpu *vcpu, struct vm_exit *exit);
 
 /* control.c */
 void svm_window_settle(struct vcpu *vcpu); /* after an exit that a window made */

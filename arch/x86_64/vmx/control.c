@@ -5,9 +5,6 @@
 #include "kernel/panic.h"
 #include "kernel/vlapic.h"
 
-/* #DB, #AC: their delivery can fault for ever (CVE-2015-8104, CVE-2015-5307); #MC is the host's. */
-#define EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
-
 /* Bits of CR0 that exit when they would change; the others are the guest's own. */
 #define CR0_MASK (CR0_NE | CR0_NW | CR0_CD)
 
@@ -15,11 +12,8 @@
  * host's. */
 #define CR4_HOST (CR4_VMXE | CR4_MCE)
 
-#define UNUSED __attribute__((unused))
-
 #define EPTP_BITS (6 | 3u << 3) /* write-back, 4 levels */
 
-#define PAT_RESET        0x0007040600070406ull
 #define PAUSE_LOOP_GAP   128u  /* ticks between two PAUSEs of one loop */
 #define PAUSE_LOOP_LIMIT 4096u /* ticks of such a loop before it exits */
 
@@ -86,7 +80,7 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 	vmwrite(VMCS_PROC2, vmx_controls[BOOT_VMX_PROC2] & ~PROC2_APICV);
 	vmwrite(VMCS_EXIT, vmx_controls[BOOT_VMX_EXIT]);
 	vmwrite(VMCS_ENTRY, vmx_controls[BOOT_VMX_ENTRY]);
-	vmwrite(VMCS_EXCEPTIONS, EXCEPTIONS);
+	vmwrite(VMCS_EXCEPTIONS, HV_EXCEPTIONS);
 	vmwrite(VMCS_IO_BITMAP_A, hv_io_map.value); /* both halves */
 	vmwrite(VMCS_IO_BITMAP_B, hv_io_map.value);
 	vmwrite(VMCS_MSR_BITMAP, hv_msr_map.value);
@@ -104,7 +98,7 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 static void vmx_vcpu_flush_tlb(struct vcpu *vcpu)
 {
 	invept(INV_ONE, vmread(VMCS_EPTP));
-	invvpid(INV_ONE, (uint16_t)vcpu->arch->tag, 0);
+	invvpid(INV_ONE, vcpu->arch->tag);
 }
 
 static void vmx_vcpu_load(struct vcpu *vcpu)
@@ -117,7 +111,7 @@ static void vmx_vcpu_load(struct vcpu *vcpu)
 		return;
 	vmx->arch.is_new = false;
 	if (vmx->arch.tag == 1)
-		invvpid(INV_ALL, 0, 0);
+		invvpid(INV_ALL, 0);
 	vmwrite(VMCS_VPID, vmx->arch.tag);
 	vmx_vcpu_flush_tlb(vcpu); /* the root's frame may have been another VM's */
 }
@@ -181,7 +175,7 @@ static void vmx_mode_changed(struct vcpu *vcpu, bool is_long)
 	vmwrite(VMCS_ENTRY, entry | (is_long ? ENTRY_IA32E : 0));
 	if (is_long) /* the entry asks for a TSS of the new mode */
 		vmwrite(VMCS_GUEST_RIGHTS + 2 * ABI_TR, vmread(VMCS_GUEST_RIGHTS + 2 * ABI_TR) | 8);
-	invvpid(INV_ONE, (uint16_t)vcpu->arch->tag, 0);
+	invvpid(INV_ONE, vcpu->arch->tag);
 }
 
 static unsigned vmx_attributes(UNUSED struct vcpu *vcpu, unsigned segment)
@@ -387,8 +381,18 @@ static void vmx_vcpu_want_nmi(UNUSED struct vcpu *vcpu)
 }
 
 const struct hv_ops vmx_ops = {
-	.name = "vmx",
-	.stage2 = &vmx_ept_format,
+	.guest = {.name = "vmx",
+		  .stage2 = &vmx_ept_format,
+		  .enter = vmx_vcpu_enter,
+		  .skip = vmx_vcpu_skip,
+		  .set_cr2 = vmx_set_cr2,
+		  .can_interrupt = vmx_can_interrupt,
+		  .interrupt = vmx_interrupt,
+		  .can_nmi = vmx_can_nmi,
+		  .want_interrupt = vmx_vcpu_want_interrupt,
+		  .want_nmi = vmx_vcpu_want_nmi,
+		  .sync_apic = vmx_sync_apic,
+		  .flush_tlb = vmx_vcpu_flush_tlb},
 	.msrs = msrs,
 	.where = {[HV_RIP] = VMCS_GUEST_RIP,
 		  [HV_RFLAGS] = VMCS_GUEST_RFLAGS,
@@ -409,19 +413,9 @@ const struct hv_ops vmx_ops = {
 	.get = vmx_get,
 	.attributes = vmx_attributes,
 	.set = vmx_set,
-	.set_cr2 = vmx_set_cr2,
 	.mode_changed = vmx_mode_changed,
 	.end_instruction = vmx_end_instruction,
-	.sync_apic = vmx_sync_apic,
-	.can_interrupt = vmx_can_interrupt,
-	.interrupt = vmx_interrupt,
-	.can_nmi = vmx_can_nmi,
 	.get_blocks = vmx_get_blocks,
 	.set_blocks = vmx_set_blocks,
 	.inject = vmx_inject,
-	.vcpu_enter = vmx_vcpu_enter,
-	.vcpu_skip = vmx_vcpu_skip,
-	.vcpu_want_interrupt = vmx_vcpu_want_interrupt,
-	.vcpu_want_nmi = vmx_vcpu_want_nmi,
-	.vcpu_flush_tlb = vmx_vcpu_flush_tlb,
 };

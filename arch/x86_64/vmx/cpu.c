@@ -71,6 +71,6 @@ const char *vmx_cpu_start(void)
 
 void vmx_cpu_stop(void)
 {
-	vmxoff();
+	__asm__ volatile("vmxoff" : : : "memory", "cc");
 	write_cr4(read_cr4() & ~CR4_VMXE);
 }

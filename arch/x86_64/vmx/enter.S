@@ -13,7 +13,7 @@
 	jmp	\next
 	.endm
 
-/* RDI = struct vcpu, RSI = struct vm_exit: enter.h. */
+/* RDI = struct vcpu, RSI = struct vm_exit: vmx.h. */
 	.text
 	.globl vmx_vcpu_enter
 	.type vmx_vcpu_enter, @function

@@ -3,9 +3,6 @@
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/vlapic.h"
 
-#define VECTOR_DB            1u
-#define VECTOR_GP            13u
-#define VECTOR_MC            18u
 #define DR6_OF_QUALIFICATION 0x600full /* B0 to B3, BD, BS */
 #define REASON_EOI           45u
 #define REASON_APIC_WRITE    56u
@@ -73,19 +70,20 @@ static void settle(struct vcpu *vcpu, const struct vmx_raw *raw, struct vm_exit 
 				     *vlapic_reg(vcpu, VLAPIC_SELF_IPI) & 15);
 		break;
 	case ABI_EXIT_EXCEPTION:
-		if (exit->exception.vector == VECTOR_DB)
+		if (exit->exception.vector == VECTOR_DEBUG)
 			settle_debug(raw);
-		else if (exit->exception.vector == VECTOR_MC)
-			__asm__ volatile("int %0"
-					 :
-					 : "i"(VECTOR_MC)); /* the host's: does not return */
+		else if (exit->exception.vector == VECTOR_MACHINE_CHECK)
+			__asm__ volatile(
+				"int %0"
+				:
+				: "i"(VECTOR_MACHINE_CHECK)); /* the host's: does not return */
 		break;
 	case ABI_EXIT_CR: /* SDM vol 3, "Exit Qualification for Control-Register Accesses" */
 		if (vmx_write_cr(vcpu, raw->qualification & 15,
 				 vcpu->page->gpr[raw->qualification >> 8 & 15]))
 			break;
 		exit->kind = ABI_EXIT_EXCEPTION;
-		exit->exception.vector = VECTOR_GP;
+		exit->exception.vector = VECTOR_PROTECTION;
 		exit->exception.error = 0;
 		break;
 	case ABI_EXIT_STAGE2: /* SDM vol 3, "Resuming Guest Software after Handling an Exception" */

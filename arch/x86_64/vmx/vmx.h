@@ -4,10 +4,21 @@
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
-#include "arch/x86_64/vmx/enter.h"
 #include "arch/x86_64/vmx/exit.h"
 #include "arch/x86_64/vmx/fields.h"
 #include "boot/boot_info.h"
+
+/* What enter.S reads of a guest CPU. */
+struct vmx_entry {
+	uint64_t *gpr;     /* enum abi_gpr; RSP is in the VMCS (set once) */
+	uint64_t host_rsp; /* what the VMCS's HOST_RSP holds */
+	uint8_t is_launched;
+	uint8_t reserved[5];
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) gdtr; /* of this core: an exit leaves a limit of 64 KiB */
+};
 
 struct vmx_vcpu {
 	struct arch_vcpu arch; /* first */
@@ -39,6 +50,14 @@ void vmx_cpu_stop(void);
 
 /* enter.S */
 void vmx_vcpu_enter(struct vcpu *vcpu, struct vm_exit *exit);
+/*
+ * vmx_vcpu_enter of enter.S is vmx_before, the guest until its exit, and vmx_after, or vmx_failed
+ * if the VMCS was refused (VMfail). No value of the guest stays in a register.
+ */
+struct vmx_entry *vmx_before(struct vcpu *vcpu); /* the core and the VMCS are ready: what to load */
+void vmx_after(struct vcpu *vcpu, struct vm_exit *exit);
+void vmx_failed(struct vcpu *vcpu, struct vm_exit *exit);
+void vmx_exit_landing(void); /* HOST_RIP */
 
 /* control.c */
 void vmx_vcpu_clear(struct vcpu *vcpu);
