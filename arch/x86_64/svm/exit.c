@@ -37,7 +37,7 @@ const struct svm_code svm_codes[SVM_CODE_COUNT] = {
 };
 
 /* INT n, INT3 and INTO run again (RIP stands at them); any other event goes in again. */
-static void decode_delivery(const struct vmcb *vmcb, struct vm_exit *exit)
+static __attribute__((noinline)) void decode_delivery(const struct vmcb *vmcb, struct vm_exit *exit)
 {
 	struct abi_event event = hv_event(vmcb->exit_event, vmcb->exit_event_error);
 
