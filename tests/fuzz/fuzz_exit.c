@@ -39,7 +39,8 @@ static void fuzz_vmx(struct input *input)
 	CHECK(!vmx_exit_has_more(raw.reason));
 	CHECK_EQ(plain.kind, exit.kind);
 	CHECK_EQ(plain.reinject.is_valid, exit.reinject.is_valid);
-	CHECK_EQ(exit.length, raw.length);
+	if (exit.kind != ABI_EXIT_INTERRUPT) /* whose length is nobody's */
+		CHECK_EQ(exit.length, raw.length);
 }
 
 static void fuzz_svm(struct input *input)
@@ -66,7 +67,8 @@ static void fuzz_svm(struct input *input)
 	if (!svm_exit_plain(&vmcb, has_next_rip, &plain))
 		return;
 	CHECK_EQ(plain.kind, exit.kind);
-	CHECK_EQ(plain.length, exit.length);
+	if (exit.kind != ABI_EXIT_INTERRUPT)
+		CHECK_EQ(plain.length, exit.length);
 	CHECK_EQ(plain.reinject.is_valid, exit.reinject.is_valid);
 }
 
