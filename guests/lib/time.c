@@ -15,8 +15,8 @@ static uint64_t time_countdown(uint16_t count)
 	out8(SPEAKER, (in8(SPEAKER) & 0xfc) | 0x01);
 	out8(PIT_MODE, 0xb0); /* channel 2, both bytes, mode 0 */
 	out8(PIT_CHANNEL2, (uint8_t)count);
+	start = rdtsc(); /* before it starts: being descheduled in between makes none shorter */
 	out8(PIT_CHANNEL2, (uint8_t)(count >> 8));
-	start = rdtsc();
 	while (!(in8(SPEAKER) & 0x20) && rdtsc() - start < 1ul << 36)
 		;
 	return rdtsc() - start;
