@@ -46,27 +46,26 @@ LINK := $(CC) -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,ma
 
 # ---- what is built ----
 
-BOOT_OBJS := $(addprefix boot/,main.o cpu.o vmx.o firmware.o memory.o ranges.o modules.o elf.o files.o \
+BOOT_OBJS := $(addprefix boot/,main.o cpu.o vmx.o maps.o firmware.o memory.o ranges.o modules.o elf.o files.o \
 	machine.o acpi.o acpi_parse.o clock.o date.o interrupts.o handover.o paging.o jump.o trampoline.o text.o bytes.o)
 
-KERNEL_OBJS := $(addprefix kernel/,main.o frames.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
+KERNEL_OBJS := $(addprefix kernel/,main.o cpu.o frames.o window.o pagetable.o kalloc.o quota.o object.o handle.o \
 	timer.o sched.o thread.o process.o memory.o memory_cow.o memory_log.o space.o channel.o event.o waitset.o device.o system.o syscall.o)
-VIRT_OBJS := $(addprefix kernel/,vm.o vcpu.o exit.o cpuid.o msr.o vlapic.o vlapic_timer.o doorbell.o)
+VIRT_OBJS := $(addprefix kernel/,vm.o vcpu.o exit.o cpuid.o vlapic.o vlapic_timer.o)
 ARCH_OBJS := $(addprefix arch/x86_64/,start.o traps_entry.o switch.o usercopy_move.o string.o apic.o clock.o console.o \
-	core.o fpu.o guest.o hv.o ioapic.o paging.o panic.o power.o thread.o traps.o usercopy.o) \
+	core.o cores.o fpu.o guest.o hv.o ioapic.o paging.o panic.o power.o thread.o traps.o usercopy.o) \
 	$(foreach v,vmx svm,$(addprefix arch/x86_64/$(v)/,control.o cpu.o enter.o exit.o $(v).o))
 
 LIB_OBJS := $(addprefix services/lib/,start.o newlib.o log.o elf.o map.o)
 SERVICES := init console vmm
-init_OBJS := $(addprefix services/init/,main.o vms.o launch.o lifecycle.o operator.o tell.o modules.o config.o jsontext.o path.o) third/cJSON.o
+init_OBJS := $(addprefix services/init/,main.o console.o vms.o cores.o launch.o lifecycle.o operator.o tell.o trace.o modules.o config.o sharing.o jsontext.o path.o) third/cJSON.o
 console_OBJS := $(addprefix services/console/,main.o clients.o operator.o editor.o prompt.o keys.o mux.o) drivers/uart.o
 init_FLAGS := -isystem $(CJSON_SRC)
 vmm_OBJS := $(addprefix services/vmm/,main.o process.o control.o reload.o checkpoint.o machine.o settings.o line.o random.o vcpu.o vcpuid.o vmsr.o memmap.o \
-	loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o loader_pvh.o acpi_tables.o alu.o decode.o \
-	emulate.o emulate_string.o gpagewalk.o guestmem.o board.o bus.o calendar.o state.o vacpi_pm.o vfwcfg.o vi8042.o \
-	vioapic.o vpci.o pci_function.o pci_msix.o vpic.o vpit.o vrtc.o vtest.o vuart.o virtqueue.o virtqueue_packed.o \
-	virtqueue_split.o virtio_pci.o virtio_common.o virtio_console.o virtio_rng.o) services/lib/lock.o \
-	$(addprefix third/,Decoder.o DecoderData.o SharedData.o hmac_drbg.o hmac.o sha2small.o enc32be.o dec32be.o)
+	loader.o loader_room.o loader_bzimage.o loader_elf.o loader_multiboot.o loader_pvh.o acpi_tables.o alu.o decode.o emulate.o emulate_string.o \
+	gpagewalk.o guestmem.o board.o bus.o calendar.o state.o vacpi_pm.o vfwcfg.o vi8042.o vioapic.o vpci.o pci_function.o pci_msix.o vpic.o vpit.o \
+	vrtc.o vtest.o vuart.o virtqueue.o virtqueue_packed.o virtqueue_split.o virtio_pci.o virtio_common.o virtio_console.o virtio_rng.o) \
+	services/lib/lock.o $(addprefix third/,Decoder.o DecoderData.o SharedData.o hmac_drbg.o hmac.o sha2small.o enc32be.o dec32be.o)
 ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER DISABLE_ENCODER DISABLE_AVX512 \
 	DISABLE_KNC) -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -isystem $(ZYDIS_SRC)/include -isystem $(ZYDIS_SRC)/src \
 	-isystem $(ZYCORE_SRC)/include
@@ -75,29 +74,33 @@ vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pveoi pic pit ioapic rtc pmtimer kvmclock pci \
 	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reload dirty reset spin flood vmmcrash hostile-msr hostile-port hostile-memory \
-	hostile-mmio hostile-jump hostile-cpu forge operated vdriver destination extremes features
-GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o \
-	acpi.o irq.o lapic.o mode.o virtio.o)
+	hostile-mmio hostile-jump hostile-cpu forge operated vdriver destination extremes features alarm smp hostile-smp smp-reload turns handover
+GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o acpi.o irq.o lapic.o cpus.o cpus_start.o mode.o virtio.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13
 
 # Host tests: tests/unit/test_NAME.c, the fakes of its kind, and what these need out of the archive of its kind.
-UNIT_KINDS := kernel vm arch boot services
-kernel_TESTS := frames pagetable memory ipc lib timer syscall
+UNIT_KINDS := kernel vm sched steps arch boot services
+kernel_TESTS := cores frames pagetable memory ipc lib timer syscall
 kernel_FAKES := fake_arch fake_vm
 kernel_PARTS := $(filter-out kernel/main.o kernel/window.o,$(KERNEL_OBJS)) arch/x86_64/string.o # window.o: fake_arch plays it
-vm_TESTS := cpuid doorbell exit msr vcpu vlapic vlapic_timer
+vm_TESTS := cpuid doorbell exit msr random vcpu vlapic vlapic_timer
 vm_FAKES := fake_arch fake_vcpu
 vm_PARTS := $(kernel_PARTS) $(VIRT_OBJS) services/vmm/vcpuid.o
+sched_TESTS := sched
+sched_PARTS := kernel/sched.o kernel/timer.o
+steps_TESTS := interleave
+steps_FAKES := explore stepped_kernel stepped_ring fake_vcpu
+steps_PARTS := $(filter-out $(addprefix kernel/,cpu.o channel.o event.o kalloc.o object.o sched.o thread.o timer.o vcpu.o waitset.o),$(vm_PARTS))
 arch_TESTS := vmx_exit svm_exit vmx_flush svm_flush guest arch_time
 arch_PARTS := $(addprefix arch/x86_64/,vmx/exit.o svm/exit.o guest.o)
-boot_TESTS := boot_acpi boot_acpi_parse boot_cpu boot_date boot_elf boot_paging boot_ranges boot_text
-boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o paging.o ranges.o text.o vmx.o)
+boot_TESTS := boot_acpi boot_acpi_parse boot_cpu boot_date boot_elf boot_maps boot_paging boot_ranges boot_text
+boot_PARTS := $(addprefix boot/,acpi.o acpi_parse.o cpu.o date.o elf.o maps.o paging.o ranges.o text.o vmx.o)
 VMM_CHIPS := vacpi_pm vfwcfg vi8042 vioapic vpci vpic vpit vrtc vtest vuart
 services_TESTS := acpi_tables board bus checkpoint config decode editor emulate gpagewalk keys lifecycle line loader_bzimage loader_multiboot loader_pvh lock \
-	mux native prompt virtio_console virtio_pci virtio_rng virtqueue vmsr $(VMM_CHIPS)
+	mux native prompt sharing virtio_console virtio_pci virtio_rng virtqueue vmsr $(VMM_CHIPS)
 services_FAKES := fake_platform
 services_PARTS := $(filter-out %/main.o %/clients.o %/operator.o drivers/%,$(console_OBJS)) $(filter-out %/main.o %/machine.o %/process.o %/control.o %/reload.o,$(vmm_OBJS)) \
-	$(filter-out %/main.o %/vms.o %/launch.o %/operator.o %/tell.o %/modules.o,$(init_OBJS))
+	$(filter-out %/main.o %/vms.o %/cores.o %/launch.o %/operator.o %/tell.o %/trace.o %/modules.o,$(init_OBJS))
 UNIT_TESTS := $(foreach k,$(UNIT_KINDS),$($k_TESTS))
 vm_FUZZERS := syscall vlapic # tests/fuzz/fuzz_NAME.c, built as unit tests of its kind are
 arch_FUZZERS := exit
@@ -115,10 +118,8 @@ SERVICE_ELFS := $(SERVICES:%=$(BUILD)/services/%.elf)
 
 all: $(BUILD)/corbel.efi
 
-setup:
-	$(Q)tools/setup
-help:
-	@echo "make [CC=gcc|clang] [V=1]; make run|check|test|test-long|bench|fuzz|clean|format"
+setup: ; $(Q)tools/setup
+help: ; @echo "make [CC=gcc|clang] [V=1]; make run|check|test|test-long|bench|fuzz|clean|format"
 
 # ---- compiling ----
 
@@ -235,12 +236,14 @@ $(BUILD)/guests/linux/%/initrd: $(CORBEL_CACHE)/deb/linux-%.deb $(CORBEL_CACHE)/
 $(CORBEL_CACHE)/deb/%.deb:
 	@echo "$@ is missing: run tools/setup" >&2; false
 
-images: $(BUILD)/linux.img $(LINUX_KERNELS:%=$(BUILD)/linux-%.img)
-$(BUILD)/linux.img: $(BUILD)/linux-cloud-12.img
-	$(Q)cp $< $@
+images: $(BUILD)/linux.img $(LINUX_KERNELS:%=$(BUILD)/linux-%.img) $(BUILD)/two.img $(BUILD)/hundred.img
+$(BUILD)/linux.img: $(BUILD)/linux-cloud-12.img ; $(Q)cp $< $@
 $(BUILD)/linux-%.img: $(BUILD)/guests/linux/%/initrd $(BUILD)/corbel.efi
 	$(call say,IMAGE,$@)
 	$(Q)tools/corbel-image --efi $(BUILD)/corbel.efi -o $@ $(BUILD)/guests/linux/$*/corbel.json
+$(BUILD)/two.img $(BUILD)/hundred.img: $(BUILD)/%.img: guests/%.json $(BUILD)/linux.img $(BUILD)/guests/operated
+	$(call say,IMAGE,$@)
+	$(Q)cp $< $(BUILD)/guests && tools/corbel-image --efi $(BUILD)/corbel.efi -o $@ $(BUILD)/guests/$*.json
 
 # ---- tests on the host: unit tests in build/unit, fuzzers, by clang, in build/fuzz ----
 
@@ -256,6 +259,9 @@ $(foreach d,unit fuzz,$(eval $(call host_rules,$d)))
 %.a:
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
+$(BUILD)/unit/test_random: $(BUILD)/unit/tests/unit/invariants.o
+$(addprefix $(BUILD)/unit/tests/unit/,explore.o test_interleave.o): SANITIZE := -fsanitize=undefined # they change stacks
+$(BUILD)/unit/tests/unit/stepped_%.o: SANITIZE := -fsanitize=thread # whose calls explore.c answers
 # What tests/config/test_config.py asks how init reads a configuration.
 $(BUILD)/unit/config_dump: $(BUILD)/unit/tests/config/dump.o $(BUILD)/unit/services.a
 $(foreach k,$(UNIT_KINDS),$(foreach t,$($k_TESTS),$(eval $(BUILD)/unit/test_$t: $(BUILD)/unit/tests/unit/test_$t.o \
@@ -274,26 +280,20 @@ unit: $(UNIT_TESTS:%=$(BUILD)/unit/test_%) $(BUILD)/unit/config_dump $(EFI_TESTS
 
 # ---- commands ----
 
-check: $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
-	$(Q)tools/check --builds
-test: setup
-	$(Q)RIG='$(RIG)' TEST='$(TEST)' tests/run
+check: $(UNIT_TESTS:%=$(BUILD)/unit/test_%) ; $(Q)tools/check --builds
+test: setup ; $(Q)RIG='$(RIG)' TEST='$(TEST)' tests/run
 test-long: test
-	$(Q)tests/mutations/run
-bench: setup
-	$(Q)RIG='$(RIG)' ROW='$(ROW)' PEERS='$(PEERS)' tests/bench/run
+	$(Q)LONG=1 $(BUILD)/unit/test_interleave && LONG=1 tests/run && tests/mutations/run
+bench: setup ; $(Q)RIG='$(RIG)' ROW='$(ROW)' PEERS='$(PEERS)' tests/bench/run
 
 # Where the CPU can nest, the real thing; else emulation.
-run: setup
-	$(Q)$(MAKE) -s -j2 all $(BUILD)/linux.img
+run: setup ; $(Q)$(MAKE) -s -j2 all $(BUILD)/linux.img
 	$(Q)tests/rig/run --rig $(or $(RIG),$(shell grep -qE '^flags.* (vmx|svm)( |$$)' /proc/cpuinfo && \
 		[ -w /dev/kvm ] && echo kvm || echo qemu-svm)) --timeout 86400 $(BUILD)/linux.img
 
-fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%)
-	$(Q)tests/fuzz/run $(BUILD)/fuzz $(FUZZERS)
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/fuzz_%) ; $(Q)tests/fuzz/run $(BUILD)/fuzz $(FUZZERS)
 
-clean:
-	$(Q)rm -rf build
+clean: ; $(Q)rm -rf build
 format:
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 

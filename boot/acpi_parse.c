@@ -17,6 +17,10 @@
 #define FADT_RESET_SUPPORTED (1u << 10)
 #define SPACE_MEMORY         0u
 #define SPACE_PORT           1u
+/* "PM1 Control Registers" */
+#define PM1_SLP_MASK         0x3c00u
+#define PM1_SLP_EN           0x2000u
+#define RESET_PORT           0xcf9u /* of most chip sets */
 
 struct table {
 	const uint8_t *bytes;
@@ -201,4 +205,35 @@ void acpi_parse_dsdt(struct boot_acpi *info, const void *table, size_t size)
 		info->has_s5 = 1;
 		return;
 	}
+}
+
+static struct boot_write pm1_sleep(uint16_t port, uint8_t type)
+{
+	return (struct boot_write){.address = port,
+				   .keep = (uint16_t)~PM1_SLP_MASK,
+				   .value = (uint16_t)(type << 10 | PM1_SLP_EN),
+				   .size = 2};
+}
+
+void acpi_parse_power(struct boot_acpi *info, int is_acpi_on)
+{
+	struct boot_write *to = info->off;
+
+	if (info->has_s5 && info->pm1a_control) {
+		if (info->smi_command && info->acpi_enable && !is_acpi_on)
+			*to++ = (struct boot_write){.address = info->smi_command,
+						    .value = info->acpi_enable,
+						    .size = 1};
+		*to++ = pm1_sleep(info->pm1a_control, info->s5_a);
+		if (info->pm1b_control)
+			*to++ = pm1_sleep(info->pm1b_control, info->s5_b);
+	}
+	to = info->reset;
+	if (info->reset_space != BOOT_RESET_NONE)
+		*to++ = (struct boot_write){.address = info->reset_address,
+					    .value = info->reset_value,
+					    .size = 1,
+					    .is_memory = info->reset_space == BOOT_RESET_MEMORY};
+	*to++ = (struct boot_write){.address = RESET_PORT, .value = 2, .size = 1};
+	*to++ = (struct boot_write){.address = RESET_PORT, .value = 6, .size = 1};
 }

@@ -17,3 +17,5 @@ void acpi_parse_madt(struct boot_acpi *info, struct boot_core *cores, const void
 void acpi_parse_ioapics(struct boot_acpi *info, int (*is_ram)(uint64_t address));
 void acpi_parse_fadt(struct boot_acpi *info, const void *table, size_t size);
 void acpi_parse_dsdt(struct boot_acpi *info, const void *table, size_t size);
+/* After all of these: lists what to write to go off and to reset. is_acpi_on: PM1's SCI_EN. */
+void acpi_parse_power(struct boot_acpi *info, int is_acpi_on);

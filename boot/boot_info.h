@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC   0x464e494c45425243ull /* "CRBELINF" */
-#define BOOT_INFO_VERSION 8u
+#define BOOT_INFO_VERSION 9u
 #define BOOT_PATH_SIZE    256u                      /* of a module's path, with its NUL */
 #define BOOT_MODULE_MAX   4096u                     /* files below \corbel\ plus services */
 #define BOOT_RANGE_MAX    (BOOT_MODULE_MAX + 1024u) /* entries of the memory map */
@@ -16,7 +16,8 @@
 #define BOOT_STACKS     0xffffc10000000000ull
 #define BOOT_FRAMES     0xffffc18000000000ull /* what is kept of each block: */
 #define BOOT_BLOCK_SIZE (2ull << 20)
-#define BOOT_RECORD     2136u /* bytes of it; the kernel alone knows what they mean */
+#define BOOT_RECORD     2136u       /* bytes of it; the kernel alone knows what they mean */
+#define BOOT_TRACE_SIZE (64u << 10) /* what a core keeps of its past; aligned to that */
 
 /* All addresses below are physical, but that of the ranges; every range is a whole number of 4 KiB
  * pages. */
@@ -98,6 +99,15 @@ struct boot_isa_line {
 	uint32_t is_level, is_active_low;
 };
 
+/* A register to write, of which some bits are kept. */
+struct boot_write {
+	uint64_t address; /* of a port; or of memory, mapped at BOOT_WINDOW */
+	uint16_t keep, value;
+	uint8_t size, is_memory; /* size: 1, or 2 for a port; 0 ends a list */
+	uint16_t reserved;
+};
+#define BOOT_WRITE_MAX 4u
+
 enum boot_reset_space { BOOT_RESET_NONE = 0, BOOT_RESET_MEMORY, BOOT_RESET_PORT };
 
 /* What ACPI tells; what it does not tell or tells wrong is as on every PC, or 0. */
@@ -114,7 +124,9 @@ struct boot_acpi {
 	uint8_t has_s5, s5_a, s5_b;       /* SLP_TYP of soft off for PM1a and PM1b; 0 to 7 */
 	uint8_t reset_space, reset_value; /* reset_space: enum boot_reset_space */
 	uint16_t reserved;
-	uint64_t reset_address; /* below 0x10000 for a port; memory is mapped at BOOT_WINDOW */
+	uint64_t reset_address; /* below 0x10000 for a port */
+	/* What these registers come to: the ways to switch the machine off, and to reset it */
+	struct boot_write off[BOOT_WRITE_MAX], reset[BOOT_WRITE_MAX];
 };
 
 /* Controls of a VMCS; the first four in the order of their MSRs, IA32_VMX_TRUE_*. */
@@ -132,10 +144,23 @@ struct boot_svm {
 	uint8_t has_next_rip, has_pause_filter;
 	uint8_t flush; /* TLB_CONTROL of the VMCB that flushes a guest's translations */
 	uint32_t asid_count;
-	uint8_t is_tcg; /* QEMU's TCG (7.2): its VMRUN does not load the interrupt shadow, and may
-			   lose one of our own interrupts; and a guest's breakpoints, which VMRUN
-			   and #VMEXIT leave armed, strike its neighbours and ring 0 */
+	uint8_t is_tcg; /* QEMU's TCG (7.2): its VMRUN does not load the interrupt shadow, may
+			   lose one of our own interrupts, and may let a guest meet one of its own
+			   twice; and a guest's breakpoints, which VMRUN and #VMEXIT leave armed,
+			   strike its neighbours and ring 0 */
 };
+
+/*
+ * MSRs that a guest reaches without an exit, but EFER and, on SVM, PAT: SYSENTER_CS, _ESP and _EIP;
+ * PAT, EFER; STAR, LSTAR, CSTAR, FMASK; FS_BASE, GS_BASE, KERNEL_GS_BASE, TSC_AUX.
+ */
+#define BOOT_GUEST_MSRS                                                                            \
+	{                                                                                          \
+		0x174, 0x175, 0x176, 0x277, 0xc0000080, 0xc0000100, 0xc0000101, 0xc0000081,        \
+			0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102, 0xc0000103                 \
+	}
+#define BOOT_MSR_MAPS 2u /* pages: VT-x's second is of guests whose APIC the CPU plays */
+#define BOOT_IO_MAPS  3u
 
 /* What the kernel does with the CPU, by what the boot core has. */
 struct boot_cpu {
@@ -145,6 +170,7 @@ struct boot_cpu {
 	uint32_t xsave_size;          /* of them all, standard form */
 	uint32_t mxcsr_mask;          /* bits that MXCSR has */
 	uint64_t vmx_ept_vpid;        /* IA32_VMX_EPT_VPID_CAP; 0 with SVM, as are: */
+	uint64_t msr_maps, io_maps;   /* pages that say what exits: MSRs; every port */
 	uint32_t vmx[BOOT_VMX_COUNT]; /* what each VMCS starts with, but for the bits of the CPU's
 					 APIC: both or none */
 	struct boot_svm svm;
@@ -204,6 +230,7 @@ struct boot_info {
 	 * ranges RUNTIME, one to one; it lies in a KERNEL range. 0 = none. */
 	uint64_t reset_system, runtime_root;
 	uint64_t trampoline; /* struct boot_trampoline, in a LOADER range below 640 KiB; 0 = none */
+	uint64_t trace;      /* BOOT_TRACE_SIZE for each core, zeroed, in a KERNEL range */
 	struct boot_framebuffer framebuffer;
 	uint64_t file_bytes;    /* RAM that the modules take */
 	uint64_t usable_bytes;  /* RAM free right after ExitBootServices, plus what the loader
@@ -220,11 +247,11 @@ struct boot_info {
  * paging on with tables made for it: in the upper half its segments at their link addresses, each
  * with no more rights than it needs, the block at BOOT_WINDOW + block, and root entries for all of
  * BOOT_WINDOW that has RAM, BOOT_SLOTS, BOOT_STACKS and BOOT_FRAMES, which need never change again;
- * at BOOT_WINDOW + address the pages of the local APIC's, the IOAPICs' and the reset register, not
- * cached; at BOOT_FRAMES + n * BOOT_RECORD a zeroed record of block n, for all of each GiB that has
- * RAM below record_count; all global. In the lower half all of the ranges FREE, LOADER, KERNEL,
- * MODULE and ACPI are mapped to themselves, by tables in LOADER ranges. RDI = struct boot_info, in
- * the block at BOOT_WINDOW, where it stays; RSP = a stack of at least 16 KiB in a LOADER range. The
- * 8259 pair and each line of the IOAPICs are masked; the local APIC is as the firmware left it, but
- * for its timer, which stands still.
+ * at BOOT_WINDOW + trace that memory; at BOOT_WINDOW + address the pages of the local APIC's, the
+ * IOAPICs' and the reset register, not cached; at BOOT_FRAMES + n * BOOT_RECORD a zeroed record of
+ * block n, for all of each GiB that has RAM below record_count; all global. In the lower half all
+ * of the ranges FREE, LOADER, KERNEL, MODULE and ACPI are mapped to themselves, by tables in LOADER
+ * ranges. RDI = struct boot_info, in the block at BOOT_WINDOW, where it stays; RSP = a stack of at
+ * least 16 KiB in a LOADER range. The 8259 pair and each line of the IOAPICs are masked; the local
+ * APIC is as the firmware left it, but for its timer, which stands still.
  */

@@ -28,6 +28,12 @@ static struct {
 	uint64_t records_size;
 } plan;
 
+/* For cores that the table lists but that do not start, too. */
+static uint64_t trace_size(const struct boot_info *info)
+{
+	return (uint64_t)info->acpi.core_count * BOOT_TRACE_SIZE;
+}
+
 static int map_devices(const struct boot_acpi *acpi)
 {
 	int error = paging_add_device(&plan.kernel, acpi->lapic_address);
@@ -74,8 +80,9 @@ static int describe_memory(struct boot_info *info)
 				     : (uintptr_t)plan.runtime.pool;
 	if (paging_build_kernel(&plan.kernel, (void *)(uintptr_t)info->ranges, info->range_count,
 				info->segments, info->segment_count) ||
-	    map_devices(&info->acpi) || add_records(info, NULL) > plan.records_size ||
-	    !add_records(info, plan.records))
+	    map_devices(&info->acpi) ||
+	    paging_add_ram(&plan.kernel, info->trace, trace_size(info)) ||
+	    add_records(info, NULL) > plan.records_size || !add_records(info, plan.records))
 		return -1;
 	info->block_used = (uint32_t)plan.kernel.pool_used;
 	return paging_build(&plan.paging, plan.kernel.pool, (void *)(uintptr_t)info->ranges,
@@ -99,6 +106,12 @@ static void prepare(struct boot_info *info, int has_1g_pages)
 	info->block = (uintptr_t)plan.kernel.pool;
 	if (info->block % BOOT_BLOCK_SIZE || info->block >= BOOT_RAM_MAX)
 		firmware_stop(EFI_OUT_OF_RESOURCES, "no 2 MiB of free memory in one piece");
+	info->trace = (uintptr_t)memory_alloc(trace_size(info) + BOOT_TRACE_SIZE, BOOT_RANGE_KERNEL,
+					      "", "the trace");
+	info->trace = (info->trace + BOOT_TRACE_SIZE - 1) & ~(uint64_t)(BOOT_TRACE_SIZE - 1);
+	if (info->trace + trace_size(info) > BOOT_RAM_MAX)
+		firmware_stop(EFI_OUT_OF_RESOURCES, "no memory below 64 TiB for the trace");
+	memset((void *)(uintptr_t)info->trace, 0, trace_size(info));
 	plan.paging.has_1g_pages = has_1g_pages;
 	plan.runtime.pool = memory_alloc(RUNTIME_POOL * MEMORY_PAGE, BOOT_RANGE_KERNEL, "",
 					 "the firmware's page tables");

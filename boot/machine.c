@@ -9,6 +9,7 @@
 #include "boot/modules.h"
 #include "boot/text.h"
 
+#define PM1_SCI_EN        1u /* ACPI 6.5, "PM1 Control Registers" */
 #define MSR_APIC_BASE     0x1bu
 #define APIC_BASE_ADDRESS 0x000ffffffffff000ull
 
@@ -62,6 +63,7 @@ static void describe(struct boot_acpi *info, const struct acpi_merge *merge)
 	    (info->reset_address >= BOOT_RAM_MAX || memory_is_ram(info->reset_address)))
 		info->reset_space = BOOT_RESET_NONE;
 	acpi_parse_dsdt(info, dsdt.data, dsdt.length);
+	acpi_parse_power(info, info->pm1a_control && cpu_in8(info->pm1a_control) & PM1_SCI_EN);
 	if (info->core_count == 0)
 		cores[info->core_count++] = (struct boot_core){cpu_leaf(1).ebx >> 24, 1};
 	memory_shrink(cores, info->core_count * sizeof(*cores));

@@ -9,6 +9,7 @@
 #include "boot/handover.h"
 #include "boot/interrupts.h"
 #include "boot/machine.h"
+#include "boot/maps.h"
 #include "boot/memory.h"
 #include "boot/modules.h"
 #include "boot/payload.h"
@@ -34,6 +35,19 @@ static struct boot_info *new_info(uint64_t tsc_entry)
 	info->tsc_entry = tsc_entry;
 	info->random = cpu_random();
 	return info;
+}
+
+static void make_maps(struct boot_cpu *cpu)
+{
+	uint8_t *msrs =
+		memory_alloc(BOOT_MSR_MAPS * MAPS_PAGE, BOOT_RANGE_KERNEL, "", "the maps of MSRs");
+	uint8_t *ports =
+		memory_alloc(BOOT_IO_MAPS * MAPS_PAGE, BOOT_RANGE_KERNEL, "", "the maps of ports");
+
+	maps_fill_msrs(msrs, cpu->is_vmx);
+	maps_fill_ports(ports);
+	cpu->msr_maps = (uintptr_t)msrs;
+	cpu->io_maps = (uintptr_t)ports;
 }
 
 /* Returns the program's entry point. */
@@ -84,6 +98,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 	memory_init();                /* from here on every page that is taken is listed */
 	info = new_info(tsc_entry);
 	cpu_describe(&cpu, &info->cpu);
+	make_maps(&info->cpu); /* of what guests reach without an exit */
 	entry = load_program(&payload_kernel, ELF_VIRT_KERNEL, BOOT_RANGE_KERNEL, info->segments,
 			     &info->segment_count); /* to any address */
 	info->init.entry = load_program(&payload_services[0], ELF_VIRT_INIT, BOOT_RANGE_MODULE,

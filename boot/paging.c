@@ -195,6 +195,15 @@ int paging_add_device(struct paging *paging, uint64_t address)
 		   USED | GLOBAL | WRITABLE | NO_EXECUTE | UNCACHED);
 }
 
+int paging_add_ram(struct paging *paging, uint64_t start, uint64_t size)
+{
+	for (uint64_t at = start; at < start + size; at += 4096)
+		if (map(paging, paging->pool, BOOT_WINDOW + at, at, SHIFT_4K,
+			USED | GLOBAL | WRITABLE | NO_EXECUTE))
+			return -1;
+	return 0;
+}
+
 int paging_build_runtime(struct paging *paging, const struct boot_range *ranges, size_t range_count)
 {
 	paging->pool_used = 0;

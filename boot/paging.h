@@ -33,6 +33,8 @@ uint64_t paging_add_records(struct paging *paging, const struct boot_range *rang
 
 /* Maps the page of a device's registers in the window; 0, or -1 if the pool is too small. */
 int paging_add_device(struct paging *paging, uint64_t address);
+/* The same for pages of RAM; start and size are multiples of 4096. */
+int paging_add_ram(struct paging *paging, uint64_t start, uint64_t size);
 
 /*
  * Fills the lower half of that root anew: maps the RAM among the ranges (which are sorted) to

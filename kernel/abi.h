@@ -35,7 +35,7 @@ typedef int32_t handle_t; /* index in the caller's table, 0 and above */
 
 enum abi_syscall {
 	/* handles */
-	SYS_HANDLE_CLOSE, /* (h) */
+	SYS_HANDLE_CLOSE, /* (h); what only this handle kept comes back soon, not at once */
 	/* processes (-1 = the caller) and threads */
 	SYS_PROCESS_CREATE, /* (system, quota_bytes) -> handle; needs MANAGE; the quota is taken
 			       from the caller's own and comes back when the process is dead */
@@ -45,6 +45,9 @@ enum abi_syscall {
 	SYS_PROCESS_EXIT,   /* (status); ends all threads of the caller */
 	SYS_PROCESS_KILL,   /* (process); needs MANAGE */
 	SYS_PROCESS_INFO,   /* (process, struct abi_process_info *) */
+	SYS_PROCESS_SCHED,  /* (system, process, const struct abi_sched *): from now on; needs
+			       MANAGE on both; what is out of range, or names no core that is
+			       there, changes nothing */
 	SYS_THREAD_CREATE,  /* (process, entry, stack_top, arg); starts at once with
 			       RDI = arg, RSP = stack_top - 8 (as after a call) */
 	SYS_THREAD_EXIT,    /* () */
@@ -54,10 +57,11 @@ enum abi_syscall {
 	SYS_MEMORY_COW,     /* (dst, dst_offset, src, src_offset, size): pages of dst, untouched so
 			       far, become copy-on-write of src's; needs WRITE on dst, READ on src;
 			       multiples of 4096; -EBUSY: a page of dst was touched already */
-	SYS_MEMORY_MAP,     /* (process, memory, offset, size, va, prot ABI_PROT_*) -> va;
-			       needs MAP on memory and its READ/WRITE/EXEC for prot; -EEXIST:
-			       range in use */
-	SYS_MEMORY_UNMAP,   /* (process, va, size): whole mappings only */
+	SYS_MEMORY_MAP,     /* (process or vm, memory, offset, size, address, prot ABI_PROT_*) ->
+			       address; needs MAP on memory and its READ/WRITE/EXEC for prot;
+			       -EEXIST: range in use. A guest's addresses end at 2^46, and its local
+			       APIC's page is ring 0's */
+	SYS_MEMORY_UNMAP,   /* (process or vm, address, size): one whole mapping */
 	SYS_MEMORY_INFO,    /* (memory, struct abi_memory_info *) */
 	SYS_MEMORY_LOG,     /* (memory, 1 or 0): begins or ends noting which pages are written, by
 			       guests, processes or ring 0 (on SVM a guest's page tables too, when
@@ -102,11 +106,11 @@ enum abi_syscall {
 				 contiguous memory objects only until there is an IOMMU */
 	SYS_DEVICE_DMA_UNMAP, /* (device, I/O address) */
 	/* virtual machines */
-	SYS_VM_CREATE, /* (number of vCPUs: 1 .. 254; this version: 1; ABI_VM_* flags) -> handle */
-	SYS_VM_MAP,    /* (vm, gpa, memory, offset, size, prot); needs MAP; -EEXIST */
-	SYS_VM_UNMAP,  /* (vm, gpa, size): whole mappings only */
-	SYS_VM_DOORBELL, /* (vm, const struct abi_doorbell *, event): a matching guest write signals
-			    the event in ring 0 and goes on; event -1 removes it */
+	SYS_VM_CREATE,   /* (number of vCPUs: 1 .. ABI_VCPUS_MAX; ABI_VM_* flags) -> handle */
+	SYS_VM_DOORBELL, /* (vm, port, size 1|2|4 or 0 = any, value or ABI_ANY_VALUE, event): a
+			    guest's write like that signals the event in ring 0, without leaving the
+			    exit path; event -1 removes it. -EEXIST; -ENOENT; -ENOSPC: 64 are there
+			  */
 	SYS_VM_MSI,      /* (vm, address, data): as a device's write of a message-signalled
 			    interrupt (SDM vol 3, "Message Signalled Interrupts") */
 	SYS_VM_STATS,    /* (vm, struct abi_vm_stats *) */
@@ -124,6 +128,9 @@ enum abi_syscall {
 	SYS_SYSTEM_INFO,   /* (system, struct abi_system_info *) */
 	SYS_SYSTEM_MODULE, /* (system, struct abi_module_info *, index) -> memory handle
 			      (READ|EXEC|MAP|TRANSFER); -ENOENT: no module of that index */
+	SYS_SYSTEM_CORE,   /* (system, struct abi_core_info *, index); -ENOENT: no core of it */
+	SYS_SYSTEM_TRACE,  /* (system, core) -> memory handle (READ|MAP): ABI_TRACE_SIZE bytes of
+			      struct abi_trace, in which the core goes on writing; -ENOENT */
 	SYS_SYSTEM_POWER,  /* (system, ABI_POWER_*): does not come back; needs MANAGE */
 	SYS_COUNT
 };
@@ -156,7 +163,7 @@ enum abi_op {
 #define ABI_RIGHT_ALL      0x0ffu
 
 /* SYS_MEMORY_CREATE flags. Pages are zeroed and mapped at first touch unless contiguous. */
-#define ABI_MEMORY_CONTIGUOUS 1u /* allocated at once, physically contiguous, at most 4 MiB */
+#define ABI_MEMORY_CONTIGUOUS 1u /* allocated at once, physically contiguous, at most 2 MiB */
 #define ABI_MEMORY_LARGE      2u /* use 2 MiB pages where alignment lets them (guest RAM) */
 
 #define ABI_PROT_READ  1u
@@ -177,10 +184,28 @@ struct abi_process_info {
 	uint64_t used_bytes;   /* of its quota */
 	uint64_t handle_count;
 	uint64_t run_ns; /* CPU time that its threads have had */
+	uint64_t id;     /* 1, 2, ...: no other has or had it */
 };
 #define ABI_END_EXIT   1u
 #define ABI_END_FAULT  2u
 #define ABI_END_KILLED 3u
+
+/* What a process gets of the cores. */
+#define ABI_WEIGHT_DEFAULT 100u
+#define ABI_VCPUS_MAX      254u /* with xAPIC ids of eight bits, of which 0xff is all */
+#define ABI_WEIGHT_MAX     10000u
+#define ABI_PRIORITY_MAX   99u
+#define ABI_CPU_WORDS      16u
+struct abi_sched {
+	uint32_t weight; /* 1 .. 10000: its part of a core's time, beside others' weights there */
+	uint32_t
+		priority; /* 1 .. 99: comes before all with less while its budget lasts; 0 = none */
+	/* CPU time in each period. When it is used up the process waits for the next period, or,
+	 * with a priority, goes on by its weight. 0: no limit, which goes with no priority. */
+	uint64_t budget_ns;           /* 100,000 or more */
+	uint64_t period_ns;           /* 100,000 .. 10,000,000,000 */
+	uint64_t cpus[ABI_CPU_WORDS]; /* bit n: may run on the core of index n */
+};
 
 struct abi_memory_info {
 	uint64_t size;
@@ -200,10 +225,29 @@ struct abi_system_info {
 	uint64_t stage2_bytes;              /* all VMs' stage-2 tables */
 	uint64_t tsc_khz;
 	uint64_t tsc_entry, tsc_files, tsc_exit; /* see struct boot_info */
-	uint64_t tsc_first_guest;   /* TSC before the first guest entry of all; 0 = none yet */
-	uint64_t boot_wall_ns;      /* Unix time at clock 0, from the RTC */
-	uint64_t ops[ABI_OP_COUNT]; /* all 0 but in the counting build */
+	uint64_t boot_wall_ns;                   /* Unix time at clock 0, from the RTC */
+	uint64_t ops[ABI_OP_COUNT];              /* all 0 but in the counting build */
 };
+
+struct abi_core_info {
+	uint32_t apic_id;
+	uint32_t ready_count; /* threads that wait for it */
+	uint64_t process;     /* id of the one that runs; 0 = none, or ring 0 itself */
+	uint64_t run_ns;      /* time in which it did not sleep */
+};
+/* What happened on a core. The newest stands before the oldest. */
+struct abi_trace {
+	uint32_t tsc_low, tsc_high; /* 0 = nothing yet */
+	uint32_t who;               /* SWITCH, WAKE: which process; 0 = ring 0 */
+	uint32_t what; /* below 0x100: the guest's exit, enum abi_exit; else one of these, and in
+			  the low byte: */
+};
+#define ABI_TRACE_SIZE   (64u << 10)
+#define ABI_TRACE_SWITCH 0x100u /* the core goes on with a thread of the process */
+#define ABI_TRACE_RUN    0x200u /* which runs the vCPU of this index */
+#define ABI_TRACE_INJECT 0x300u /* the vector; not what the CPU delivers by itself */
+#define ABI_TRACE_WAKE   0x400u /* a thread of the process can run: on the core of this index */
+#define ABI_TRACE_IDLE   0x500u /* the core sleeps */
 
 struct abi_module_info {
 	uint64_t size;
@@ -220,15 +264,7 @@ struct abi_module_info {
 /* Flags of SYS_VM_CREATE. */
 #define ABI_VM_APICV 1u /* the CPU plays the guest's local APIC where it can */
 
-/* A guest write that ring 0 turns into an event without leaving the exit path. */
-struct abi_doorbell {
-	uint64_t address; /* port number, or guest physical address */
-	uint32_t is_port; /* 1 or 0 */
-	uint32_t size;    /* 1, 2, 4; 0 = any size */
-	uint64_t value;   /* matched if has_value; else 0 */
-	uint32_t has_value;
-	uint32_t reserved;
-};
+#define ABI_ANY_VALUE UINT64_MAX /* SYS_VM_DOORBELL: whatever is written */
 
 /* Exit reasons as the neutral record has them; also the index into the counts of SYS_VM_STATS. */
 enum abi_exit {
@@ -251,11 +287,13 @@ enum abi_exit {
 	ABI_EXIT_STAGE2, /* lazy or copy-on-write memory */
 	ABI_EXIT_DOORBELL,
 	/* and these go to vmm */
-	ABI_EXIT_PORT, /* u.port */
-	ABI_EXIT_MMIO, /* u.mmio; page->cpu is valid */
-	ABI_EXIT_INTA, /* the guest takes an external interrupt: set page->inject_vector */
-	ABI_EXIT_EOI,  /* u.eoi: end of a level-triggered interrupt */
-	ABI_EXIT_DR,   /* a write of DR7 that the CPU must not see; page->cpu is valid */
+	ABI_EXIT_PORT,    /* u.port */
+	ABI_EXIT_MMIO,    /* u.mmio; page->cpu is valid */
+	ABI_EXIT_INTA,    /* the guest takes an external interrupt: set page->inject_vector */
+	ABI_EXIT_EOI,     /* u.eoi: end of a level-triggered interrupt */
+	ABI_EXIT_DR,      /* a write of DR7 that the CPU must not see; page->cpu is valid */
+	ABI_EXIT_STARTUP, /* u.startup: INIT or start-up message; the vCPU stands still in between
+			   */
 	ABI_EXIT_TRIPLE_FAULT,
 	ABI_EXIT_ERROR, /* u.error: this VM cannot go on */
 	ABI_EXIT_COUNT
@@ -282,15 +320,8 @@ enum abi_gpr { /* the order in which instructions encode them */
 	       ABI_RBP,
 	       ABI_RSI,
 	       ABI_RDI,
-	       ABI_R8,
-	       ABI_R9,
-	       ABI_R10,
-	       ABI_R11,
-	       ABI_R12,
-	       ABI_R13,
-	       ABI_R14,
-	       ABI_R15,
-	       ABI_GPR_COUNT
+	       ABI_R8, /* to R15 */
+	       ABI_GPR_COUNT = 16
 };
 
 enum abi_segment {
@@ -302,15 +333,19 @@ enum abi_segment {
 	ABI_GS,
 	ABI_LDTR,
 	ABI_TR,
-	ABI_SEGMENT_COUNT
+	ABI_SEGMENT_COUNT,
+	ABI_GDTR = ABI_SEGMENT_COUNT, /* these two: base and limit alone, all else is 0 */
+	ABI_IDTR,
+	ABI_DESCRIPTOR_COUNT
 };
 
+/* As in a VMCB. */
 struct abi_segment_state {
-	uint64_t base;
-	uint32_t limit; /* in bytes */
 	uint16_t selector;
-	uint16_t attributes; /* as in a VMCB: type 0-3, S 4, DPL 5-6, P 7, AVL 8, L 9, D/B 10, G 11;
-				unusable = P clear */
+	uint16_t attributes; /* type 0-3, S 4, DPL 5-6, P 7, AVL 8, L 9, D/B 10, G 11; unusable = P
+				clear */
+	uint32_t limit;      /* in bytes */
+	uint64_t base;
 };
 
 /* What an emulator needs of the CPU besides the general registers. */
@@ -318,11 +353,7 @@ struct abi_cpu {
 	uint64_t rip, rflags;
 	uint64_t cr0, cr2, cr3, cr4, efer;
 	uint64_t dr6, dr7;
-	struct abi_segment_state segment[ABI_SEGMENT_COUNT];
-	struct {
-		uint64_t base;
-		uint32_t limit, reserved;
-	} gdtr, idtr;
+	struct abi_segment_state segment[ABI_DESCRIPTOR_COUNT];
 	uint64_t pdpte[4]; /* what the CPU holds of PAE paging (VT-x); not for an emulator */
 };
 
@@ -342,6 +373,18 @@ struct abi_cpuid {
 	} subleaf[ABI_CPUID_SUBLEAVES];
 };
 
+/* An access to a port. */
+struct abi_port {
+	uint16_t port;
+	uint8_t size; /* 1, 2, 4 */
+	uint8_t is_write;
+	uint8_t is_string; /* INS or OUTS, perhaps with REP: page->cpu is valid, RIP stands at the
+			      instruction, vmm decodes it */
+	uint8_t reserved[3];
+	uint32_t value; /* of a write; a read's answer goes to gpr[RAX] by the rules of its size:
+			   vmm writes it */
+};
+
 /*
  * The page that ring 0 and vmm share for a vCPU. While SYS_VCPU_RUN is under way the page is ring
  * 0's; only `extint` may be written by other threads of vmm then.
@@ -356,17 +399,7 @@ struct abi_vcpu_page {
 	struct {
 		uint32_t kind; /* enum abi_exit. PORT: RIP is behind the instruction. MMIO: at it */
 		union {
-			struct {
-				uint16_t port;
-				uint8_t size; /* 1, 2, 4 */
-				uint8_t is_write;
-				uint8_t is_string; /* INS or OUTS, perhaps with REP: page->cpu is
-						      valid, RIP stands at the instruction, vmm
-						      decodes it */
-				uint8_t reserved[3];
-				uint32_t value; /* of a write; a read's answer goes to gpr[RAX] by
-						   the rules of its size: vmm writes it */
-			} port;
+			struct abi_port port;
 			struct {
 				uint64_t gpa; /* the byte that faulted */
 				uint8_t is_write, reserved[7];
@@ -374,6 +407,10 @@ struct abi_vcpu_page {
 			struct {
 				uint8_t vector;
 			} eoi;
+			struct {
+				uint8_t is_init; /* else: it is to start at this page of RAM */
+				uint8_t vector;
+			} startup;
 			struct {
 				uint32_t code; /* the CPU's own exit reason, or ABI_ERROR_* */
 			} error;
@@ -415,13 +452,13 @@ struct abi_vcpu_page {
 #define ABI_SET_TSC    8u /* tsc_offset */
 
 /* SYS_VCPU_GET and SYS_VCPU_SET. */
-#define ABI_STATE_CPU   1u /* struct abi_cpu, all of it; general registers are in the page */
-#define ABI_STATE_MSRS  2u /* struct abi_msr[]: GET fills the index given in each */
-#define ABI_STATE_LAPIC 3u /* struct abi_lapic */
-#define ABI_STATE_FPU   4u /* XSAVE area, standard form; ABI_FPU_SIZE bytes hold any */
-#define ABI_STATE_HIDDEN                                                                           \
-	5u /* struct abi_hidden: set it after the CPU, which clears most of it, and before the     \
-	      local APIC, whose deadline counts by the TSC */
+#define ABI_STATE_CPU    1u /* struct abi_cpu, all of it; general registers are in the page */
+#define ABI_STATE_MSRS   2u /* struct abi_msr[]: GET fills the index given in each */
+#define ABI_STATE_LAPIC  3u /* struct abi_lapic */
+#define ABI_STATE_FPU    4u /* XSAVE area, standard form; ABI_FPU_SIZE bytes hold any */
+/* struct abi_hidden: set it after the CPU, which clears most of it, and before the local APIC,
+ * whose deadline counts by the TSC. An NMI or INIT that waits already goes on waiting. */
+#define ABI_STATE_HIDDEN 5u
 
 #define ABI_FPU_SIZE 4032u
 
@@ -445,12 +482,18 @@ struct abi_hidden {
 	uint32_t blocks;        /* ABI_BLOCK_* */
 	uint8_t is_halted;      /* sleeps after HLT */
 	uint8_t has_nmi;        /* one waits */
-	uint8_t reserved[6];
+	uint16_t startup;       /* ABI_STARTUP_*; 0: it runs */
+	uint32_t reserved;      /* 0 */
 };
 #define ABI_BLOCK_STI    1u  /* interrupts, for one instruction after STI; RFLAGS.IF is set */
 #define ABI_BLOCK_MOV_SS 2u  /* the same after MOV SS and POP SS; never together */
 #define ABI_BLOCK_NMI    8u  /* NMIs, until IRET */
 #define ABI_BLOCK_STEP   16u /* blocks nothing: the trap of single-stepping is due */
+
+/* What a vCPU has got of INIT and start-up messages; the low byte is the vector of the latter. */
+#define ABI_STARTUP_WAITS 0x100u /* it stands still until one comes */
+#define ABI_STARTUP_CAME  0x200u /* one has, and vmm has not been told */
+#define ABI_STARTUP_INIT  0x400u /* so has INIT, before it */
 
 struct abi_lapic {
 	uint32_t version;

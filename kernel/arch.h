@@ -27,6 +27,9 @@ struct vm_exit;
 struct cpu *arch_this_cpu(void);
 /* Sleeps until an interrupt came and was served; interrupts are off before and after. */
 void arch_idle(void);
+/* Interrupts another core: it serves calls, its mailbox, and looks whether its thread may go on. */
+void arch_ipi(struct cpu *cpu);
+void arch_pause(void); /* in loops that wait for another core */
 /* Lets pending host interrupts in for a moment; interrupts are off before and after. */
 void arch_irq_window(void);
 /* A host NMI made the guest exit: serves it as if it had come to ring 0. */
@@ -34,6 +37,8 @@ void arch_nmi_serve(void);
 /* Clock: ns since boot, from the TSC. */
 uint64_t arch_now_ns(void);
 uint64_t arch_tsc(void);
+/* Notes in the core's trace: struct abi_trace. */
+void arch_trace(uint32_t who, uint32_t what);
 /* TSC ticks <-> clock ns: the clock value at which the host TSC will read `tsc`; saturates. */
 uint64_t arch_tsc_to_ns(uint64_t tsc);
 /* One hardware deadline, in clock ns; UINT64_MAX = none. In the past: fires at once. */
@@ -48,9 +53,8 @@ uint32_t arch_port_in(uint16_t port, unsigned size);
 void arch_port_out(uint16_t port, unsigned size, uint32_t value);
 /* ISA interrupt lines: on an interrupt device_interrupt(irq) is called; a level-triggered line is
  * masked. */
-int arch_irq_enable(unsigned isa_irq); /* and after each interrupt of a level; -ABI_ENODEV */
-void arch_irq_disable(unsigned isa_irq);
-void device_interrupt(unsigned isa_irq); /* kernel/device.c */
+int arch_irq_set(unsigned isa_irq, bool is_on); /* -ABI_ENODEV */
+void device_interrupt(unsigned isa_irq);        /* kernel/device.c */
 
 /* ---- the counting build ---- */
 
@@ -79,13 +83,14 @@ static inline void count_to(enum abi_op op)
 
 /* Takes over the tables that the loader made; their lower half stays until arch_init is done. */
 void arch_paging_init(const struct boot_info *info);
-extern const struct pt_format *const arch_host_format;
-struct pagetable *
-arch_kernel_table(void);               /* ring 0's own; its upper half is in every process's root */
+extern const struct pt_format arch_host_format;
+/* Ring 0's own; its upper half is in every process's root. */
+extern struct pagetable arch_kernel_table;
 void arch_space_init_root(void *root); /* copies ring 0's upper half into a new root page */
 void arch_space_activate(hpa_t root);
-void arch_tlb_flush_page(uint64_t address);
-void arch_tlb_flush_all(void);
+/* Of this core, in the form that cpu_call takes. */
+void arch_tlb_flush_page(void *address);
+void arch_tlb_flush_all(void *unused);
 /*
  * Copies between ring 0 and the current process; the range was checked to lie in user addresses.
  * 0, or -ABI_EFAULT (page not mapped or not permitted after page-fault handling).
@@ -109,20 +114,22 @@ void arch_thread_exit(struct thread *thread);
 void arch_thread_switch(struct thread *from, struct thread *to);
 /* Arch calls these: kernel/syscall.c and kernel/thread.c. */
 int64_t syscall_dispatch(uint64_t number, const uint64_t args[6]);
-void thread_user_fault(
-	unsigned vector, uint64_t error, uint64_t address,
-	uint64_t rip); /* ends the process, or returns if the page fault was served */
-int thread_page_fault(
-	uint64_t address,
-	unsigned access); /* of arch_copy_*: 0 = served, try again; else -ABI_EFAULT */
-void thread_return_to_user(
-	void); /* before each return to ring 3: yields if due, ends dying threads */
+/* Ends the process, or returns if the page fault was served. */
+void thread_user_fault(unsigned vector, uint64_t error, uint64_t address, uint64_t rip);
+/* Of arch_copy_*: 0 = served, try again; else -ABI_EFAULT. */
+int thread_page_fault(uint64_t address, unsigned access);
+/* Before each return to ring 3: yields if due, ends dying threads. */
+void thread_return_to_user(void);
 _Noreturn void kernel_main(const struct boot_info *info); /* from start.S, on the boot stack */
+/* On another core, on its first stack: makes it one of `cpus`, while the boot core waits; then
+   waits for threads. */
+void cpu_join(void);
+_Noreturn void cpu_run(void);
 
-/* ---- virtual machines: vmx/ or svm/ behind hv_ops; see kernel/vcpu.h and kernel/vm_exit.h ---- */
+/* ---- virtual machines: vmx/ or svm/ behind hv_ops; see kernel/vcpu.h and kernel/exit.h ---- */
 
-int arch_vcpu_init(
-	struct vcpu *vcpu); /* control block in the state of a CPU after reset. -ABI_ENOMEM */
+/* Control block in the state of a CPU after reset. -ABI_ENOMEM. */
+int arch_vcpu_init(struct vcpu *vcpu);
 void arch_vcpu_exit(struct vcpu *vcpu);
 /* Gives the core to the vCPU: before any function below, whenever another may have had it, that is
  * at the begin of a system call and after a switch of threads. arch_vcpu_init has done it. */
@@ -147,8 +154,7 @@ bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value);
 bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value);
 void arch_vcpu_set_tsc_offset(struct vcpu *vcpu, uint64_t offset);
 void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0); /* checked by the caller */
-size_t arch_fpu_size(void);    /* of what the vCPU's XCR0 enables, while an exit of it is handled */
-uint64_t arch_xcr0_host(void); /* components that the host can switch */
+size_t arch_fpu_size(void); /* of what the vCPU's XCR0 enables, while an exit of it is handled */
 /* DR0 to DR3, XCR0 and blocks. Set: -ABI_EINVAL: ABI_BLOCK_STI without RFLAGS.IF. */
 void arch_vcpu_get_hidden(struct vcpu *vcpu, struct abi_hidden *hidden);
 int arch_vcpu_set_hidden(struct vcpu *vcpu, const struct abi_hidden *hidden);

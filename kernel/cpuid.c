@@ -2,6 +2,8 @@
 /* What a guest's CPUID says: vmm's table and what changes while the guest runs. */
 #include "kernel/cpuid.h"
 
+#include "kernel/system.h"
+
 /* SDM vol 2, "CPUID"; APM vol 3, "Obtaining Processor Information Via the CPUID Instruction". */
 enum reg { EAX, EBX, ECX, EDX };
 
@@ -61,7 +63,7 @@ void cpuid_answer(struct vcpu *vcpu)
 
 uint64_t cpuid_xcr0_allowed(void)
 {
-	return arch_xcr0_host() & 0xe7; /* x87 SSE AVX AVX-512 */
+	return boot_info->cpu.xcr0 & 0xe7; /* x87 SSE AVX AVX-512 */
 }
 
 bool cpuid_xcr0_is_valid(uint64_t value)

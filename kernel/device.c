@@ -28,30 +28,18 @@ int device_create(struct quota *quota, uint64_t ports, uint64_t count, uint64_t 
 	return 0;
 }
 
-static int check_port(const struct device *device, uint64_t port, uint64_t size)
+int64_t device_port(const struct device *device, uint64_t port, uint64_t size,
+		    const uint64_t *value)
 {
 	if (size != 1 && size != 2 && size != 4)
 		return -ABI_EINVAL;
 	if (port < device->ports || port - device->ports >= device->count ||
 	    size > device->count - (port - device->ports))
 		return -ABI_EPERM;
+	if (!value)
+		return arch_port_in((uint16_t)port, (unsigned)size);
+	arch_port_out((uint16_t)port, (unsigned)size, (uint32_t)*value);
 	return 0;
-}
-
-int64_t device_port_in(struct device *device, uint64_t port, uint64_t size)
-{
-	int error = check_port(device, port, size);
-
-	return error ? error : (int64_t)arch_port_in((uint16_t)port, (unsigned)size);
-}
-
-int device_port_out(struct device *device, uint64_t port, uint64_t size, uint32_t value)
-{
-	int error = check_port(device, port, size);
-
-	if (!error)
-		arch_port_out((uint16_t)port, (unsigned)size, value);
-	return error;
 }
 
 int device_irq_bind(struct device *device, struct event *event)
@@ -62,7 +50,7 @@ int device_irq_bind(struct device *device, struct event *event)
 		return -ABI_EINVAL;
 	if (owners[device->irq])
 		return -ABI_EBUSY;
-	error = arch_irq_enable((unsigned)device->irq);
+	error = arch_irq_set((unsigned)device->irq, true);
 	if (error)
 		return error;
 	object_ref(&event->object);
@@ -75,7 +63,7 @@ int device_irq_ack(struct device *device)
 {
 	if (!device->event)
 		return -ABI_EINVAL;
-	arch_irq_enable((unsigned)device->irq);
+	arch_irq_set((unsigned)device->irq, true);
 	return 0;
 }
 
@@ -118,7 +106,7 @@ bool device_destroy(struct object *object)
 	struct device *device = (struct device *)object;
 
 	if (device->event) {
-		arch_irq_disable((unsigned)device->irq);
+		arch_irq_set((unsigned)device->irq, false);
 		owners[device->irq] = NULL;
 		object_unref(&device->event->object);
 	}

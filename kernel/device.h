@@ -10,7 +10,6 @@ struct memory;
 
 struct device {
 	struct object object;
-	struct list link;      /* of all devices */
 	uint64_t ports, count; /* the first port, and how many (set once) */
 	uint64_t irq;          /* ISA number, or ABI_IRQ_NONE (set once) */
 	struct event *event;   /* that the interrupt signals; NULL = not bound */
@@ -23,9 +22,9 @@ struct device {
 /* Who may make devices sees to it that they do not share ports. -ABI_EINVAL; -ABI_ENOMEM. */
 int device_create(struct quota *quota, uint64_t ports, uint64_t count, uint64_t irq,
 		  struct device **out);
-/* -ABI_EINVAL: size; -ABI_EPERM: not a port of this device. */
-int64_t device_port_in(struct device *device, uint64_t port, uint64_t size);
-int device_port_out(struct device *device, uint64_t port, uint64_t size, uint32_t value);
+/* Reads, or writes a value. -ABI_EINVAL: size; -ABI_EPERM: not a port of this device. */
+int64_t device_port(const struct device *device, uint64_t port, uint64_t size,
+		    const uint64_t *value);
 /* -ABI_EINVAL: it has no interrupt; -ABI_EBUSY: the line is bound already; -ABI_ENODEV: no such
  * line on this machine. */
 int device_irq_bind(struct device *device, struct event *event);

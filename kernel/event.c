@@ -4,11 +4,6 @@
 
 #include "kernel/waitset.h"
 
-struct event *event_create(struct quota *quota)
-{
-	return object_alloc(OBJECT_EVENT, sizeof(struct event), quota);
-}
-
 void event_signal(struct event *event, uint32_t n)
 {
 	event->count = n > UINT32_MAX - event->count ? UINT32_MAX : event->count + n;

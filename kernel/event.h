@@ -8,8 +8,6 @@ struct event {
 	uint32_t count;
 };
 
-/* NULL = no memory. */
-struct event *event_create(struct quota *quota);
 /* Adds n, sticks at UINT32_MAX, wakes who waits. Takes no lock and allocates nothing. */
 void event_signal(struct event *event, uint32_t n);
 uint32_t event_take(struct event *event);

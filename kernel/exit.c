@@ -3,9 +3,7 @@
 #include "kernel/exit.h"
 
 #include "kernel/cpuid.h"
-#include "kernel/doorbell.h"
-#include "kernel/msr.h"
-#include "kernel/panic.h"
+#include "kernel/lock.h"
 #include "kernel/sched.h"
 #include "kernel/vlapic.h"
 
@@ -13,6 +11,12 @@
 
 /* SDM vol 3, "Exception and Interrupt Reference": #DF, #TS to #PF, #AC. No guest has #CP. */
 #define WITH_ERROR_CODE (1u << 8 | 0x1fu << 10 | 1u << 17)
+
+#define APIC_BASE    0x1bu
+#define TSC_DEADLINE 0x6e0u
+#define X2APIC       0x800u
+#define X2APIC_COUNT 0x40u
+#define X2APIC_EOI   0x80bu
 
 static enum exit_action inject(struct vcpu *vcpu, uint8_t vector, uint32_t error)
 {
@@ -36,8 +40,10 @@ static enum exit_action stop(struct vcpu *vcpu, struct vm_exit *exit, uint32_t c
 static enum exit_action yield(struct vcpu *vcpu, enum exit_action action)
 {
 	if (sched_should_yield()) {
+		lock_take();
 		sched_yield();
 		arch_vcpu_load(vcpu);
+		lock_give();
 		vcpu->needs_look = true;
 	}
 	return action;
@@ -56,6 +62,44 @@ static enum exit_action on_hypercall(struct vcpu *vcpu, UNUSED struct vm_exit *e
 	return EXIT_NEXT_INSN;
 }
 
+/* ---- the MSRs that ring 0 finishes itself; vmm answers for all others ---- */
+
+/* Whether other threads may touch what a write changes. */
+static bool msr_is_shared(uint32_t index)
+{
+	return (index - X2APIC < X2APIC_COUNT && index != X2APIC_EOI) || index == APIC_BASE ||
+	       index == TSC_DEADLINE;
+}
+
+bool msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
+{
+	if (index - X2APIC < X2APIC_COUNT)
+		return vlapic_mode(vcpu) == VLAPIC_X2APIC &&
+		       vlapic_read(vcpu, (index - X2APIC) * 16, value);
+	if (index == APIC_BASE)
+		*value = vcpu->lapic.base_msr;
+	else if (index == TSC_DEADLINE)
+		*value = vcpu->lapic.tsc_deadline;
+	else
+		return arch_vcpu_msr_get(vcpu, index, value);
+	return true;
+}
+
+bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	if (index - X2APIC < X2APIC_COUNT)
+		return vlapic_mode(vcpu) == VLAPIC_X2APIC &&
+		       vlapic_write(vcpu, (index - X2APIC) * 16, value);
+	switch (index) {
+	case APIC_BASE:
+		return vlapic_set_base(vcpu, value);
+	case TSC_DEADLINE:
+		return vlapic_set_tsc_deadline(vcpu, value);
+	default:
+		return arch_vcpu_msr_set(vcpu, index, value);
+	}
+}
+
 static enum exit_action on_rdmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	uint64_t *gpr = vcpu->page->gpr;
@@ -68,14 +112,37 @@ static enum exit_action on_rdmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 	return EXIT_NEXT_INSN;
 }
 
+static __attribute__((noinline)) bool write_msr_locked(struct vcpu *vcpu, uint32_t index,
+						       uint64_t value)
+{
+	bool is_shared = msr_is_shared(index), is_done;
+
+	if (is_shared)
+		lock_acquire();
+	is_done = msr_write(vcpu, index, value);
+	if (is_shared)
+		lock_release();
+	return is_done;
+}
+
+/* An IPI may have woken another thread of this core. */
+static __attribute__((noinline)) enum exit_action after_message(struct vcpu *vcpu)
+{
+	return yield(vcpu, EXIT_NEXT_INSN);
+}
+
 static enum exit_action on_wrmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	const uint64_t *gpr = vcpu->page->gpr;
+	uint32_t index = (uint32_t)gpr[ABI_RCX];
+	uint64_t value = gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX];
 
-	return msr_write(vcpu, (uint32_t)gpr[ABI_RCX], gpr[ABI_RDX] << 32 | (uint32_t)gpr[ABI_RAX])
-		       ? EXIT_NEXT_INSN
-		       : EXIT_TO_VMM;
+	if (!(lock_is_used ? write_msr_locked(vcpu, index, value) : msr_write(vcpu, index, value)))
+		return EXIT_TO_VMM;
+	return vcpu->needs_look ? after_message(vcpu) : EXIT_NEXT_INSN;
 }
+
+/* ---- the other instructions, and what is none ---- */
 
 static enum exit_action on_xsetbv(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
@@ -95,9 +162,14 @@ static enum exit_action on_hlt(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 	return EXIT_BLOCK;
 }
 
-/* A guest that spins waits for somebody: let the others run. */
+/* A guest that spins waits for another CPU of its own, which may have no turn now. */
 static enum exit_action on_pause(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
+	if (vcpu->vm->vcpu_count > 1) {
+		lock_take();
+		sched_let_sibling();
+		lock_give();
+	}
 	return yield(vcpu, EXIT_NEXT_INSN);
 }
 
@@ -146,8 +218,11 @@ static enum exit_action on_stage2(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	gpa_t gpa = exit->stage2.gpa;
 	uint8_t access = exit->stage2.access;
-	int error = space_fault(&vcpu->vm->stage2, gpa.value, access);
+	int error;
 
+	lock_take();
+	error = space_fault(&vcpu->vm->stage2, gpa.value, access);
+	lock_give();
 	if (error == 0)
 		return yield(vcpu, EXIT_SAME_INSN);
 	if (error == -ABI_ENOMEM)
@@ -171,14 +246,11 @@ static enum exit_action on_port(struct vcpu *vcpu, struct vm_exit *exit)
 	if (exit->port.size < 4)
 		value &= (1u << 8 * exit->port.size) - 1;
 	if (exit->port.is_write && !exit->port.is_string &&
-	    doorbell_ring_port(vcpu->vm, exit->port.port, exit->port.size, value)) {
+	    vm_ring_port(vcpu->vm, exit->port.port, exit->port.size, value)) {
 		exit->kind = ABI_EXIT_DOORBELL;
 		return yield(vcpu, EXIT_NEXT_INSN);
 	}
-	page->exit.port.port = exit->port.port;
-	page->exit.port.size = exit->port.size;
-	page->exit.port.is_write = exit->port.is_write;
-	page->exit.port.is_string = exit->port.is_string;
+	page->exit.port = exit->port;
 	page->exit.port.value = value;
 	if (exit->port.is_string)
 		arch_vcpu_get_emulation(vcpu, &page->cpu);
@@ -200,10 +272,10 @@ static enum exit_action on_triple_fault(UNUSED struct vcpu *vcpu, UNUSED struct 
 
 static enum exit_action on_error(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	return stop(vcpu, exit, exit->error.code);
+	return stop(vcpu, exit, exit->error_code);
 }
 
-static enum exit_action (*const table[ABI_EXIT_COUNT])(struct vcpu *, struct vm_exit *) = {
+exit_handler *const exit_table[ABI_EXIT_COUNT] = {
 	[ABI_EXIT_CPUID] = on_cpuid,
 	[ABI_EXIT_HYPERCALL] = on_hypercall,
 	[ABI_EXIT_RDMSR] = on_rdmsr,
@@ -224,26 +296,6 @@ static enum exit_action (*const table[ABI_EXIT_COUNT])(struct vcpu *, struct vm_
 	[ABI_EXIT_TRIPLE_FAULT] = on_triple_fault,
 	[ABI_EXIT_ERROR] = on_error,
 };
-
-enum exit_action exit_handle(struct vcpu *vcpu, struct vm_exit *exit)
-{
-	enum exit_action action;
-
-	if (__builtin_expect(exit->reinject.is_valid, 0)) {
-		vcpu->event = exit->reinject;
-		vcpu->needs_look = true;
-	}
-	ASSERT(exit->kind < ABI_EXIT_COUNT); /* and no kind without a handler: it would jump to 0 */
-	action = table[exit->kind](vcpu, exit);
-	vcpu->vm->stats.exits[exit->kind]++;
-	if (action == EXIT_NEXT_INSN || action == EXIT_BLOCK) {
-		arch_guest->skip(vcpu, exit->length);
-	} else if (action >= EXIT_TO_VMM) {
-		vcpu->page->exit.kind = exit->kind;
-		vcpu->insn_length = exit->length;
-	}
-	return action;
-}
 
 void exit_take_page(struct vcpu *vcpu)
 {

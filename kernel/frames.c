@@ -1,56 +1,38 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which frames are free: buddies of 2 MiB blocks, and a bitmap in each block that is broken up. */
+/* Which frames are free: a list of whole 2 MiB blocks, and a bitmap in each that is broken up. */
 #include "kernel/frames.h"
 
 #include "kernel/arch.h"
-#include "kernel/lib.h"
+#include "kernel/cpu.h"
 #include "kernel/list.h"
 #include "kernel/panic.h"
 
-#define ORDER_MAX    9u   /* log2 of blocks: 1 GiB */
 #define BLOCK_FRAMES 512u /* 4 KiB frames in a block */
 
-enum block_state {
-	BLOCK_USED = 0, /* frames are free as `free` says; none, if it was given out whole */
-	BLOCK_FREE,     /* first of a free run of 2^order blocks */
-	BLOCK_KERNEL,   /* mapped in the window; pages are free as `free` says */
-};
-
-/* What is kept of each 2 MiB of RAM, at FRAMES_META + index * sizeof. Zeroed: nothing is free. */
+/* What is kept of each 2 MiB of RAM, at FRAMES_META + index * sizeof. Zeroed: it is no RAM, or was
+ * given out whole, or has no free frame left. */
 struct block {
-	struct list link;    /* of free runs of its order, or of blocks with a free frame */
-	uint8_t state;       /* enum block_state */
-	uint8_t order;       /* of a FREE one */
+	struct list link;    /* of whole free blocks, or of those with a free frame */
+	bool is_kernel;      /* mapped in the window */
 	uint16_t free_count; /* bits set in `free` */
 	uint64_t free[BLOCK_FRAMES / 64];
 	uint32_t shares[BLOCK_FRAMES]; /* additional owners of each frame */
 };
 
-static uint64_t block_end;                       /* index after the last block of RAM (set once) */
-static struct list free_runs[ORDER_MAX + 1];     /* by order */
+static struct list free_blocks;
 static struct list broken_blocks, kernel_blocks; /* that have a free frame */
 static uint64_t free_count, kernel_free_count;   /* frames that are no kernel pages, and those */
 static uint64_t reserved_count;                  /* of free_count */
-static uint64_t total_count;                     /* of all */
-
-static struct block *block_at(uint64_t index)
-{
-	return (struct block *)FRAMES_META + index;
-}
+uint64_t frames_total;                           /* of all */
 
 static struct block *block_of(hpa_t frame)
 {
-	return block_at(frame.value >> LARGE_SHIFT);
-}
-
-static uint64_t block_index(const struct block *block)
-{
-	return (uint64_t)(block - block_at(0));
+	return (struct block *)FRAMES_META + (frame.value >> LARGE_SHIFT);
 }
 
 static hpa_t block_frame(const struct block *block)
 {
-	return (hpa_t){block_index(block) << LARGE_SHIFT};
+	return (hpa_t){(uint64_t)(block - (struct block *)FRAMES_META) << LARGE_SHIFT};
 }
 
 static struct block *block_first(const struct list *blocks)
@@ -58,46 +40,16 @@ static struct block *block_first(const struct list *blocks)
 	return CONTAINER_OF(list_first(blocks), struct block, link);
 }
 
-/* ---- whole blocks: buddies ---- */
-
-static void run_push(struct block *block, unsigned order)
+/* A whole one, which was freed last, so that ring 0's window has few tables; NULL = there is none.
+ */
+static struct block *block_take(void)
 {
-	block->state = BLOCK_FREE;
-	block->order = (uint8_t)order;
-	list_insert(&free_runs[order], &block->link);
-}
+	struct block *block = CONTAINER_OF(free_blocks.previous, struct block, link);
 
-/* The first block of a run of the order; NULL = there is none. */
-static struct block *run_take(unsigned order)
-{
-	unsigned from = order;
-	struct block *block;
-
-	while (from <= ORDER_MAX && !list_first(&free_runs[from]))
-		from++;
-	if (from > ORDER_MAX)
+	if (!list_first(&free_blocks))
 		return NULL;
-	block = block_first(&free_runs[from]);
 	list_remove(&block->link);
-	block->state = BLOCK_USED;
-	while (from-- > order)
-		run_push(block + (1u << from), from);
 	return block;
-}
-
-static void run_give(struct block *block, unsigned order)
-{
-	for (; order < ORDER_MAX; order++) {
-		uint64_t index = block_index(block) ^ (1u << order);
-		struct block *buddy = block_at(index);
-
-		if (index >= block_end || buddy->state != BLOCK_FREE || buddy->order != order)
-			break;
-		list_remove(&buddy->link);
-		buddy->state = BLOCK_USED;
-		block = MIN(block, buddy);
-	}
-	run_push(block, order);
 }
 
 /* ---- frames of a block: bits ---- */
@@ -115,8 +67,8 @@ static void block_mend(struct block *block)
 	list_remove(&block->link);
 	block->free_count = 0;
 	memset(block->free, 0, sizeof(block->free));
-	block->state = BLOCK_USED;
-	run_give(block, 0);
+	block->is_kernel = false;
+	list_insert(&free_blocks, &block->link);
 }
 
 static hpa_t frame_take(struct list *blocks)
@@ -138,7 +90,8 @@ static void frame_give(hpa_t frame, struct list *blocks)
 	struct block *block = block_of(frame);
 	uint64_t number = frame.value / PAGE_SIZE % BLOCK_FRAMES, bit = 1ull << number % 64;
 
-	ASSERT(!(block->free[number / 64] & bit));
+	ASSERT(!(block->free[number / 64] & bit) &&
+	       list_is_linked(&block->link) == (block->free_count != 0));
 	block->free[number / 64] |= bit;
 	if (block->free_count++ == 0)
 		list_insert(blocks, &block->link);
@@ -164,20 +117,19 @@ hpa_t frames_alloc(void)
 	reserved_count--;
 	free_count--;
 	if (!list_first(&broken_blocks))
-		block_break(run_take(0), &broken_blocks);
+		block_break(block_take(), &broken_blocks);
 	return frame_take(&broken_blocks);
 }
 
-int frames_alloc_blocks(unsigned order, hpa_t *out)
+int frames_alloc_block(hpa_t *out)
 {
-	uint64_t count = (uint64_t)BLOCK_FRAMES << order;
-	struct block *block = run_take(order);
+	struct block *block = block_take();
 
-	ASSERT(reserved_count >= count);
+	ASSERT(reserved_count >= BLOCK_FRAMES);
 	if (!block)
 		return -ABI_ENOMEM;
-	reserved_count -= count;
-	free_count -= count;
+	reserved_count -= BLOCK_FRAMES;
+	free_count -= BLOCK_FRAMES;
 	*out = block_frame(block);
 	return 0;
 }
@@ -186,7 +138,7 @@ void frames_free(hpa_t frame)
 {
 	struct block *block = block_of(frame);
 
-	ASSERT(block->state == BLOCK_USED);
+	ASSERT(!block->is_kernel);
 	free_count++;
 	frame_give(frame, &broken_blocks);
 	if (block->free_count == BLOCK_FRAMES)
@@ -197,19 +149,14 @@ void frames_free_block(hpa_t frame)
 {
 	struct block *block = block_of(frame);
 
-	ASSERT(block->state == BLOCK_USED && block->free_count == 0);
+	ASSERT(!block->is_kernel && block->free_count == 0 && !list_is_linked(&block->link));
 	free_count += BLOCK_FRAMES;
-	run_give(block, 0);
+	list_insert(&free_blocks, &block->link);
 }
 
 uint32_t *frames_shares(hpa_t frame)
 {
 	return &block_of(frame)->shares[frame.value / PAGE_SIZE % BLOCK_FRAMES];
-}
-
-uint64_t frames_total(void)
-{
-	return total_count;
 }
 
 uint64_t frames_free_count(void)
@@ -223,15 +170,15 @@ uint64_t frames_free_count(void)
  * it stands before the new ones in the list. */
 static bool kernel_grow(void)
 {
-	struct block *block = free_count - reserved_count < BLOCK_FRAMES ? NULL : run_take(0);
+	struct block *block = free_count - reserved_count < BLOCK_FRAMES ? NULL : block_take();
 
 	if (!block)
 		return false;
-	block->state = BLOCK_KERNEL;
+	block->is_kernel = true;
 	block_break(block, &kernel_blocks);
 	free_count -= BLOCK_FRAMES;
 	kernel_free_count += BLOCK_FRAMES;
-	if (pagetable_map(arch_kernel_table(), (uint64_t)kpage_at(block_frame(block)),
+	if (pagetable_map(&arch_kernel_table, (uint64_t)kpage_at(block_frame(block)),
 			  block_frame(block), 2, PT_READ | PT_WRITE | PT_GLOBAL) != 0)
 		panic("the page kept back for the window's tables is not there");
 	return true;
@@ -250,30 +197,31 @@ void kpage_free(void *page)
 	struct block *block = block_of(kpage_hpa(page));
 	uint64_t address = (uint64_t)kpage_at(block_frame(block));
 
-	ASSERT(block->state == BLOCK_KERNEL);
+	ASSERT(block->is_kernel);
 	frame_give(kpage_hpa(page), &kernel_blocks);
 	kernel_free_count++;
 	if (block->free_count < BLOCK_FRAMES || kernel_free_count == BLOCK_FRAMES)
 		return;
 	kernel_free_count -= BLOCK_FRAMES;
 	free_count += BLOCK_FRAMES;
-	pagetable_unmap(arch_kernel_table(), address, LARGE_SIZE);
-	arch_tlb_flush_page(address);
+	pagetable_unmap(&arch_kernel_table, address, LARGE_SIZE);
+	cpu_call(NULL, NULL, arch_tlb_flush_page, (void *)address);
 	block_mend(block);
 }
 
 /* ---- from the loader's memory map ---- */
 
+/* From the end on: low blocks are taken first. */
 static void range_free(uint64_t start, uint64_t end)
 {
 	while (start < end) {
-		bool is_block = IS_ALIGNED(start, LARGE_SIZE) && end - start >= LARGE_SIZE;
+		bool is_block = IS_ALIGNED(end, LARGE_SIZE) && end - start >= LARGE_SIZE;
 
+		end -= is_block ? LARGE_SIZE : PAGE_SIZE;
 		if (is_block)
-			frames_free_block((hpa_t){start});
+			frames_free_block((hpa_t){end});
 		else
-			frames_free((hpa_t){start});
-		start += is_block ? LARGE_SIZE : PAGE_SIZE;
+			frames_free((hpa_t){end});
 	}
 }
 
@@ -281,20 +229,19 @@ void frames_add(const struct boot_info *info, enum boot_range_kind kind)
 {
 	const struct boot_range *ranges = (const struct boot_range *)info->ranges;
 
-	for (const struct boot_range *r = ranges; r < ranges + info->range_count; r++)
-		if (r->kind == kind) {
-			range_free(r->start, r->start + r->size);
-			total_count += r->size / PAGE_SIZE;
+	for (uint32_t i = info->range_count; i-- > 0;)
+		if (ranges[i].kind == kind) {
+			range_free(ranges[i].start, ranges[i].start + ranges[i].size);
+			frames_total += ranges[i].size / PAGE_SIZE;
 		}
 }
 
 void frames_init(const struct boot_info *info)
 {
 	_Static_assert(sizeof(struct block) == BOOT_RECORD, "the loader makes room for it");
-	block_end = info->record_count;
-	block_of((hpa_t){info->block})->state = BLOCK_KERNEL;
+	block_of((hpa_t){info->block})->is_kernel = true;
 	for (uint64_t page = info->block_used; page < BLOCK_FRAMES; page++)
 		kpage_free(kpage_at((hpa_t){info->block + page * PAGE_SIZE}));
-	total_count = BLOCK_FRAMES;
+	frames_total = BLOCK_FRAMES;
 	frames_add(info, BOOT_RANGE_FREE);
 }

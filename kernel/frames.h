@@ -15,15 +15,14 @@ int frames_reserve(uint64_t count);
 void frames_unreserve(uint64_t count);
 /* One frame of those that the caller set aside: not mapped in ring 0, contents undefined. */
 hpa_t frames_alloc(void);
-/* 2^order blocks of 2 MiB in one piece, order at most 9 (1 GiB), their frames set aside before.
- * -ABI_ENOMEM: only smaller pieces are free. */
-int frames_alloc_blocks(unsigned order, hpa_t *out);
+/* A block of 2 MiB, its frames set aside before. -ABI_ENOMEM: only smaller pieces are free. */
+int frames_alloc_block(hpa_t *out);
 /* One frame, also of a block, or one whole block of 2 MiB. */
 void frames_free(hpa_t frame);
 void frames_free_block(hpa_t block);
 /* How many owners a frame has beside the first: copy-on-write. */
 uint32_t *frames_shares(hpa_t frame);
-uint64_t frames_total(void); /* 4 KiB frames given to the allocator at boot */
+extern uint64_t frames_total; /* 4 KiB frames given to the allocator at boot */
 uint64_t frames_free_count(void);
 
 /*
@@ -59,5 +58,3 @@ void window_init(void);
 void *window_map(unsigned slot, hpa_t frame);
 void window_zero(hpa_t frame); /* one 4 KiB frame */
 void window_copy(hpa_t to, hpa_t from);
-/* A part of a 2 MiB frame: offset and size in bytes. */
-void window_zero_large(hpa_t block, uint64_t offset, uint64_t size);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Small pieces of kernel pages, by size class, charged to quotas. */
 #include "kernel/frames.h"
-#include "kernel/lib.h"
 #include "kernel/list.h"
 #include "kernel/object.h"
 #include "kernel/panic.h"

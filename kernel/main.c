@@ -3,15 +3,16 @@
 #include "boot/boot_info.h"
 #include "kernel/arch.h"
 #include "kernel/frames.h"
+#include "kernel/lock.h"
 #include "kernel/memory.h"
 #include "kernel/panic.h"
 #include "kernel/process.h"
 #include "kernel/system.h"
 
 #define INIT_STACK_SIZE (256u << 10)
-#define KERNEL_SHARE    64u /* 1/64 of the free RAM, and: */
-#define KERNEL_LEAST                                                                               \
-	(4ull << 20) /* is not given away: pieces of pages and blocks that quotas do not see */
+/* What is not given away of the free RAM, as quotas do not see all pieces of pages and blocks. */
+#define KERNEL_SHARE    64u /* 1/64 of it, and: */
+#define KERNEL_LEAST    (4ull << 20)
 
 /* What is written is a copy. */
 static void init_map(struct process *process, const struct boot_segment *segment)
@@ -60,4 +61,19 @@ void kernel_main(const struct boot_info *info)
 	frames_add(info, BOOT_RANGE_LOADER); /* and free */
 	init_start(&info->init);             /* the first process, not running yet */
 	reaper_run(); /* here dead objects are taken to pieces; threads run meanwhile */
+}
+
+void cpu_join(void)
+{
+	sched_init();
+	window_init();
+	lock_is_used = true;
+}
+
+void cpu_run(void)
+{
+	lock_acquire();
+	arch_tlb_flush_all(NULL); /* the loader's mapping of the lower half is gone */
+	for (;;)
+		thread_block(UINT64_MAX);
 }

@@ -4,16 +4,14 @@
 
 #include "kernel/arch.h"
 #include "kernel/frames.h"
-#include "kernel/lib.h"
+#include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/quota.h"
 #include "kernel/sched.h"
 #include "kernel/space.h"
 
-#define CONTIGUOUS_MAX (4ull << 20)
-#define LARGE_PAGES    (LARGE_SIZE / PAGE_SIZE)
-#define ZERO_PAGES     4u  /* between two looks at interrupts */
-#define DESTROY_STEPS  16u /* frames, or holes, in one call */
+#define LARGE_PAGES   (LARGE_SIZE / PAGE_SIZE)
+#define DESTROY_STEPS 16u /* frames, or holes, in one call */
 
 static const struct pt_format tree_format = {
 	.present_mask = 1, .table_bits = 1, .leaf_bits = 1, .write_bits = 1 << 1};
@@ -28,16 +26,16 @@ static int create_lazy(struct memory *memory)
 	return pagetable_init(&memory->tree, &tree_format, levels, memory->object.quota);
 }
 
-/* Takes whole blocks and gives back the rest. */
-static int create_contiguous(struct memory *memory, unsigned order)
+/* Takes a whole block and gives back the rest. */
+static int create_contiguous(struct memory *memory)
 {
-	int error = frames_alloc_blocks(order, &memory->base);
+	int error = frames_alloc_block(&memory->base);
 
 	if (error)
 		return error;
 	memory->reserved_pages = 0;
 	memory->owned_pages = memory->size / PAGE_SIZE;
-	for (uint64_t at = 0; at < LARGE_SIZE << order; at += PAGE_SIZE) {
+	for (uint64_t at = 0; at < LARGE_SIZE; at += PAGE_SIZE) {
 		hpa_t frame = {memory->base.value + at};
 
 		if (at < memory->size)
@@ -52,13 +50,12 @@ static int create_contiguous(struct memory *memory, unsigned order)
 int memory_create(struct quota *quota, uint64_t size, uint32_t flags, struct memory **out)
 {
 	bool is_contiguous = flags & ABI_MEMORY_CONTIGUOUS;
-	unsigned order = size > LARGE_SIZE;
-	uint64_t pages = is_contiguous ? LARGE_PAGES << order : size / PAGE_SIZE;
+	uint64_t pages = is_contiguous ? LARGE_PAGES : size / PAGE_SIZE;
 	struct memory *memory;
 	int error;
 
 	if (size == 0 || !IS_ALIGNED(size, PAGE_SIZE) ||
-	    size > (is_contiguous ? CONTIGUOUS_MAX : MEMORY_SIZE_MAX) ||
+	    size > (is_contiguous ? LARGE_SIZE : MEMORY_SIZE_MAX) ||
 	    (flags & ~(ABI_MEMORY_CONTIGUOUS | ABI_MEMORY_LARGE)))
 		return -ABI_EINVAL;
 	if (!quota_charge(quota, size))
@@ -75,7 +72,7 @@ int memory_create(struct quota *quota, uint64_t size, uint32_t flags, struct mem
 	error = frames_reserve(pages);
 	if (error == 0) {
 		memory->reserved_pages = pages;
-		error = is_contiguous ? create_contiguous(memory, order) : create_lazy(memory);
+		error = is_contiguous ? create_contiguous(memory) : create_lazy(memory);
 	}
 	if (error) {
 		object_unref(&memory->object);
@@ -119,11 +116,9 @@ static int zero_some(struct memory *memory)
 	int error;
 
 	while (memory->zero_next < LARGE_PAGES) {
-		window_zero_large(memory->zero_frame, memory->zero_next * PAGE_SIZE,
-				  ZERO_PAGES * PAGE_SIZE);
-		memory->zero_next += ZERO_PAGES;
+		window_zero((hpa_t){memory->zero_frame.value + memory->zero_next++ * PAGE_SIZE});
 		arch_irq_window();
-		if (sched_should_yield())
+		if (sched_should_yield() || lock_is_wanted())
 			return 0;
 	}
 	error = pagetable_map(&memory->tree, memory->zero_offset, memory->zero_frame, 2,
@@ -139,7 +134,7 @@ static bool zero_start(struct memory *memory, uint64_t offset)
 {
 	offset = ALIGN_DOWN(offset, LARGE_SIZE);
 	if (!memory->is_large || memory->size - offset < LARGE_SIZE ||
-	    frames_alloc_blocks(0, &memory->zero_frame) != 0)
+	    frames_alloc_block(&memory->zero_frame) != 0)
 		return false;
 	memory->reserved_pages -= LARGE_PAGES;
 	memory->is_zeroing = true;

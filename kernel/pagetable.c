@@ -10,6 +10,8 @@
 #define ENTRY_ADDRESS 0x000ffffffffff000ull
 #define ENTRY_LARGE   (1ull << 7)
 
+uint64_t pagetable_stage2_count;
+
 static bool is_leaf(uint64_t entry, unsigned level)
 {
 	return level == 1 || (entry & ENTRY_LARGE);
@@ -48,7 +50,6 @@ uint64_t pagetable_leaf(const struct pt_format *format, hpa_t frame, unsigned le
 	entry |= prot & PT_WRITE ? format->write_bits : 0;
 	entry |= prot & PT_EXEC ? format->exec_bits : format->noexec_bits;
 	entry |= prot & PT_USER ? format->user_bits : 0;
-	entry |= prot & PT_UNCACHED ? format->uncached_bits : 0;
 	entry |= prot & PT_GLOBAL ? format->global_bits : 0;
 	return entry;
 }
@@ -57,8 +58,10 @@ static uint64_t *table_alloc(struct pagetable *pt)
 {
 	uint64_t *table = kalloc(pt->quota, PAGE_SIZE);
 
-	if (table)
-		pt->table_count++;
+	if (!table)
+		return NULL;
+	pt->table_count++;
+	pagetable_stage2_count += pt->format->is_stage2;
 	return table;
 }
 
@@ -66,6 +69,7 @@ static void table_free(struct pagetable *pt, uint64_t *table)
 {
 	kfree(pt->quota, table, PAGE_SIZE);
 	pt->table_count--;
+	pagetable_stage2_count -= pt->format->is_stage2;
 }
 
 int pagetable_init(struct pagetable *pt, const struct pt_format *format, unsigned levels,

@@ -13,17 +13,16 @@ struct pt_format {
 	uint64_t leaf_bits;                        /* of every leaf: memory type, accessed, ... */
 	uint64_t read_bits, write_bits, exec_bits; /* set to allow */
 	uint64_t noexec_bits;                      /* set to forbid (host, NPT) */
-	uint64_t user_bits;                        /* PT_USER leaves */
-	uint64_t uncached_bits;                    /* PT_UNCACHED leaves */
+	uint64_t user_bits;                        /* PT_USER leaves; a guest's need none */
 	uint64_t global_bits;                      /* PT_GLOBAL leaves */
+	bool is_stage2;
 };
 
-#define PT_READ     1u /* = ABI_PROT_READ */
-#define PT_WRITE    2u
-#define PT_EXEC     4u
-#define PT_USER     8u
-#define PT_UNCACHED 16u
-#define PT_GLOBAL   32u
+#define PT_READ   1u /* = ABI_PROT_READ */
+#define PT_WRITE  2u
+#define PT_EXEC   4u
+#define PT_USER   8u
+#define PT_GLOBAL 16u
 
 struct pagetable {
 	const struct pt_format *format; /* (set once) */
@@ -40,6 +39,8 @@ struct pt_leaf {
 			   there is no table of 4 KiB leaves */
 	unsigned prot;  /* PT_READ, and PT_WRITE if that is allowed; 0 = nothing is there */
 };
+
+extern uint64_t pagetable_stage2_count; /* tables of all VMs */
 
 /* How much an entry of the level maps. */
 static inline uint64_t pagetable_size(unsigned level)

@@ -3,10 +3,11 @@
 #include "kernel/process.h"
 
 #include "kernel/frames.h"
-#include "kernel/lib.h"
 #include "kernel/panic.h"
 #include "kernel/quota.h"
 #include "kernel/waitset.h"
+
+static uint64_t last_id;
 
 int process_create(struct quota *payer, uint64_t quota_bytes, struct process **out)
 {
@@ -16,11 +17,14 @@ int process_create(struct quota *payer, uint64_t quota_bytes, struct process **o
 		return -ABI_ENOMEM;
 	process->quota = quota_create(payer, quota_bytes);
 	if (!process->quota ||
-	    space_init(&process->space, arch_host_format, process->quota, PT_USER) != 0) {
+	    pagetable_init(&process->space.table, &arch_host_format, 4, process->quota) != 0) {
 		object_unref(&process->object); /* process_destroy takes what there is */
 		return -ABI_ENOMEM;
 	}
 	arch_space_init_root(kpage_at(process->space.table.root));
+	process->id = ++last_id;
+	process->sched.weight = ABI_WEIGHT_DEFAULT;
+	memset(process->sched.cpus, 0xff, sizeof(process->sched.cpus));
 	*out = process;
 	return 0;
 }
@@ -74,6 +78,12 @@ bool process_destroy(struct object *object)
 	}
 	if (!space_exit(&process->space))
 		return false;
+	while (process->share.next) {
+		struct share *share = process->share.next;
+
+		process->share.next = share->next;
+		kfree(process->quota, share, sizeof(*share));
+	}
 	if (process->quota)
 		quota_close(process->quota);
 	process->quota = NULL;
@@ -89,5 +99,6 @@ void process_info(const struct process *process, struct abi_process_info *info)
 	if (process->quota)
 		info->used_bytes = process->quota->used;
 	info->handle_count = process->handles.count;
-	info->run_ns = sched_run_ns(&process->share);
+	info->run_ns = sched_run_ns(process);
+	info->id = process->id;
 }

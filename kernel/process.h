@@ -7,10 +7,14 @@
 
 struct process {
 	struct object object; /* ready = dead: everything of it has been freed */
+	uint64_t id;          /* no other has or had it (set once) */
 	struct quota *quota;  /* NULL when dead */
 	struct space space;
 	struct handle_table handles;
-	struct share share;
+	struct share share;          /* one of them, others behind it */
+	struct abi_sched sched;      /* what it gets of the cores */
+	int64_t budget_left_ns;      /* of sched.budget_ns, in this period; or used too much */
+	uint64_t refill_ns;          /* when that ends */
 	struct list threads;         /* struct thread */
 	bool is_ending;              /* no more threads, handles or mappings */
 	struct abi_process_info end; /* how, if so */

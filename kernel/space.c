@@ -5,30 +5,36 @@
 #include "kernel/arch.h"
 #include "kernel/cpu.h"
 #include "kernel/frames.h"
-#include "kernel/lib.h"
 #include "kernel/memory.h"
 #include "kernel/sched.h"
+#include "kernel/vlapic.h"
 
+#define GUEST_END    (1ull << 46)
 #define MAPPINGS_MAX 1024u      /* of a space: a lookup may walk them all */
 #define AROUND_SIZE  0x10000ull /* in which a page that is read brings others along */
 
-int space_init(struct space *space, const struct pt_format *format, struct quota *quota,
-	       unsigned user_prot)
-{
-	*space = (struct space){.quota = quota, .user_prot = user_prot};
-	return pagetable_init(&space->table, format, 4, quota);
-}
-
-/* Translations of the range are gone or narrower now. */
+/* Translations of the range are gone or narrower now. Loading a space flushes what it had, and a
+ * guest looks at tlb_generation at each entry: so those matter that use the space now. */
 static void flush(struct space *space, uint64_t address, uint64_t size)
 {
 	space->tlb_generation++;
-	if (arch_this_cpu()->space != space)
-		return; /* loading a space flushes what it had; VMs look at tlb_generation */
 	if (size == PAGE_SIZE)
-		arch_tlb_flush_page(address);
+		cpu_call(NULL, space, arch_tlb_flush_page, (void *)address);
 	else
-		arch_tlb_flush_all();
+		cpu_call(NULL, space, arch_tlb_flush_all, NULL);
+}
+
+/* Whole pages of ring 3's addresses, or of a guest's but that of its local APIC, which is ring 0's.
+ */
+static bool is_range(const struct space *space, uint64_t address, uint64_t size)
+{
+	bool is_guest = space->table.format->is_stage2;
+	uint64_t begin = is_guest ? 0 : ABI_USER_BASE, end = is_guest ? GUEST_END : ABI_USER_END;
+
+	if (size == 0 || !IS_ALIGNED(address | size, PAGE_SIZE) || address < begin ||
+	    address >= end || size > end - address)
+		return false;
+	return !is_guest || address > VLAPIC_BASE || address + size <= VLAPIC_BASE;
 }
 
 static struct mapping *next_mapping(const struct space *space, const struct list *link)
@@ -63,13 +69,14 @@ int space_map(struct space *space, uint64_t address, struct memory *memory, uint
 {
 	struct mapping *mapping, *above;
 
-	if (offset > memory->size || size > memory->size - offset)
+	if (!is_range(space, address, size) || !IS_ALIGNED(offset, PAGE_SIZE) ||
+	    offset > memory->size || size > memory->size - offset)
 		return -ABI_EINVAL;
 	if (find(space, address, size))
 		return -ABI_EEXIST;
 	if (space->mapping_count == MAPPINGS_MAX || memory->mapping_count == MEMORY_MAPPINGS_MAX)
 		return -ABI_ENOMEM;
-	mapping = kalloc(space->quota, sizeof(*mapping));
+	mapping = kalloc(space->table.quota, sizeof(*mapping));
 	if (!mapping)
 		return -ABI_ENOMEM;
 	*mapping = (struct mapping){.space = space,
@@ -103,7 +110,7 @@ bool mapping_step(struct mapping *mapping)
 	space->mapping_count--;
 	list_remove(&mapping->of_memory);
 	mapping->memory->mapping_count--;
-	kfree(space->quota, mapping, sizeof(*mapping));
+	kfree(space->table.quota, mapping, sizeof(*mapping));
 	return true;
 }
 
@@ -130,20 +137,14 @@ void mapping_drop(struct memory *memory, uint64_t offset, uint64_t size)
 
 int space_unmap(struct space *space, uint64_t address, uint64_t size)
 {
-	struct mapping *first = find(space, address, size), *mapping;
+	struct mapping *mapping = find(space, address, 1);
 
-	if (!first)
+	if (!mapping)
 		return -ABI_ENOENT;
-	for (mapping = first; mapping && mapping->address - address < size;
-	     mapping = next_mapping(space, &mapping->of_space))
-		if (mapping->size > size - (mapping->address - address))
-			return -ABI_EINVAL;
-	if (first->address < address)
+	if (mapping->address != address || mapping->size != size)
 		return -ABI_EINVAL;
-	for (mapping = first; mapping && mapping->address - address < size;
-	     mapping = next_mapping(space, &mapping->of_space))
-		mapping->is_going = true;
-	/* Whoever runs in between may free a mapping, so each step looks again. */
+	mapping->is_going = true;
+	/* Whoever runs in between may free it, so each step looks again. */
 	while ((mapping = find(space, address, size)) && mapping->is_going) {
 		mapping_step(mapping);
 		sched_preempt_point();
@@ -151,10 +152,15 @@ int space_unmap(struct space *space, uint64_t address, uint64_t size)
 	return 0;
 }
 
+static void leave(UNUSED void *unused)
+{
+	arch_this_cpu()->space = NULL;
+	arch_space_activate(arch_kernel_table.root);
+}
+
 bool space_exit(struct space *space)
 {
 	struct mapping *mapping = next_mapping(space, &space->mappings);
-	struct cpu *cpu = arch_this_cpu();
 
 	if (!space->table.table_count)
 		return true;
@@ -162,10 +168,7 @@ bool space_exit(struct space *space)
 		mapping_step(mapping);
 		return false;
 	}
-	if (cpu->space == space) { /* a thread of ring 0 runs in it, by chance */
-		cpu->space = NULL;
-		arch_space_activate(arch_kernel_table()->root);
-	}
+	cpu_call(NULL, space, leave, NULL); /* a thread of ring 0 runs in it, by chance */
 	pagetable_exit(&space->table);
 	return true;
 }
@@ -177,7 +180,7 @@ static void map_around(struct space *space, const struct mapping *mapping, uint6
 	uint64_t at = MAX(ALIGN_DOWN(address, AROUND_SIZE), mapping->address);
 	uint64_t end = MIN(ALIGN_DOWN(address, AROUND_SIZE) + AROUND_SIZE,
 			   mapping->address + mapping->size);
-	unsigned prot = (mapping->prot & (PT_READ | PT_EXEC)) | space->user_prot;
+	unsigned prot = (mapping->prot & (PT_READ | PT_EXEC)) | PT_USER;
 	uint64_t *entry; /* all in one table */
 
 	if (pagetable_entry(&space->table, at, 1, &entry) != 0)
@@ -208,7 +211,7 @@ int space_fault(struct space *space, uint64_t address, unsigned access)
 			     access & PT_WRITE, &leaf);
 	if (error || leaf.level == 0)
 		return error;
-	prot = (mapping->prot & (leaf.prot | PT_EXEC)) | space->user_prot;
+	prot = (mapping->prot & (leaf.prot | PT_EXEC)) | PT_USER;
 	/* By 2 MiB if the mapping holds all of the frame at such an address. */
 	if (leaf.level == 2 && leaf.frame.value % LARGE_SIZE == address % LARGE_SIZE &&
 	    start >= mapping->address && start + LARGE_SIZE <= mapping->address + mapping->size &&

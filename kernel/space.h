@@ -7,14 +7,12 @@
 #include "kernel/types.h"
 
 struct memory;
-struct quota;
 
+/* Zeroed, but for the table: pagetable_init makes it, of 4 levels. */
 struct space {
-	struct pagetable table;
-	struct list mappings; /* sorted by address */
+	struct pagetable table; /* whose quota pays for the mappings too */
+	struct list mappings;   /* sorted by address */
 	uint32_t mapping_count;
-	struct quota *quota;     /* pays for mappings and tables (set once) */
-	unsigned user_prot;      /* PT_USER in a process, 0 in a VM (set once) */
 	uint32_t tlb_generation; /* moves when a translation was removed or narrowed: users of the
 				    space on other tags or cores flush when theirs is older */
 };
@@ -31,15 +29,13 @@ struct mapping {
 
 #define UNMAP_STEP (256u * PAGE_SIZE) /* without a look at other threads */
 
-int space_init(struct space *space, const struct pt_format *format, struct quota *quota,
-	       unsigned user_prot);
 /* Unmaps everything and frees the tables; in chunks: true when done. */
 bool space_exit(struct space *space);
-/* Checked by the caller: alignment, rights, address limits. -ABI_EEXIST, -ABI_ENOMEM, -ABI_EINVAL:
- * past the object's end. */
+/* Rights are checked by the caller. -ABI_EEXIST, -ABI_ENOMEM, -ABI_EINVAL: no whole pages, past the
+ * object's end, or not where this kind of space may have something. */
 int space_map(struct space *space, uint64_t address, struct memory *memory, uint64_t offset,
 	      uint64_t size, unsigned prot);
-/* Whole mappings only: -ABI_EINVAL; -ABI_ENOENT: there is none. May let other threads run. */
+/* One whole mapping: -ABI_EINVAL; -ABI_ENOENT: there is none. May let other threads run. */
 int space_unmap(struct space *space, uint64_t address, uint64_t size);
 /*
  * Makes the access possible: allocates, zeroes, breaks copy-on-write, maps the largest leaf that

@@ -3,12 +3,10 @@
 #include "kernel/channel.h"
 #include "kernel/device.h"
 #include "kernel/event.h"
-#include "kernel/lib.h"
 #include "kernel/memory.h"
 #include "kernel/process.h"
 #include "kernel/system.h"
 #include "kernel/vcpu.h"
-#include "kernel/vm.h"
 #include "kernel/waitset.h"
 
 #define WAIT_KEYS_MAX 64u
@@ -62,42 +60,29 @@ static int64_t create_thread(const struct argument *a)
 	return thread_create(a[0].process, a[1].value, a[2].value, a[3].value);
 }
 
-/* -ABI_EINVAL: not a protection that a mapping can have; -ABI_EPERM: the handle does not allow it.
- */
-static int check_prot(const struct argument *memory, uint64_t prot)
+static struct space *space_of(const struct argument *owner)
 {
-	if (!(prot & ABI_PROT_READ) || prot > (ABI_PROT_READ | PROT_WX))
-		return -ABI_EINVAL;
-	return prot & ~memory->rights ? -ABI_EPERM : 0; /* the bits are those of the rights */
+	return owner->object->type == OBJECT_VM ? &owner->vm->stage2 : &owner->process->space;
 }
 
+/* a: process or VM, memory or (in a process) vCPU, offset, size, address, protection, whose bits
+ * are those of the rights. */
 static int64_t map_memory(const struct argument *a)
 {
-	struct process *process = a[0].process;
-	struct memory *memory = a[1].memory;
-	uint64_t offset = a[2].value, size = a[3].value, address = a[4].value, prot = a[5].value;
-	int error = check_prot(&a[1], prot);
+	bool is_vm = a[0].object->type == OBJECT_VM, is_vcpu = a[1].object->type == OBJECT_VCPU;
+	struct memory *memory = is_vcpu ? a[1].vcpu->page_memory : a[1].memory;
+	uint64_t address = a[4].value, prot = a[5].value;
+	int error;
 
-	if (error)
-		return error;
-	if (size == 0 || !IS_ALIGNED(size | offset | address, PAGE_SIZE) ||
-	    (prot & PROT_WX) == PROT_WX)
+	if (!(prot & ABI_PROT_READ) || prot > (ABI_PROT_READ | PROT_WX) || (is_vm && is_vcpu) ||
+	    (!is_vm && (prot & PROT_WX) == PROT_WX))
 		return -ABI_EINVAL;
-	if (process->is_ending)
+	if (prot & ~a[1].rights)
+		return -ABI_EPERM;
+	if (!is_vm && a[0].process->is_ending)
 		return -ABI_EPIPE;
-	if (a[1].object->type == OBJECT_VCPU)
-		memory = a[1].vcpu->page_memory;
-	if (!is_user_range(address, size))
-		return -ABI_EINVAL;
-	error = space_map(&process->space, address, memory, offset, size, (unsigned)prot);
+	error = space_map(space_of(&a[0]), address, memory, a[2].value, a[3].value, (unsigned)prot);
 	return error ? error : (int64_t)address;
-}
-
-static int64_t unmap_memory(struct process *process, uint64_t address, uint64_t size)
-{
-	if (size == 0 || !IS_ALIGNED(address | size, PAGE_SIZE) || !is_user_range(address, size))
-		return -ABI_EINVAL;
-	return space_unmap(&process->space, address, size);
 }
 
 /* Two handles in one number. */
@@ -304,11 +289,12 @@ static const struct entry {
 	[SYS_PROCESS_KILL] = {.in = {{0, MANAGE, PROCESS | SELF}}},
 	[SYS_PROCESS_INFO] = {.in = {{0, READ, PROCESS | SELF}},
 			      .out = sizeof(struct abi_process_info)},
+	[SYS_PROCESS_SCHED] = {.in = {{0, MANAGE, SYSTEM}, {1, MANAGE, PROCESS | SELF}}},
 	[SYS_THREAD_CREATE] = {.in = {{0, MANAGE, PROCESS | SELF}}},
 	[SYS_MEMORY_CREATE] = {.narrow = 1 << 1, .made = ALL},
 	[SYS_MEMORY_COW] = {.in = {{0, WRITE, MEMORY}, {2, READ, MEMORY}}},
-	[SYS_MEMORY_MAP] = {.in = {{0, MANAGE, PROCESS | SELF}, {1, MAP, MEMORY | VCPU}}},
-	[SYS_MEMORY_UNMAP] = {.in = {{0, MANAGE, PROCESS | SELF}}},
+	[SYS_MEMORY_MAP] = {.in = {{0, MANAGE, PROCESS | VM | SELF}, {1, MAP, MEMORY | VCPU}}},
+	[SYS_MEMORY_UNMAP] = {.in = {{0, MANAGE, PROCESS | VM | SELF}}},
 	[SYS_MEMORY_INFO] = {.in = {{0, READ, MEMORY}}, .out = sizeof(struct abi_memory_info)},
 	[SYS_MEMORY_LOG] = {.in = {{0, MANAGE, MEMORY}}},
 	[SYS_MEMORY_HARVEST] = {.in = {{0, MANAGE, MEMORY}}},
@@ -329,9 +315,7 @@ static const struct entry {
 	[SYS_DEVICE_DMA_MAP] = {.in = {{0, MANAGE, DEVICE}, {1, DMA, MEMORY}}},
 	[SYS_DEVICE_DMA_UNMAP] = {.in = {{0, MANAGE, DEVICE}}},
 	[SYS_VM_CREATE] = {.made = ALL},
-	[SYS_VM_MAP] = {.in = {{0, MANAGE, VM}, {2, MAP, MEMORY}}},
-	[SYS_VM_UNMAP] = {.in = {{0, MANAGE, VM}}},
-	[SYS_VM_DOORBELL] = {.in = {{0, MANAGE, VM}, {2, WRITE, EVENT | NONE}}},
+	[SYS_VM_DOORBELL] = {.in = {{0, MANAGE, VM}, {4, WRITE, EVENT | NONE}}},
 	[SYS_VM_MSI] = {.in = {{0, WRITE, VM}}, .narrow = 1 << 2},
 	[SYS_VM_STATS] = {.in = {{0, READ, VM}}, .out = sizeof(struct abi_vm_stats)},
 	[SYS_VCPU_CREATE] = {.in = {{0, MANAGE, VM}}, .narrow = 1 << 1, .made = ALL},
@@ -344,14 +328,15 @@ static const struct entry {
 	[SYS_SYSTEM_MODULE] = {.in = {{0, READ, SYSTEM}},
 			       .made = READ | ABI_RIGHT_EXEC | MAP | TRANSFER,
 			       .out = sizeof(struct abi_module_info)},
+	[SYS_SYSTEM_CORE] = {.in = {{0, READ, SYSTEM}}, .out = sizeof(struct abi_core_info)},
+	[SYS_SYSTEM_TRACE] = {.in = {{0, READ, SYSTEM}}, .made = READ | MAP},
 	[SYS_SYSTEM_POWER] = {.in = {{0, MANAGE, SYSTEM}}},
 };
 
 /* What each call does; it checks its arguments whole before it changes anything. */
 static int64_t call(struct process *self, uint64_t number, struct argument *a)
 {
-	struct abi_doorbell doorbell;
-	int error;
+	struct abi_sched sched;
 
 	switch (number) {
 	case SYS_HANDLE_CLOSE:
@@ -369,6 +354,10 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 	case SYS_PROCESS_INFO:
 		process_info(a[0].process, a[1].out);
 		return 0;
+	case SYS_PROCESS_SCHED:
+		if (arch_copy_from_user(&sched, a[2].value, sizeof(sched)) != 0)
+			return -ABI_EFAULT;
+		return sched_set(a[1].process, &sched);
 	case SYS_THREAD_CREATE:
 		return create_thread(a);
 	case SYS_THREAD_EXIT:
@@ -384,7 +373,7 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 	case SYS_MEMORY_MAP:
 		return map_memory(a);
 	case SYS_MEMORY_UNMAP:
-		return unmap_memory(a[0].process, a[1].value, a[2].value);
+		return space_unmap(space_of(&a[0]), a[1].value, a[2].value);
 	case SYS_MEMORY_INFO:
 		*(struct abi_memory_info *)a[1].out = (struct abi_memory_info){
 			.size = a[0].memory->size,
@@ -402,8 +391,8 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 	case SYS_CHANNEL_RECV:
 		return receive_message(a);
 	case SYS_EVENT_CREATE:
-		a[0].event = event_create(self->quota);
-		return a[0].event ? 0 : -ABI_ENOMEM;
+		a[0].object = object_alloc(OBJECT_EVENT, sizeof(struct event), self->quota);
+		return a[0].object ? 0 : -ABI_ENOMEM;
 	case SYS_EVENT_SIGNAL:
 		event_signal(a[0].event, (uint32_t)a[1].value);
 		return 0;
@@ -423,9 +412,9 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 	case SYS_DEVICE_CREATE:
 		return device_create(self->quota, a[1].value, a[2].value, a[3].value, &a[0].device);
 	case SYS_DEVICE_PORT_IN:
-		return device_port_in(a[0].device, a[1].value, a[2].value);
+		return device_port(a[0].device, a[1].value, a[2].value, NULL);
 	case SYS_DEVICE_PORT_OUT:
-		return device_port_out(a[0].device, a[1].value, a[2].value, (uint32_t)a[3].value);
+		return device_port(a[0].device, a[1].value, a[2].value, &a[3].value);
 	case SYS_DEVICE_IRQ_BIND:
 		return device_irq_bind(a[0].device, a[1].event);
 	case SYS_DEVICE_IRQ_ACK:
@@ -436,17 +425,8 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 		return device_dma_unmap(a[0].device, a[1].value);
 	case SYS_VM_CREATE:
 		return vm_create(self, a[0].value, a[1].value, &a[0].vm);
-	case SYS_VM_MAP:
-		error = check_prot(&a[2], a[5].value);
-		return error ? error
-			     : vm_map(a[0].vm, (gpa_t){a[1].value}, a[2].memory, a[3].value,
-				      a[4].value, (unsigned)a[5].value);
-	case SYS_VM_UNMAP:
-		return vm_unmap(a[0].vm, (gpa_t){a[1].value}, a[2].value);
 	case SYS_VM_DOORBELL:
-		if (arch_copy_from_user(&doorbell, a[1].value, sizeof(doorbell)) != 0)
-			return -ABI_EFAULT;
-		return vm_doorbell_set(a[0].vm, &doorbell, a[2].event);
+		return vm_doorbell_set(a[0].vm, a[1].value, a[2].value, a[3].value, a[4].event);
 	case SYS_VM_MSI:
 		return vm_msi(a[0].vm, a[1].value, (uint32_t)a[2].value);
 	case SYS_VM_STATS:
@@ -460,9 +440,8 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 		vcpu_kick(a[0].vcpu);
 		return 0;
 	case SYS_VCPU_GET:
-		return transfer_state(a, true);
 	case SYS_VCPU_SET:
-		return transfer_state(a, false);
+		return transfer_state(a, number == SYS_VCPU_GET);
 	case SYS_VCPU_APIC_ACCESS:
 		return a[2].value > 1 ? -ABI_EINVAL
 				      : vcpu_apic_access(a[0].vcpu, (uint32_t)a[1].value,
@@ -472,6 +451,10 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 		return 0;
 	case SYS_SYSTEM_MODULE:
 		return system_module(self->quota, a[2].value, a[1].out, &a[0].memory);
+	case SYS_SYSTEM_CORE:
+		return sched_core_info(a[2].value, a[1].out);
+	case SYS_SYSTEM_TRACE:
+		return system_trace(self->quota, a[1].value, &a[0].memory);
 	case SYS_SYSTEM_POWER:
 		if (a[1].value == ABI_POWER_OFF || a[1].value == ABI_POWER_REBOOT)
 			arch_power((unsigned)a[1].value);

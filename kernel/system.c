@@ -3,11 +3,11 @@
 #include "kernel/system.h"
 
 #include "kernel/arch.h"
+#include "kernel/cpu.h"
 #include "kernel/frames.h"
-#include "kernel/lib.h"
 #include "kernel/memory.h"
 #include "kernel/panic.h"
-#include "kernel/vm.h"
+#include "kernel/vcpu.h"
 
 const struct boot_info *boot_info;
 
@@ -44,21 +44,28 @@ int system_module(struct quota *quota, uint64_t index, struct abi_module_info *i
 			   ALIGN_UP(module->size, PAGE_SIZE), out);
 }
 
+int system_trace(struct quota *quota, uint64_t core, struct memory **out)
+{
+	if (core >= cpu_count)
+		return -ABI_ENOENT;
+	return memory_wrap(quota, MEMORY_BOOT, (hpa_t){boot_info->trace + core * BOOT_TRACE_SIZE},
+			   BOOT_TRACE_SIZE, out);
+}
+
 void system_info(struct abi_system_info *info)
 {
 	*info = (struct abi_system_info){
-		.core_count = 1, /* until the others are started */
+		.core_count = cpu_count,
 		.module_count = boot_info->module_count,
-		.frames_total = frames_total(),
+		.frames_total = frames_total,
 		.frames_free = frames_free_count(),
 		.usable_bytes = boot_info->usable_bytes,
 		.file_bytes = boot_info->file_bytes,
-		.stage2_bytes = vm_stage2_bytes(),
+		.stage2_bytes = pagetable_stage2_count * PAGE_SIZE,
 		.tsc_khz = boot_info->clock.tsc_khz,
 		.tsc_entry = boot_info->tsc_entry,
 		.tsc_files = boot_info->tsc_files,
 		.tsc_exit = boot_info->tsc_exit,
-		.tsc_first_guest = vm_first_entry_tsc,
 		.boot_wall_ns = boot_info->clock.wall_s * 1000000000ull,
 	};
 	memcpy(info->vendor, arch_guest->name, sizeof("vmx"));

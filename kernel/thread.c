@@ -2,6 +2,7 @@
 /* Threads: how they start, sleep, fault and end. */
 #include "kernel/thread.h"
 
+#include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
@@ -25,15 +26,15 @@ int thread_create(struct process *process, uint64_t entry, uint64_t stack, uint6
 	thread = object_alloc(OBJECT_THREAD, sizeof(*thread), process->quota);
 	if (!thread)
 		return -ABI_ENOMEM;
-	if (arch_thread_init(thread, entry, stack, arg) != 0) {
+	if (!sched_add_share(process) || arch_thread_init(thread, entry, stack, arg) != 0) {
 		object_unref(&thread->object);
 		return -ABI_ENOMEM;
 	}
-	timer_init(&thread->timer, wake_at_deadline);
+	thread->timer.fire = wake_at_deadline;
 	thread->process = process;
-	thread->share = &process->share;
 	object_ref(&process->object);
 	list_insert(&process->threads, &thread->of_process);
+	sched_place(thread, arch_this_cpu());
 	sched_ready(thread);
 	return 0;
 }
@@ -47,15 +48,20 @@ void thread_block(uint64_t deadline_ns)
 	thread->is_blocked = true;
 	timer_set(&thread->timer, deadline_ns);
 	sched_switch();
+	thread->is_blocked = false; /* also if it is the idle one, which nobody woke */
 	timer_cancel(&thread->timer);
 }
 
 void thread_wake(struct thread *thread)
 {
-	if (!thread->is_blocked)
-		return;
-	thread->is_blocked = false;
-	sched_ready(thread);
+	struct cpu *cpu = thread->share->cpu;
+
+	if (thread->is_blocked) {
+		thread->is_blocked = false;
+		sched_ready(thread);
+	} else if (cpu->current == thread && cpu != arch_this_cpu()) {
+		arch_ipi(cpu);
+	}
 }
 
 void thread_kill(struct thread *thread)
@@ -83,6 +89,7 @@ bool thread_destroy(struct object *object)
 		return true;
 	arch_thread_exit(thread);
 	list_remove(&thread->of_process);
+	sched_leave(thread);
 	process_thread_gone(process);
 	object_unref(&process->object);
 	return true;
@@ -96,9 +103,10 @@ void thread_return_to_user(void)
 		if (thread->dying)
 			thread_exit();
 		if (!sched_should_yield())
-			return;
+			break;
 		sched_yield();
 	}
+	lock_give();
 }
 
 int thread_page_fault(uint64_t address, unsigned access)

@@ -11,17 +11,18 @@ struct share;
 struct vcpu;
 
 struct thread {
-	struct object object;    /* no handle: one reference, its life */
-	struct process *process; /* NULL = the reaper (set once) */
-	struct list of_process;  /* link of the process's threads */
-	struct share *share;     /* with whom it takes turns (set once) */
-	struct list ready_link;  /* of the share's threads that are ready */
-	bool is_blocked;         /* in thread_block */
-	bool dying;              /* ends at its next return to ring 3; blocked calls end
-				    with -ABI_EINTR */
-	struct arch_thread arch; /* kernel stack, saved stack pointer, FPU area */
-	struct vcpu *vcpu;  /* whose guest state this thread's core may still hold; NULL = none */
-	struct timer timer; /* wakes it at the deadline of thread_block */
+	struct object object;     /* no handle: one reference, its life */
+	struct process *process;  /* NULL = the reaper (set once) */
+	struct list of_process;   /* link of the process's threads */
+	struct share *share;      /* with whom it takes turns, on which core */
+	struct list ready_link;   /* of the share's threads that are ready */
+	bool is_blocked;          /* in thread_block */
+	bool dying;               /* ends at its next return to ring 3; blocked calls end
+				     with -ABI_EINTR */
+	struct arch_thread arch;  /* kernel stack, saved stack pointer, FPU area */
+	struct vcpu *vcpu;        /* whose guest it runs; NULL = none */
+	struct thread *next_mail; /* of the mailbox that it is in */
+	struct timer timer;       /* wakes it at the deadline of thread_block */
 };
 
 static inline struct thread *thread_current(void)
@@ -43,7 +44,7 @@ bool thread_destroy(struct object *object);
  * core.
  */
 void thread_block(uint64_t deadline_ns);
-void thread_wake(struct thread *thread);
+void thread_wake(struct thread *thread); /* or, while it runs elsewhere, makes that core look */
 
 #ifdef UNIT_TEST
 #define sched_yield kernel_sched_yield /* the host's C library has one */

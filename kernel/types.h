@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Address types and the few macros that every file of ring 0 uses. */
+/* Address types, and the few macros and functions that every file of ring 0 uses. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,3 +27,7 @@ typedef struct {
 #define MIN(a, b)                    ((a) < (b) ? (a) : (b))
 #define MAX(a, b)                    ((a) > (b) ? (a) : (b))
 #define CONTAINER_OF(p, type, field) ((type *)((char *)(p)-offsetof(type, field)))
+
+/* arch/x86_64/string.S */
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memset(void *to, int byte, size_t size);

@@ -5,20 +5,19 @@
 #include "kernel/cpuid.h"
 #include "kernel/exit.h"
 #include "kernel/frames.h"
+#include "kernel/lock.h"
 #include "kernel/memory.h"
-#include "kernel/msr.h"
 #include "kernel/system.h"
 #include "kernel/thread.h"
 #include "kernel/vlapic.h"
-#include "kernel/vm.h"
 
-#define SHADOWS (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS)
-#define BLOCKS  (SHADOWS | ABI_BLOCK_NMI | ABI_BLOCK_STEP)
+#define SHADOWS     (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS)
+#define BLOCKS      (SHADOWS | ABI_BLOCK_NMI | ABI_BLOCK_STEP)
+#define POLL_MIN_NS 2000u
+#define POLL_MAX_NS 100000u /* what comes later is not worth staying awake for */
 #define EVENT_TYPES                                                                                \
 	(1u << VM_EVENT_INTERRUPT | 1u << VM_EVENT_NMI | 1u << VM_EVENT_EXCEPTION |                \
 	 1u << VM_EVENT_SOFTWARE_INTERRUPT | 1u << VM_EVENT_SOFTWARE_EXCEPTION)
-
-uint64_t vm_first_entry_tsc;
 
 int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 {
@@ -55,7 +54,8 @@ int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 	vcpu->page->tsc_mul = boot_info->clock.tsc_mul;
 	vcpu->page->tsc_shift = (int8_t)boot_info->clock.tsc_shift;
 	vcpu->page->has_fast_strings = (uint8_t)boot_info->cpu.has_fast_strings;
-	vlapic_move_tsc(vcpu, -arch_tsc());
+	vcpu->startup = index ? ABI_STARTUP_WAITS : 0;
+	vlapic_move_tsc(vcpu, vm->tsc_offset);
 	vm->vcpus[index] = vcpu;
 	*out = vcpu;
 	return 0;
@@ -147,8 +147,54 @@ static bool inject_interrupts(struct vcpu *vcpu)
 static int for_vmm(struct vcpu *vcpu, enum abi_exit kind)
 {
 	vcpu->page->exit.kind = kind;
-	vcpu->vm->stats.exits[kind]++;
+	vcpu->stats.exits[kind]++;
 	return 1;
+}
+
+/* INIT or a start-up message came: vmm gives the CPU the state that it begins with. */
+static int start_up(struct vcpu *vcpu)
+{
+	vcpu->page->exit.startup.is_init = !!(vcpu->startup & ABI_STARTUP_INIT);
+	vcpu->page->exit.startup.vector = (uint8_t)vcpu->startup;
+	vcpu->nmi_pending = false;
+	if (vcpu->startup & ABI_STARTUP_INIT) {
+		vcpu->startup &= (uint16_t)~ABI_STARTUP_INIT;
+		if (vcpu->lapic.eoi_word)
+			vlapic_settle(vcpu, false);
+		if (vlapic_mode(vcpu) == VLAPIC_OFF) /* since INIT came, as that reached it */
+			vcpu->lapic.base_msr |= VLAPIC_XAPIC;
+		vlapic_reset(vcpu);
+	} else {
+		vcpu->startup = 0;
+	}
+	return for_vmm(vcpu, ABI_EXIT_STARTUP);
+}
+
+/*
+ * Until something comes for the guest. If it came soon the last time, it is awaited awake: a core
+ * that sleeps takes long to wake. But not while another thread wants the core.
+ */
+static void await(struct vcpu *vcpu)
+{
+	uint64_t start_ns = arch_now_ns(), ns;
+
+	vcpu->needs_look = false;
+	if (vcpu->poll_ns) {
+		lock_give();
+		while (!*(volatile bool *)&vcpu->needs_look && !arch_this_cpu()->ready_count &&
+		       arch_now_ns() - start_ns < vcpu->poll_ns) {
+			arch_pause();
+			arch_irq_window();
+		}
+		lock_take();
+	}
+	if (!vcpu->needs_look) {
+		thread_block(UINT64_MAX);
+		arch_vcpu_load(vcpu);
+	}
+	vcpu->needs_look = true; /* also if we leave by a kick: the guest stays halted */
+	ns = arch_now_ns() - start_ns;
+	vcpu->poll_ns = ns > POLL_MAX_NS ? 0 : 2 * ns + POLL_MIN_NS;
 }
 
 /* The slow way into the guest. 0 = enter; 1 = vmm must see page->exit first; -ABI_EINTR. */
@@ -166,19 +212,21 @@ static int prepare(struct vcpu *vcpu)
 			vcpu->kicked = false;
 			return -ABI_EINTR;
 		}
-		vcpu->needs_look = false;
-		if (vcpu->event.is_valid)
-			inject(vcpu, vcpu->event);
-		vcpu->event.is_valid = 0;
-		if (inject_interrupts(vcpu)) {
-			vcpu->needs_look = true;
-			return for_vmm(vcpu, ABI_EXIT_INTA);
+		if (vcpu->startup & (ABI_STARTUP_INIT | ABI_STARTUP_CAME))
+			return start_up(vcpu);
+		if (!vcpu->startup) {
+			vcpu->needs_look = false;
+			if (vcpu->event.is_valid)
+				inject(vcpu, vcpu->event);
+			vcpu->event.is_valid = 0;
+			if (inject_interrupts(vcpu)) {
+				vcpu->needs_look = true;
+				return for_vmm(vcpu, ABI_EXIT_INTA);
+			}
+			if (!vcpu->is_halted)
+				return 0;
 		}
-		if (!vcpu->is_halted)
-			return 0;
-		vcpu->needs_look = true; /* also if we leave by a kick: the guest stays halted */
-		thread_block(UINT64_MAX);
-		arch_vcpu_load(vcpu);
+		await(vcpu);
 	}
 }
 
@@ -193,24 +241,32 @@ int64_t vcpu_run(struct vcpu *vcpu)
 	vcpu->runner = thread_current();
 	arch_vcpu_load(vcpu);
 	exit_take_page(vcpu);
-	if (!vm_first_entry_tsc)
-		vm_first_entry_tsc = arch_tsc();
+	vcpu->runner->vcpu = vcpu;
+	arch_trace(0, ABI_TRACE_RUN | (vcpu->index & 0xff));
+	lock_give();
 	do {
-		result = vcpu->needs_look ? prepare(vcpu) : 0;
-		if (result)
-			break;
+		result = 0;
+		if (vcpu->needs_look) {
+			lock_take();
+			result = prepare(vcpu);
+			lock_give();
+			if (result)
+				break;
+		}
 		if (vcpu->stage2_generation != vm->stage2.tlb_generation) {
 			vcpu->stage2_generation = vm->stage2.tlb_generation;
 			arch_guest->flush_tlb(vcpu);
 		}
 		arch_guest->enter(vcpu, &exit);
 	} while (exit_handle(vcpu, &exit) < EXIT_TO_VMM);
+	lock_take();
 	if (vcpu->lapic.eoi_word) /* no state that vmm may save has an offer */
 		vlapic_settle(vcpu, false);
+	vcpu->runner->vcpu = NULL;
 	vcpu->runner = NULL;
 	if (result < 0)
 		return result;
-	vm->stats.to_vmm++;
+	vcpu->stats.to_vmm++;
 	return 0;
 }
 
@@ -240,7 +296,8 @@ static int get_hidden(struct vcpu *vcpu, struct abi_hidden *hidden)
 	*hidden = (struct abi_hidden){.tsc_offset = vcpu->tsc_offset,
 				      .event = vcpu->event,
 				      .is_halted = vcpu->is_halted,
-				      .has_nmi = vcpu->nmi_pending};
+				      .has_nmi = vcpu->nmi_pending,
+				      .startup = vcpu->startup};
 	arch_vcpu_get_hidden(vcpu, hidden);
 	return 0;
 }
@@ -256,21 +313,16 @@ static bool event_is_valid(const struct abi_event *event)
 
 static int set_hidden(struct vcpu *vcpu, const struct abi_hidden *hidden)
 {
-	int error;
-
-	for (unsigned i = 0; i < sizeof(hidden->reserved); i++)
-		if (hidden->reserved[i])
-			return -ABI_EINVAL;
-	if (hidden->blocks & ~BLOCKS || (hidden->blocks & SHADOWS) == SHADOWS ||
+	if (hidden->reserved || hidden->startup >= 2 * ABI_STARTUP_INIT ||
+	    hidden->blocks & ~BLOCKS || (hidden->blocks & SHADOWS) == SHADOWS ||
 	    hidden->is_halted > 1 || hidden->has_nmi > 1 || !cpuid_xcr0_is_valid(hidden->xcr0) ||
-	    !event_is_valid(&hidden->event))
+	    !event_is_valid(&hidden->event) || arch_vcpu_set_hidden(vcpu, hidden) != 0)
 		return -ABI_EINVAL;
-	error = arch_vcpu_set_hidden(vcpu, hidden);
-	if (error)
-		return error;
 	vcpu->event = hidden->event;
 	vcpu->is_halted = hidden->is_halted;
-	vcpu->nmi_pending = hidden->has_nmi;
+	vcpu->nmi_pending |= hidden->has_nmi; /* what came since the state was got is not lost */
+	if (!(vcpu->startup & ABI_STARTUP_INIT))
+		vcpu->startup = hidden->startup;
 	vlapic_move_tsc(vcpu, hidden->tsc_offset);
 	return 0;
 }

@@ -5,24 +5,22 @@
 #include "kernel/object.h"
 #include "kernel/space.h"
 #include "kernel/timer.h"
-#include "kernel/vm_exit.h"
 
 struct arch_vcpu; /* vmx/ or svm/: control block and shadows */
 struct doorbell;
 struct event;
+struct process;
 struct thread;
 
 struct vm {
 	struct object object;
 	struct space stage2;
-	bool has_stage2; /* stage2 is initialised */
-	struct vm *next; /* chain of all VMs */
 	struct doorbell *doorbells;
 	uint32_t doorbell_count;
-	uint32_t vcpu_count;   /* (set once) */
-	bool wants_apicv;      /* (set once) */
-	struct vcpu *vcpus[1]; /* by index; grows with SMP */
-	struct abi_vm_stats stats;
+	uint32_t vcpu_count;  /* (set once) */
+	bool wants_apicv;     /* (set once) */
+	uint64_t tsc_offset;  /* that its vCPUs begin with (set once) */
+	struct vcpu *vcpus[]; /* by index; NULL = not created */
 };
 
 struct vlapic {
@@ -51,9 +49,31 @@ struct vcpu {
 	bool needs_look;       /* something below or in lapic wants the slow way in; [the core] */
 	bool nmi_pending;
 	bool is_halted;
+	uint16_t startup;       /* ABI_STARTUP_*; 0 = it runs */
 	struct abi_event event; /* to be injected at the next entry: exception or re-injection */
 	uint32_t insn_length;   /* of the instruction of the last exit for vmm; 0 = none */
 	uint64_t tsc_offset;
+	uint64_t poll_ns;           /* how long it stays awake in HLT */
 	uint32_t stage2_generation; /* of vm->stage2 when this vCPU's tag was last flushed */
+	struct abi_vm_stats stats;  /* its part of the VM's */
 	struct memory *page_memory; /* the page as something that MEMORY_MAP takes */
 };
+
+/* Arguments have been copied in, handles looked up. */
+int64_t vm_create(struct process *process, uint64_t vcpu_count, uint64_t flags, struct vm **out);
+/* event NULL: removes it. */
+int vm_doorbell_set(struct vm *vm, uint64_t port, uint64_t size, uint64_t value,
+		    struct event *event);
+/* Whether a doorbell matched; its event has been signalled then. value is masked to size. */
+bool vm_ring_port(struct vm *vm, uint16_t port, unsigned size, uint32_t value);
+int vm_msi(struct vm *vm, uint64_t address, uint32_t data);
+void vm_stats(struct vm *vm, struct abi_vm_stats *stats);
+int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out);
+int64_t vcpu_run(struct vcpu *vcpu);
+void vcpu_kick(struct vcpu *vcpu);
+/* The buffer is ring 0's, at most 4096 bytes, filled by the caller also for get (MSR indexes). */
+int vcpu_state(struct vcpu *vcpu, uint32_t what, void *buffer, size_t size, bool is_get);
+int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint32_t value);
+
+/* Something became pending: the vCPU's next entry looks, and it wakes if it sleeps. */
+void vcpu_notify(struct vcpu *vcpu);

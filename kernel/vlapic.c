@@ -2,8 +2,9 @@
 /* The guest's local APIC, in software: SDM vol 3, "Advanced Programmable Interrupt Controller". */
 #include "kernel/vlapic.h"
 
-#include "kernel/lib.h"
-#include "kernel/vm.h"
+#include "kernel/lock.h"
+#include "kernel/sched.h"
+#include "kernel/thread.h"
 
 #define BASE_BSP (1ull << 8)
 
@@ -14,9 +15,12 @@
 #define MODE_FIXED           0u
 #define MODE_LOWEST          1u
 #define MODE_NMI             4u
+#define MODE_INIT            5u
+#define MODE_STARTUP         6u
 #define MODE_EXTINT          7u
 #define ICR_BUSY             0x1000u
 #define ICR_LOGICAL          0x800u
+#define ICR_ASSERT           0x4000u
 #define LEVEL_TRIGGERED      0x8000u
 #define ESR_SEND_ILLEGAL     0x20u
 #define ESR_RECEIVE_ILLEGAL  0x40u
@@ -144,7 +148,7 @@ static void mask_lvts(struct vcpu *vcpu)
 }
 
 /* SDM vol 3, "Local APIC State After Power-Up or Reset". */
-static void reset(struct vcpu *vcpu)
+void vlapic_reset(struct vcpu *vcpu)
 {
 	memset(vcpu->lapic.page, 0, PAGE_SIZE);
 	vcpu->lapic.isr_words = vcpu->lapic.irr_words = 0;
@@ -165,19 +169,17 @@ int vlapic_init(struct vcpu *vcpu)
 	vcpu->lapic.page = kalloc(vcpu->object.quota, PAGE_SIZE);
 	if (!vcpu->lapic.page)
 		return -ABI_ENOMEM;
-	vlapic_timer_init(vcpu);
+	vcpu->lapic.timer.fire = vlapic_timer_fired;
 	vcpu->lapic.base_msr = VLAPIC_BASE | VLAPIC_XAPIC | (vcpu->index == 0 ? BASE_BSP : 0);
-	reset(vcpu);
+	vlapic_reset(vcpu);
 	return 0;
 }
 
 void vlapic_exit(struct vcpu *vcpu)
 {
-	if (!vcpu->lapic.page)
-		return;
 	timer_cancel(&vcpu->lapic.timer);
-	kfree(vcpu->object.quota, vcpu->lapic.page, PAGE_SIZE);
-	vcpu->lapic.page = NULL;
+	if (vcpu->lapic.page)
+		kfree(vcpu->object.quota, vcpu->lapic.page, PAGE_SIZE);
 }
 
 /* Also while SVR disables it: what waits already is served (SDM vol 3, "Local APIC State After It
@@ -238,6 +240,10 @@ static void receive(struct vcpu *vcpu, unsigned vector, bool is_level)
 		note_error(vcpu, ESR_RECEIVE_ILLEGAL);
 		return;
 	}
+	/* The CPU writes IRR too. Whatever we call its core for, the guest is left then, and goes
+	 * on after we have given back the lock. */
+	if (vcpu->lapic.is_virtual && vcpu->runner)
+		cpu_call(vcpu->runner->share->cpu, NULL, arch_tlb_flush_page, NULL);
 	set(vcpu, &vcpu->lapic.irr_words, VLAPIC_IRR, vector);
 	if ((*tmr >> vector % 32 & 1) != is_level) {
 		*tmr ^= 1u << vector % 32;
@@ -270,27 +276,65 @@ static bool is_addressed(const struct vcpu *vcpu, uint32_t destination, bool is_
 	return ldr >> 4 == destination >> 4 && ldr & destination & 0xf;
 }
 
-/* SMI, INIT and start-up do nothing yet; ExtINT comes by the 8259 pair's line alone. */
+/* The processor's priority: that of the task, or of what is in service if that is higher. */
+static uint32_t priority(const struct vcpu *vcpu)
+{
+	return MAX(*vlapic_reg(vcpu, VLAPIC_TPR), (uint32_t)MAX(vlapic_in_service(vcpu), 0) & 0xf0);
+}
+
+/* Whether it, rather than the other, takes what goes to the lowest priority. */
+static bool is_better(const struct vcpu *vcpu, const struct vcpu *than)
+{
+	if (!(*vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE))
+		return false;
+	return !than || priority(vcpu) >> 4 < priority(than) >> 4;
+}
+
+/* SMI does nothing; ExtINT comes by the 8259 pair's line alone. A start-up message counts after
+ * INIT only, and before the next INIT once. */
+static void deliver(struct vcpu *vcpu, uint32_t icr_low)
+{
+	switch (icr_low >> 8 & 7) {
+	case MODE_FIXED:
+	case MODE_LOWEST:
+		receive(vcpu, icr_low & 0xff, icr_low & LEVEL_TRIGGERED);
+		return;
+	case MODE_NMI:
+		vcpu->nmi_pending = true;
+		break;
+	case MODE_INIT:
+		vcpu->startup = ABI_STARTUP_INIT | ABI_STARTUP_WAITS;
+		break;
+	case MODE_STARTUP:
+		if ((vcpu->startup & (ABI_STARTUP_WAITS | ABI_STARTUP_CAME)) == ABI_STARTUP_WAITS)
+			vcpu->startup |= ABI_STARTUP_CAME | (icr_low & 0xff);
+		break;
+	default:
+		return;
+	}
+	vcpu_notify(vcpu);
+}
+
 static void send(struct vm *vm, uint32_t destination, bool is_logical, uint32_t icr_low,
 		 const struct vcpu *except)
 {
-	unsigned mode = icr_low >> 8 & 7;
+	bool is_to_one = !is_logical && destination < vm->vcpu_count;
+	uint32_t i = is_to_one ? destination : 0, end = is_to_one ? i + 1 : vm->vcpu_count;
+	struct vcpu *lowest = NULL;
 
-	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+	for (; i < end; i++) {
 		struct vcpu *vcpu = vm->vcpus[i];
 
 		if (!vcpu || vcpu == except || !is_on(vcpu) ||
 		    !is_addressed(vcpu, destination, is_logical))
 			continue;
-		if (mode <= MODE_LOWEST)
-			receive(vcpu, icr_low & 0xff, icr_low & LEVEL_TRIGGERED);
-		if (mode == MODE_LOWEST)
-			return;
-		if (mode == MODE_NMI) {
-			vcpu->nmi_pending = true;
-			vcpu_notify(vcpu);
-		}
+		if ((icr_low >> 8 & 7) != MODE_LOWEST)
+			deliver(vcpu, icr_low);
+		else if (is_better(vcpu, lowest))
+			lowest = vcpu;
 	}
+	if (lowest)
+		deliver(lowest, icr_low);
 }
 
 /* In eight bits, all ones are a broadcast in either mode. */
@@ -304,14 +348,15 @@ void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32
 	send(vm, widen(destination), is_logical, icr_low, NULL);
 }
 
-/* With nothing else to look at, and the guest ready for it, the interrupt goes straight in. */
+/* With nothing else to look at, and the guest ready for it, the interrupt goes straight in; but not
+ * where another core could have something to look at before it is in. */
 static __attribute__((noinline)) void send_to_self(struct vcpu *vcpu, unsigned vector)
 {
 	const struct vlapic *lapic = &vcpu->lapic;
 
 	if (vector < 16)
 		note_error(vcpu, ESR_SEND_ILLEGAL);
-	else if (!vcpu->needs_look && !lapic->irr_words && !lapic->isr_words &&
+	else if (!lock_is_used && !vcpu->needs_look && !lapic->irr_words && !lapic->isr_words &&
 		 !lapic->is_virtual && vector >> 4 > *vlapic_reg(vcpu, VLAPIC_TPR) >> 4 &&
 		 *vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE && !is_level(vcpu, vector) &&
 		 arch_guest->interrupt(vcpu, (uint8_t)vector))
@@ -320,7 +365,8 @@ static __attribute__((noinline)) void send_to_self(struct vcpu *vcpu, unsigned v
 		receive(vcpu, vector, false);
 }
 
-/* SDM vol 3, "Interrupt Command Register (ICR)". An IPI is edge-triggered but for INIT. */
+/* SDM vol 3, "Interrupt Command Register (ICR)". An IPI is edge-triggered but for INIT, the end of
+ * whose level is no message to anybody. */
 static void send_ipi(struct vcpu *vcpu, uint32_t icr_low, uint32_t destination)
 {
 	unsigned shorthand = icr_low >> 18 & 3; /* 1 = self, 2 = all, 3 = all others */
@@ -329,6 +375,8 @@ static void send_ipi(struct vcpu *vcpu, uint32_t icr_low, uint32_t destination)
 		note_error(vcpu, ESR_SEND_ILLEGAL);
 		return;
 	}
+	if ((icr_low >> 8 & 7) == MODE_INIT && icr_low & LEVEL_TRIGGERED && !(icr_low & ICR_ASSERT))
+		return;
 	if (shorthand)
 		destination = shorthand == 1 ? vcpu->index : BROADCAST;
 	send(vcpu->vm, destination, !shorthand && icr_low & ICR_LOGICAL, icr_low & ~LEVEL_TRIGGERED,
@@ -388,8 +436,7 @@ bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value)
 		return false;
 	*value = *vlapic_reg(vcpu, offset);
 	if (offset == VLAPIC_PPR)
-		*value = MAX(*vlapic_reg(vcpu, VLAPIC_TPR),
-			     (uint32_t)MAX(vlapic_in_service(vcpu), 0) & 0xf0);
+		*value = priority(vcpu);
 	else if (offset == VLAPIC_TIMER_CURRENT)
 		*value = vlapic_timer_current(vcpu);
 	else if (offset == VLAPIC_ICR && is_x2apic(vcpu))
@@ -472,7 +519,7 @@ bool vlapic_set_base(struct vcpu *vcpu, uint64_t value)
 		return false;
 	vcpu->lapic.base_msr = VLAPIC_BASE | mode | (vcpu->lapic.base_msr & BASE_BSP);
 	if (mode == VLAPIC_OFF && old != VLAPIC_OFF)
-		reset(vcpu);
+		vlapic_reset(vcpu);
 	else
 		set_id(vcpu);
 	vcpu->lapic.is_stale = vcpu->needs_look = true;

@@ -51,6 +51,8 @@ static inline uint32_t *vlapic_reg(const struct vcpu *vcpu, uint32_t offset)
 /* -ABI_ENOMEM. State as after reset, with the APIC on in xAPIC mode. */
 int vlapic_init(struct vcpu *vcpu);
 void vlapic_exit(struct vcpu *vcpu);
+/* As INIT leaves it: the mode and the id stay. */
+void vlapic_reset(struct vcpu *vcpu);
 
 /* Registers by xAPIC offset, below 0x1000. false = #GP (x2APIC), or ignored and read as 0. */
 bool vlapic_read(struct vcpu *vcpu, uint32_t offset, uint64_t *value);
@@ -84,7 +86,7 @@ int vlapic_get(const struct vcpu *vcpu, struct abi_lapic *state);
 int vlapic_set(struct vcpu *vcpu, const struct abi_lapic *state);
 
 /* vlapic_timer.c, of which vlapic.c alone calls these. */
-void vlapic_timer_init(struct vcpu *vcpu);
+void vlapic_timer_fired(struct timer *timer);
 void vlapic_timer_stop(struct vcpu *vcpu);
 /* The timer's LVT entry, its initial count or its divider was written; it was `old`. */
 void vlapic_timer_written(struct vcpu *vcpu, uint32_t offset, uint32_t old);

@@ -31,7 +31,7 @@ static uint64_t period_ns(const struct vcpu *vcpu)
 	return count_ns(vcpu, *vlapic_reg(vcpu, VLAPIC_TIMER_INITIAL));
 }
 
-static void fired(struct timer *timer)
+void vlapic_timer_fired(struct timer *timer)
 {
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, lapic.timer);
 	struct vlapic *lapic = &vcpu->lapic;
@@ -51,11 +51,6 @@ static void fired(struct timer *timer)
 	/* And while the guest takes none, others pay for each: fewer are as good to it. */
 	now_ns += PERIOD_MIN_NS * (vlapic_requested(vcpu) == before ? 10 : 1);
 	timer_set(timer, MAX(lapic->expiry_ns, now_ns));
-}
-
-void vlapic_timer_init(struct vcpu *vcpu)
-{
-	timer_init(&vcpu->lapic.timer, fired);
 }
 
 /* Counts down for so long; 0 = stops. */

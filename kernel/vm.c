@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A virtual machine: its stage-2 address space, its doorbells, and messages to its local APICs. */
-#include "kernel/vm.h"
+#include "kernel/vcpu.h"
 
-#include "kernel/doorbell.h"
-#include "kernel/memory.h"
+#include "kernel/event.h"
+#include "kernel/lock.h"
 #include "kernel/process.h"
-#include "kernel/thread.h"
 #include "kernel/vlapic.h"
 
-#define VCPU_COUNT_NOW 1u /* until cores and their scheduler are there */
-#define GPA_LIMIT      (1ull << 46)
+#define DOORBELL_MAX 64u
 
-static struct vm *all_vms; /* [the core] for the stage-2 sum */
-
-uint64_t vm_stage2_bytes(void)
-{
-	uint64_t bytes = 0;
-
-	for (const struct vm *vm = all_vms; vm; vm = vm->next)
-		bytes += vm->stage2.table.table_count * PAGE_SIZE;
-	return bytes;
-}
+struct doorbell {
+	struct doorbell *next;
+	uint64_t port, size, value; /* size 0, value ABI_ANY_VALUE: any */
+	struct event *event;        /* holds a reference */
+};
 
 int64_t vm_create(struct process *process, uint64_t vcpu_count, uint64_t flags, struct vm **out)
 {
@@ -28,56 +21,88 @@ int64_t vm_create(struct process *process, uint64_t vcpu_count, uint64_t flags, 
 	struct vm *vm;
 	int error;
 
-	if (vcpu_count < 1 || vcpu_count > VCPU_COUNT_NOW || flags & ~(uint64_t)ABI_VM_APICV)
+	if (vcpu_count < 1 || vcpu_count > ABI_VCPUS_MAX || flags & ~(uint64_t)ABI_VM_APICV)
 		return -ABI_EINVAL;
-	vm = object_alloc(OBJECT_VM, sizeof(*vm), quota);
+	vm = object_alloc(OBJECT_VM, sizeof(*vm) + vcpu_count * sizeof(vm->vcpus[0]), quota);
 	if (!vm)
 		return -ABI_ENOMEM;
 	vm->vcpu_count = (uint32_t)vcpu_count;
+	vm->tsc_offset = -arch_tsc();
 	vm->wants_apicv = flags & ABI_VM_APICV && arch_guest->sync_apic;
-	vm->next = all_vms;
-	all_vms = vm;
-	error = space_init(&vm->stage2, arch_guest->stage2, quota, 0);
+	error = pagetable_init(&vm->stage2.table, arch_guest->stage2, 4, quota);
 	if (error)
-		goto fail;
-	vm->has_stage2 = true;
+		object_unref(&vm->object);
 	*out = vm;
-	return 0;
-fail:
-	object_unref(&vm->object); /* vm_destroy takes what there is */
 	return error;
+}
+
+static void remove(struct vm *vm, struct doorbell **link)
+{
+	struct doorbell *bell = *link;
+
+	*link = bell->next;
+	vm->doorbell_count--;
+	object_unref(&bell->event->object);
+	kfree(vm->object.quota, bell, sizeof(*bell));
+}
+
+/* Only ports: for a write to memory ring 0 would have to decode the instruction. -ABI_EINVAL;
+ * -ABI_EEXIST; -ABI_ENOENT; -ABI_ENOSPC. */
+int vm_doorbell_set(struct vm *vm, uint64_t port, uint64_t size, uint64_t value,
+		    struct event *event)
+{
+	struct doorbell **link = &vm->doorbells, *bell;
+
+	if (port > 0xffff || size > 4 || size == 3 ||
+	    (value > UINT32_MAX && value != ABI_ANY_VALUE))
+		return -ABI_EINVAL;
+	while ((bell = *link) && (bell->port != port || bell->size != size || bell->value != value))
+		link = &bell->next;
+	if (!event) {
+		if (!*link)
+			return -ABI_ENOENT;
+		remove(vm, link);
+		return 0;
+	}
+	if (*link)
+		return -ABI_EEXIST;
+	if (vm->doorbell_count == DOORBELL_MAX)
+		return -ABI_ENOSPC;
+	bell = kalloc(vm->object.quota, sizeof(*bell));
+	if (!bell)
+		return -ABI_ENOMEM;
+	*bell = (struct doorbell){.port = port, .size = size, .value = value, .event = event};
+	object_ref(&event->object);
+	vm->doorbell_count++;
+	*link = bell;
+	return 0;
+}
+
+bool vm_ring_port(struct vm *vm, uint16_t port, unsigned size, uint32_t value)
+{
+	struct doorbell *bell;
+
+	if (!vm->doorbells)
+		return false;
+	lock_take();
+	for (bell = vm->doorbells; bell; bell = bell->next) {
+		if (bell->port == port && (!bell->size || bell->size == size) &&
+		    (bell->value == ABI_ANY_VALUE || bell->value == value)) {
+			event_signal(bell->event, 1);
+			break;
+		}
+	}
+	lock_give();
+	return bell;
 }
 
 bool vm_destroy(struct object *object)
 {
 	struct vm *vm = CONTAINER_OF(object, struct vm, object);
-	struct vm **link = &all_vms;
 
-	doorbell_exit(vm);
-	if (vm->has_stage2 && !space_exit(&vm->stage2))
-		return false;
-	while (*link != vm)
-		link = &(*link)->next;
-	*link = vm->next;
-	return true;
-}
-
-int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size,
-	   unsigned prot)
-{
-	if (!IS_ALIGNED(gpa.value | offset | size, PAGE_SIZE) || size == 0 ||
-	    gpa.value >= GPA_LIMIT || size > GPA_LIMIT - gpa.value)
-		return -ABI_EINVAL;
-	if (gpa.value <= VLAPIC_BASE && VLAPIC_BASE < gpa.value + size)
-		return -ABI_EINVAL; /* the local APIC's page is ring 0's */
-	return space_map(&vm->stage2, gpa.value, memory, offset, size, prot);
-}
-
-int vm_unmap(struct vm *vm, gpa_t gpa, uint64_t size)
-{
-	if (!IS_ALIGNED(gpa.value | size, PAGE_SIZE) || size == 0)
-		return -ABI_EINVAL;
-	return space_unmap(&vm->stage2, gpa.value, size);
+	while (vm->doorbells)
+		remove(vm, &vm->doorbells);
+	return space_exit(&vm->stage2);
 }
 
 int vm_msi(struct vm *vm, uint64_t address, uint32_t data)
@@ -94,6 +119,9 @@ int vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 
 void vm_stats(struct vm *vm, struct abi_vm_stats *stats)
 {
-	*stats = vm->stats;
+	memset(stats, 0, sizeof(*stats));
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		for (unsigned k = 0; vm->vcpus[i] && k < sizeof(*stats) / 8; k++)
+			((uint64_t *)stats)[k] += ((uint64_t *)&vm->vcpus[i]->stats)[k];
 	stats->stage2_bytes = vm->stage2.table.table_count * PAGE_SIZE;
 }

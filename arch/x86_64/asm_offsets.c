@@ -6,27 +6,12 @@
 #include "kernel/abi.h"
 
 #define DEFINE(name, value) __asm__ volatile(".ascii \"->" #name " %c0\"" : : "i"(value))
-#define GPR(name, index)    DEFINE(GPR_##name, ABI_##index * sizeof(uint64_t))
 
 void asm_offsets(void);
 
 void asm_offsets(void)
 {
-	GPR(rax, RAX);
-	GPR(rcx, RCX);
-	GPR(rdx, RDX);
-	GPR(rbx, RBX);
-	GPR(rbp, RBP);
-	GPR(rsi, RSI);
-	GPR(rdi, RDI);
-	GPR(r8, R8);
-	GPR(r9, R9);
-	GPR(r10, R10);
-	GPR(r11, R11);
-	GPR(r12, R12);
-	GPR(r13, R13);
-	GPR(r14, R14);
-	GPR(r15, R15);
+	_Static_assert(ABI_RSP == 4 && ABI_R8 == 8 && ABI_GPR_COUNT == 16, "see enter_macros.S");
 	DEFINE(BOOT_RANDOM, offsetof(struct boot_info, random));
 	DEFINE(ENTRY_GPR, offsetof(struct vmx_entry, gpr));
 	DEFINE(ENTRY_HOST_RSP, offsetof(struct vmx_entry, host_rsp));

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* COM1 for ring 0's last words: a panic. */
-#include "arch/x86_64/insn.h"
+#include "kernel/arch.h"
 #include "kernel/panic.h"
 #include <stdarg.h>
 
 /* A 16550's registers, from its base port on. */
 #define COM1         0x3f8
-#define COM_IER      1
-#define COM_FCR      2
-#define COM_LCR      3
-#define COM_MCR      4
 #define COM_LSR      5
 #define COM_LSR_THRE 0x20
 
@@ -18,20 +14,20 @@
 
 void console_init(void)
 {
-	out8(COM1 + COM_IER, 0);
-	out8(COM1 + COM_LCR, 0x80);
-	out8(COM1 + 0, 1);
-	out8(COM1 + 1, 0);
-	out8(COM1 + COM_LCR, 3);
-	out8(COM1 + COM_FCR, 1);
-	out8(COM1 + COM_MCR, 3);
+	/* No interrupts; the divisor of the rate is 1; 8N1; FIFO; DTR, RTS. */
+	static const uint8_t writes[][2] = {{1, 0}, {3, 0x80}, {0, 1}, {1, 0},
+					    {3, 3}, {2, 1},    {4, 3}};
+
+	for (unsigned i = 0; i < ARRAY_COUNT(writes); i++)
+		arch_port_out(COM1 + writes[i][0], 1, writes[i][1]);
 }
 
 static void put(char c)
 {
-	for (unsigned n = 0; n < COM_PATIENCE && !(in8(COM1 + COM_LSR) & COM_LSR_THRE); n++)
+	for (unsigned n = 0; n < COM_PATIENCE && !(arch_port_in(COM1 + COM_LSR, 1) & COM_LSR_THRE);
+	     n++)
 		;
-	out8(COM1, (uint8_t)c);
+	arch_port_out(COM1, 1, (uint8_t)c);
 }
 
 static void put_number(uint64_t value, unsigned base, unsigned digits_min)

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A core's own GDT and TSS, its control registers, and what it asks CPUID. */
 #include "arch/x86_64/core.h"
-#include "arch/x86_64/apic.h"
-#include "arch/x86_64/clock.h"
-#include "arch/x86_64/fpu.h"
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
-#include "arch/x86_64/paging.h"
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/traps.h"
 #include "boot/boot_info.h"
 #include "kernel/panic.h"
+#include "kernel/system.h"
 
-#define GDT_CODE64      0x00209a0000000000ull /* present, DPL 0, execute-read, L */
-#define GDT_DATA        0x0000920000000000ull /* present, DPL 0, read-write */
-#define GDT_CODE64_USER 0x0020fa0000000000ull
-#define GDT_DATA_USER   0x0000f20000000000ull
-#define GDT_TSS         0x0000890000000000ull /* present, available 64-bit TSS */
-
-#define IST_COUNT 3
+#define GDT_CODE    0x00209a0000000000ull /* present, DPL 0, execute-read, L */
+#define GDT_DATA    0x0000920000000000ull /* present, DPL 0, read-write */
+#define GDT_TSS     0x0000890000000000ull /* present, available 64-bit TSS */
+#define GDT_OF_USER 0x0000600000000000ull /* DPL 3 */
 
 struct core core_boot;
 uint64_t arch_ops[ABI_OP_COUNT];
@@ -29,20 +23,17 @@ static void core_fill_gdt(struct core *core)
 {
 	uint64_t base = (uint64_t)&core->tss, limit = sizeof(core->tss) - 1;
 
-	core->gdt[1] = GDT_CODE64;
+	core->gdt[1] = GDT_CODE;
 	core->gdt[2] = GDT_DATA;
-	core->gdt[3] = GDT_CODE64_USER;
-	core->gdt[4] = GDT_DATA_USER;
+	core->gdt[3] = GDT_CODE | GDT_OF_USER;
+	core->gdt[4] = GDT_DATA | GDT_OF_USER;
 	core->gdt[5] = GDT_TSS | limit | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
 	core->gdt[6] = base >> 32;
 }
 
 static void core_load_gdt(struct core *core)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) gdtr = {sizeof(core->gdt) - 1, (uint64_t)core->gdt};
+	struct table_register gdtr = {sizeof(core->gdt) - 1, (uint64_t)core->gdt};
 
 	__asm__ volatile("lgdt %0\n\t"
 			 "push %1\n\t"
@@ -63,16 +54,16 @@ static void core_load_gdt(struct core *core)
 			 : "rax", "memory");
 }
 
+uint64_t core_stack(struct core *core, uint64_t end)
+{
+	*(struct core **)(end - 16) = core;
+	return end - 16;
+}
+
 void core_start(struct core *core)
 {
 	core_fill_gdt(core);
 	core->tss.io_map_base = sizeof(core->tss); /* past the limit: ring 3 has no ports */
-	for (unsigned i = 0; i < IST_COUNT; i++) {
-		uint64_t top = (uint64_t)ist_stacks[i] + STACK_SIZE - 16;
-
-		*(struct core **)top = core;
-		core->tss.ist[i] = top;
-	}
 	core_load_gdt(core);
 	wrmsr(IA32_FS_BASE, 0);
 	wrmsr(IA32_GS_BASE, 0);
@@ -89,19 +80,25 @@ struct cpu *arch_this_cpu(void)
 
 uint32_t arch_port_in(uint16_t port, unsigned size)
 {
+	uint32_t value = 0;
+
 	if (size == 1)
-		return in8(port);
-	return size == 2 ? in16(port) : in32(port);
+		__asm__ volatile("inb %1, %b0" : "+a"(value) : "Nd"(port));
+	else if (size == 2)
+		__asm__ volatile("inw %1, %w0" : "+a"(value) : "Nd"(port));
+	else
+		__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
 }
 
 void arch_port_out(uint16_t port, unsigned size, uint32_t value)
 {
 	if (size == 1)
-		out8(port, (uint8_t)value);
+		__asm__ volatile("outb %b0, %1" : : "a"(value), "Nd"(port) : "memory");
 	else if (size == 2)
-		out16(port, (uint16_t)value);
+		__asm__ volatile("outw %w0, %1" : : "a"(value), "Nd"(port) : "memory");
 	else
-		out32(port, value);
+		__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
 /* The window opens after the instruction behind STI: HLT, or NOP. Nothing is held here. */
@@ -110,9 +107,30 @@ void arch_idle(void)
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
+void core_trace_start(struct core *core)
+{
+	core->trace.address = BOOT_WINDOW + boot_info->trace + core->cpu.index * BOOT_TRACE_SIZE;
+}
+
+void arch_trace(uint32_t who, uint32_t what)
+{
+	((struct abi_trace *)core_this()->trace.address)->who = who;
+	core_trace(what);
+}
+
 void arch_irq_window(void)
 {
 	__asm__ volatile("sti; nop; cli" : : : "memory");
+}
+
+void arch_pause(void)
+{
+	__asm__ volatile("pause" : : : "memory");
+}
+
+void arch_ipi(struct cpu *cpu)
+{
+	apic_send(cpu->apic_id, VECTOR_IPI);
 }
 
 /* By the gate, whose IRET also ends the blocking of further NMIs. */
@@ -123,16 +141,18 @@ void arch_nmi_serve(void)
 
 void arch_early_init(void)
 {
+	for (unsigned i = 0; i < IST_COUNT; i++)
+		core_boot.tss.ist[i] = core_stack(&core_boot, (uint64_t)ist_stacks[i] + STACK_SIZE);
 	core_start(&core_boot); /* GDT, TSS, EFER */
 	traps_init();           /* IDT: from here on faults are told */
 }
 
 void arch_init(const struct boot_info *info)
 {
-	fpu_cpu_start();          /* XCR0 */
-	machine_check_init();     /* hardware errors are reported */
-	clock_init(&info->clock); /* time has a unit */
-	apic_init(info);          /* the timer can interrupt */
-	hv_init();                /* VT-x or SVM is on */
-	paging_drop_loader();     /* the lower half is ring 3's now */
+	machine_check_init();         /* hardware errors are reported */
+	core_trace_start(&core_boot); /* what happens is noted */
+	apic_init(info);              /* the timer can interrupt */
+	hv_init();                    /* VT-x or SVM is on */
+	cores_start(info);            /* and so are the other cores */
+	paging_drop_loader();         /* the lower half is ring 3's now */
 }

@@ -5,20 +5,12 @@
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
 #include "kernel/arch.h"
-#include "kernel/lib.h"
 #include "kernel/object.h"
 #include "kernel/system.h"
 #include "kernel/thread.h"
 
 #define FPU_LEGACY offsetof(struct fpu_image, extended)
 #define MXCSR_INIT 0x1f80u
-
-static uint64_t xcr0_host; /* (set once) */
-
-uint64_t arch_xcr0_host(void)
-{
-	return xcr0_host;
-}
 
 /* SDM vol 2, "CPUID", leaf 0xd: of what XCR0 enables now. */
 size_t arch_fpu_size(void)
@@ -27,12 +19,6 @@ size_t arch_fpu_size(void)
 
 	cpuid(0xd, 0, out);
 	return out[1];
-}
-
-void fpu_cpu_start(void)
-{
-	xcr0_host = boot_info->cpu.xcr0;
-	xsetbv(0, xcr0_host);
 }
 
 struct fpu_area *fpu_area_alloc(struct quota *quota, uint64_t xcr0)
@@ -47,16 +33,24 @@ struct fpu_area *fpu_area_alloc(struct quota *quota, uint64_t xcr0)
 	return area;
 }
 
+void fpu_save(void *area)
+{
+	if (core_this()->fpu_owner == area)
+		fpu_load(NULL);
+}
+
+/* No core's registers hold the area any more. */
+static void collect(struct fpu_area *area)
+{
+	if (area->core && area->core->fpu_owner == area)
+		cpu_call(&area->core->cpu, NULL, fpu_save, area);
+}
+
 void fpu_area_free(struct quota *quota, struct fpu_area *area)
 {
-	struct core *core = core_this();
-
 	if (!area)
 		return;
-	if (core->fpu_owner == area) { /* its state dies with it */
-		core->fpu_owner = NULL;
-		write_cr0(read_cr0() | CR0_TS);
-	}
+	collect(area);
 	kfree(quota, area, PAGE_SIZE);
 }
 
@@ -68,6 +62,8 @@ void fpu_area_free(struct quota *quota, struct fpu_area *area)
  */
 static void swap(struct core *core, struct fpu_area *area)
 {
+	uint64_t xcr0_host = boot_info->cpu.xcr0;
+
 	if (core->fpu_owner)
 		core->fpu_owner->xcr0 = xgetbv(0) & xcr0_host;
 	xsetbv(0, xcr0_host);
@@ -76,25 +72,21 @@ static void swap(struct core *core, struct fpu_area *area)
 	if (area) {
 		xrstor64(&area->image, xcr0_host);
 		xsetbv(0, area->xcr0);
+		area->core = core;
 	}
 	core->fpu_owner = area;
 }
 
 void fpu_load(struct fpu_area *area)
 {
+	if (core_this()->fpu_owner == area)
+		return;
 	clts();
 	swap(core_this(), area);
 	write_cr0(read_cr0() | CR0_TS);
 }
 
 /* ---- guests ---- */
-
-uint64_t fpu_xcr0(struct fpu_area *area)
-{
-	if (core_this()->fpu_owner == area)
-		fpu_load(NULL);
-	return area->xcr0;
-}
 
 void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
 {
@@ -109,8 +101,7 @@ int arch_vcpu_fpu_get(struct vcpu *vcpu, void *buffer, size_t size)
 
 	if (size < boot_info->cpu.xsave_size)
 		return -ABI_EINVAL;
-	if (core_this()->fpu_owner == area)
-		fpu_load(NULL);
+	fpu_save(area);
 	memcpy(buffer, &area->image, MIN(size, sizeof(area->image)));
 	return 0;
 }
@@ -122,7 +113,7 @@ static bool is_valid(const struct fpu_image *image)
 
 	for (unsigned i = 0; i < ARRAY_COUNT(image->header); i++)
 		header |= image->header[i];
-	return !header && !(image->xstate_bv & ~xcr0_host) &&
+	return !header && !(image->xstate_bv & ~boot_info->cpu.xcr0) &&
 	       !(image->mxcsr & ~boot_info->cpu.mxcsr_mask);
 }
 
@@ -132,8 +123,7 @@ int arch_vcpu_fpu_set(struct vcpu *vcpu, const void *buffer, size_t size)
 
 	if (size < FPU_LEGACY || size > sizeof(area->image) || !is_valid(buffer))
 		return -ABI_EINVAL;
-	if (core_this()->fpu_owner == area)
-		fpu_load(NULL);
+	fpu_save(area);
 	memset(&area->image, 0, sizeof(area->image));
 	memcpy(&area->image, buffer, size);
 	return 0;
@@ -146,17 +136,13 @@ int fpu_use(struct thread *thread)
 	struct core *core = core_this();
 
 	if (!thread->arch.fpu)
-		thread->arch.fpu = fpu_area_alloc(thread->object.quota, xcr0_host);
+		thread->arch.fpu = fpu_area_alloc(thread->object.quota, boot_info->cpu.xcr0);
 	if (!thread->arch.fpu)
 		return -ABI_ENOMEM;
+	if (core->fpu_owner != thread->arch.fpu)
+		collect(thread->arch.fpu);
 	clts();
 	if (core->fpu_owner != thread->arch.fpu)
 		swap(core, thread->arch.fpu);
 	return 0;
-}
-
-void fpu_switch(void)
-{
-	if (!(read_cr0() & CR0_TS))
-		write_cr0(read_cr0() | CR0_TS);
 }

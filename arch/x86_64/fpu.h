@@ -24,12 +24,10 @@ struct fpu_image {
 
 struct fpu_area {
 	struct fpu_image image;
-	uint64_t xcr0; /* XCR0 while this state is loaded; all is saved whatever it says */
-	uint64_t reserved[7];
+	uint64_t xcr0;     /* XCR0 while this state is loaded; all is saved whatever it says */
+	struct core *core; /* whose registers may hold it */
+	uint64_t reserved[6];
 } __attribute__((aligned(64)));
-
-/* Once a core: XCR0. */
-void fpu_cpu_start(void);
 
 /* An area in a page of its own, in the state of INIT, XCR0 = xcr0. NULL = no memory. */
 struct fpu_area *fpu_area_alloc(struct quota *quota, uint64_t xcr0);
@@ -41,16 +39,8 @@ void fpu_area_free(struct quota *quota, struct fpu_area *area);
  * set: VT-x has TS in HOST_CR0, SVM saves it in the host save area.
  */
 void fpu_load(struct fpu_area *area);
-/* What its owner enables. */
-uint64_t fpu_xcr0(struct fpu_area *area);
-/* Before each guest entry. */
-static inline void fpu_enter_guest(struct fpu_area *area)
-{
-	if (__builtin_expect(core_this()->fpu_owner != area, 0))
-		fpu_load(area);
-}
+/* The area holds the state afterwards, and not this core's registers. */
+void fpu_save(void *area);
 
 /* #NM in ring 3: makes the thread's own area (made at the first use) the owner. -ABI_ENOMEM. */
 int fpu_use(struct thread *thread);
-/* At a thread switch: the next thread traps before it touches the state of another. */
-void fpu_switch(void);

@@ -4,7 +4,6 @@
 
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
-#include "kernel/lib.h"
 #include "kernel/system.h"
 
 #define STATUS_FLAGS 0xcd5ull  /* CF, PF, AF, ZF, SF, DF, OF */
@@ -70,7 +69,7 @@ void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu)
 
 void arch_vcpu_get_cpu(struct vcpu *vcpu, struct abi_cpu *cpu)
 {
-	hv->get(vcpu, cpu, HV_SEGMENT_COUNT);
+	hv->get(vcpu, cpu, ABI_DESCRIPTOR_COUNT);
 	cpu->dr6 = hv->where[HV_DR6] ? get(vcpu, HV_DR6) : read_dr6();
 	cpu->dr7 = get(vcpu, HV_DR7);
 }
@@ -123,32 +122,33 @@ static bool msr_is_valid(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	}
 }
 
-static const struct hv_msr *find_msr(uint32_t index)
+/* NULL = it is none of ours. */
+static const uint16_t *find_msr(uint32_t index)
 {
 	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
-		if (hv->msrs[i].index == index)
-			return &hv->msrs[i];
+		if (hv_msrs[i] == index)
+			return &hv->msr_where[i];
 	return NULL;
 }
 
 bool arch_vcpu_msr_get(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 {
-	const struct hv_msr *msr = find_msr(index);
+	const uint16_t *where = find_msr(index);
 
-	if (!msr)
+	if (!where)
 		return false;
-	*value = msr->where ? hv->read(vcpu, msr->where) : rdmsr(index);
+	*value = *where ? hv->read(vcpu, *where) : rdmsr(index);
 	return true;
 }
 
 bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
-	const struct hv_msr *msr = find_msr(index);
+	const uint16_t *where = find_msr(index);
 
-	if (!msr || !msr_is_valid(vcpu, index, value))
+	if (!where || !msr_is_valid(vcpu, index, value))
 		return false;
-	if (msr->where)
-		hv->write(vcpu, msr->where, value);
+	if (*where)
+		hv->write(vcpu, *where, value);
 	else
 		wrmsr(index, value);
 	if (index == IA32_EFER)
@@ -161,7 +161,8 @@ bool arch_vcpu_msr_set(struct vcpu *vcpu, uint32_t index, uint64_t value)
 void arch_vcpu_get_hidden(struct vcpu *vcpu, struct abi_hidden *hidden)
 {
 	hidden->blocks = hv->get_blocks(vcpu);
-	hidden->xcr0 = fpu_xcr0(vcpu->arch->fpu);
+	fpu_save(vcpu->arch->fpu);
+	hidden->xcr0 = vcpu->arch->fpu->xcr0;
 	hv_unload(); /* DR0 to DR3 are where the next load takes them from */
 	memcpy(hidden->dr, vcpu->arch->dr, sizeof(hidden->dr));
 }

@@ -4,26 +4,13 @@
 
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
-#include "kernel/lib.h"
 #include "kernel/object.h"
 #include "kernel/panic.h"
 #include "kernel/system.h"
 
 const struct hv_ops *hv;
 const struct arch_guest *arch_guest;
-hpa_t hv_msr_map, hv_io_map;
-
-/* All bits set but those of MSRs that a guest reaches; VT-x needs a page of each, and has its
-   second map of MSRs in the second page: of guests whose APIC the CPU plays. */
-uint8_t hv_msr_bits[2 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static uint8_t io_map[3 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-
-/* Of the first page: the kernel's image lies in one piece. */
-static hpa_t map_init(uint8_t *map, size_t size)
-{
-	memset(map, 0xff, size);
-	return pagetable_query(arch_kernel_table(), (uint64_t)map).frame;
-}
+const uint32_t hv_msrs[HV_MSR_COUNT] = BOOT_GUEST_MSRS;
 
 void hv_init(void)
 {
@@ -31,11 +18,6 @@ void hv_init(void)
 
 	hv = boot_info->cpu.is_vmx ? &vmx_ops : &svm_ops;
 	arch_guest = &hv->guest;
-	hv_io_map = map_init(io_map, sizeof(io_map));
-	hv_msr_map = map_init(hv_msr_bits, sizeof(hv_msr_bits));
-	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
-		if (hv->msrs[i].index != IA32_EFER)
-			hv->msr_direct(hv_msr_bits, hv->msrs[i].index);
 	fault = hv_cpu_start();
 	if (fault)
 		panic(fault);
@@ -56,6 +38,19 @@ void hv_exit(void)
 	if (core_this()->hv.is_on)
 		hv->cpu_stop();
 	core_this()->hv.is_on = false;
+}
+
+/* This core forgets the guest. */
+static void leave(void *argument)
+{
+	struct vcpu *vcpu = argument;
+
+	if (core_this()->hv.owner == vcpu)
+		hv_unload();
+	fpu_save(vcpu->arch->fpu);
+	if (hv->vcpu_clear)
+		hv->vcpu_clear(vcpu);
+	vcpu->arch->core = NULL;
 }
 
 int arch_vcpu_init(struct vcpu *vcpu)
@@ -84,15 +79,12 @@ void arch_vcpu_exit(struct vcpu *vcpu)
 	struct arch_vcpu *arch = vcpu->arch;
 	struct quota *quota = vcpu->object.quota;
 
-	if (core_this()->hv.owner == vcpu)
-		core_this()->hv.owner = NULL;
-	if (arch->block && hv->vcpu_clear)
-		hv->vcpu_clear(vcpu);
+	if (arch->core)
+		cpu_call(&arch->core->cpu, NULL, leave, vcpu);
 	if (arch->block)
 		kfree(quota, arch->block, PAGE_SIZE);
 	fpu_area_free(quota, arch->fpu);
 	kfree(quota, arch, hv->vcpu_size);
-	vcpu->arch = NULL;
 }
 
 /* ---- what stays in the core ---- */
@@ -105,9 +97,8 @@ void hv_unload(void)
 		return;
 	arch = core_this()->hv.owner->arch;
 	core_this()->hv.owner = NULL;
-	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
-		if (!hv->msrs[i].where)
-			arch->msr[i] = rdmsr(hv->msrs[i].index);
+	for (unsigned i = hv->msr_loose; i < HV_MSR_COUNT; i++)
+		arch->msr[i] = rdmsr(hv_msrs[i]);
 	arch->dr[0] = read_dr0();
 	arch->dr[1] = read_dr1();
 	arch->dr[2] = read_dr2();
@@ -122,17 +113,18 @@ void arch_vcpu_load(struct vcpu *vcpu)
 
 	if (core->owner == vcpu)
 		return;
+	if (arch->core && arch->core != core_this())
+		cpu_call(&arch->core->cpu, NULL, leave, vcpu);
 	hv_unload();
 	core->owner = vcpu;
-	for (unsigned i = 0; i < HV_MSR_COUNT; i++)
-		if (!hv->msrs[i].where)
-			wrmsr(hv->msrs[i].index, arch->msr[i]);
+	for (unsigned i = hv->msr_loose; i < HV_MSR_COUNT; i++)
+		wrmsr(hv_msrs[i], arch->msr[i]);
 	write_dr0(arch->dr[0]);
 	write_dr1(arch->dr[1]);
 	write_dr2(arch->dr[2]);
 	write_dr3(arch->dr[3]);
 	write_dr6(arch->dr6);
-	if (arch->tag_generation != core->tag_generation) {
+	if (arch->core != core_this() || arch->tag_generation != core->tag_generation) {
 		if (core->tag_next >= core->tag_end) { /* all used: begin again */
 			core->tag_next = 1;
 			core->tag_generation++;
@@ -140,6 +132,7 @@ void arch_vcpu_load(struct vcpu *vcpu)
 		arch->tag_generation = core->tag_generation;
 		arch->tag = core->tag_next++;
 		arch->is_new = true;
+		arch->core = core_this();
 	}
 	hv->vcpu_load(vcpu);
 }

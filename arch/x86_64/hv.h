@@ -5,13 +5,25 @@
 #include "arch/x86_64/core.h"
 #include "arch/x86_64/fpu.h"
 #include "kernel/arch.h"
+#include "kernel/exit.h"
 #include "kernel/vcpu.h"
-#include "kernel/vm_exit.h"
 
 /* An event's word: "Event Injection" in SDM vol 3 and APM vol 2 agree. Types are VM_EVENT_*. */
 #define EVENT_ERROR      (1u << 11)
 #define EVENT_VALID      (1u << 31)
 #define EVENT_TYPE(info) ((info) >> 8 & 7u)
+
+/* How an exit's record is filled. PLAIN: by its kind, so that an exception is #GP; QUICK: by its
+ * kind and, of an instruction, its length, without a look at anything else. */
+enum hv_form { HV_ERROR, HV_PLAIN, HV_QUICK, HV_PORT, HV_EVENT, HV_STAGE2 };
+
+/* One row an exit reason of VT-x, or an exit code of SVM. */
+struct hv_exit {
+	uint8_t kind;      /* enum abi_exit */
+	uint8_t form;      /* enum hv_form; no row: HV_ERROR, which ends the VM */
+	uint8_t length;    /* SVM: of the instruction without prefixes */
+	bool is_sometimes; /* SVM: not always intercepted */
+};
 
 /* Registers that are one field of the control block; of CR0, PE and PG are the guest's. */
 enum hv_reg {
@@ -34,16 +46,8 @@ enum hv_reg {
  * the host's. */
 #define HV_EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
 
-/* Behind enum abi_segment: base and limit alone. */
-#define HV_GDTR          ABI_SEGMENT_COUNT
-#define HV_SEGMENT_COUNT (HV_GDTR + 2u)
-
-/* `where` is what hv->read takes; 0: the block has no place, and the core holds it. */
-struct hv_msr {
-	uint32_t index;
-	uint16_t where;
-};
 #define HV_MSR_COUNT 13u
+extern const uint32_t hv_msrs[HV_MSR_COUNT]; /* those that a guest reaches, and EFER */
 
 /*
  * The beginning of struct vmx_vcpu and struct svm_vcpu. Ring 0 uses none of the registers that stay
@@ -52,16 +56,19 @@ struct hv_msr {
 struct arch_vcpu {
 	void *block; /* VMCS or VMCB: a page */
 	struct fpu_area *fpu;
-	uint64_t msr[HV_MSR_COUNT]; /* by hv->msrs: those, and DRs, while another is loaded */
+	uint64_t msr[HV_MSR_COUNT]; /* by hv_msrs: those, and DRs, while another is loaded */
 	uint64_t dr[4], dr6;
-	uint32_t tag, tag_generation; /* VPID or ASID: what the TLB knows the guest by */
-	bool is_new;                  /* the tag has not been used yet */
+	struct core *core; /* that it was loaded on last, and that may hold it still; NULL = none */
+	uint32_t tag, tag_generation; /* VPID or ASID: what the TLB of the core knows it by */
+	bool is_new;                  /* the tag has not been used yet, nor the core maybe */
 };
 
 struct hv_ops {
 	struct arch_guest guest;
-	const struct hv_msr *msrs; /* HV_MSR_COUNT of them: those that a guest reaches, and EFER */
-	uint16_t where[HV_REG_COUNT];
+	/* What `read` takes. The block has no place for the MSRs from the loose ones on: they are 0
+	 * here, and stay in the core. */
+	uint16_t where[HV_REG_COUNT], msr_where[HV_MSR_COUNT];
+	uint8_t msr_loose;
 	uint16_t vcpu_size; /* of struct arch_vcpu and what follows it */
 
 	/* Turns virtualization on for this core, once, with the page tables of ring 0 active. NULL,
@@ -69,7 +76,6 @@ struct hv_ops {
 	const char *(*cpu_start)(void);
 	/* Turns it off, so that the machine can be reset. */
 	void (*cpu_stop)(void);
-	void (*msr_direct)(uint8_t *map, uint32_t index); /* accesses do not exit */
 
 	void (*vcpu_clear)(struct vcpu *vcpu); /* the CPU forgets the block; NULL = it does */
 	void (*vcpu_init)(struct vcpu *vcpu);  /* the block: all but the guest's registers */
@@ -94,8 +100,6 @@ struct hv_ops {
 extern const struct hv_ops vmx_ops; /* vmx/vmx.c */
 extern const struct hv_ops svm_ops; /* svm/svm.c */
 extern const struct hv_ops *hv;     /* (set once, by hv_init) */
-extern uint8_t hv_msr_bits[2 * PAGE_SIZE];
-extern hpa_t hv_msr_map, hv_io_map; /* of all guests; every port exits (set once, by hv_init) */
 
 /* Picks VT-x or SVM by CPUID, and starts this core. */
 void hv_init(void);
@@ -104,15 +108,6 @@ void hv_exit(void);             /* this core can be reset then */
 /* The core's registers are nobody's then. */
 void hv_unload(void);
 bool hv_is_long(struct vcpu *vcpu); /* runs 64-bit code now: CS.L in long mode */
-
-/* struct abi_cpu has GDTR and IDTR behind the segments, with the same layout. */
-static inline struct abi_segment_state *hv_segment(const struct abi_cpu *cpu, unsigned i)
-{
-	_Static_assert(offsetof(struct abi_cpu, gdtr) == offsetof(struct abi_cpu, segment) +
-								 HV_GDTR * sizeof(cpu->segment[0]),
-		       "GDTR is the next segment");
-	return (struct abi_segment_state *)((char *)cpu + offsetof(struct abi_cpu, segment)) + i;
-}
 
 /* Of an exit that cut an event's delivery short. */
 static inline struct abi_event hv_event(uint32_t info, uint32_t error)

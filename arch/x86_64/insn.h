@@ -4,23 +4,11 @@
 #pragma once
 #include "kernel/arch.h"
 
-/* ---- ports: in8, out8, ... ---- */
-
-#define PORT_ACCESSORS(bits, suffix)                                                               \
-	static inline uint##bits##_t in##bits(uint16_t port)                                       \
-	{                                                                                          \
-		uint##bits##_t value;                                                              \
-                                                                                                   \
-		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port));                \
-		return value;                                                                      \
-	}                                                                                          \
-	static inline void out##bits(uint16_t port, uint##bits##_t value)                          \
-	{                                                                                          \
-		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory");    \
-	}
-PORT_ACCESSORS(8, "b")
-PORT_ACCESSORS(16, "w")
-PORT_ACCESSORS(32, "l")
+/* What LGDT, LIDT, SGDT and SIDT have in memory. */
+struct table_register {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed));
 
 /* ---- MSRs, control and debug registers ---- */
 
@@ -178,13 +166,5 @@ static inline void cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 
 static inline uint64_t rdtsc(void)
 {
-	uint32_t low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (uint64_t)high << 32 | low;
-}
-
-static inline void pause(void)
-{
-	__asm__ volatile("pause" : : : "memory");
+	return __builtin_ia32_rdtsc();
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ISA interrupt lines through the IOAPICs; PCI's lines and MSI come with the PCI drivers. */
-#include "arch/x86_64/ioapic.h"
 #include "arch/x86_64/core.h"
 #include "arch/x86_64/traps.h"
 #include "kernel/frames.h"
@@ -15,31 +14,21 @@
 #define ENTRY_MASKED  (1u << 16)
 
 /* All that arrives goes to the boot core. */
-static int line_write(unsigned isa_irq, uint32_t mask)
+int arch_irq_set(unsigned isa_irq, bool is_on)
 {
 	const struct boot_isa_line *line = &boot_info->acpi.isa[isa_irq];
 	volatile uint32_t *registers = kpage_at((hpa_t){line->ioapic});
-	uint32_t low = (VECTOR_ISA + isa_irq) | mask;
+	uint32_t low = (VECTOR_ISA + isa_irq) | (is_on ? 0 : ENTRY_MASKED);
 
 	if (!line->ioapic)
 		return -ABI_ENODEV;
 	low |= line->is_level ? ENTRY_LEVEL : 0;
 	low |= line->is_active_low ? ENTRY_LOW : 0;
 	registers[IOAPIC_SELECT] = IOAPIC_ENTRY + 2 * line->entry + 1;
-	registers[IOAPIC_WINDOW] = core_boot.apic_id << 24;
+	registers[IOAPIC_WINDOW] = core_boot.cpu.apic_id << 24;
 	registers[IOAPIC_SELECT] = IOAPIC_ENTRY + 2 * line->entry;
 	registers[IOAPIC_WINDOW] = low;
 	return 0;
-}
-
-int arch_irq_enable(unsigned isa_irq)
-{
-	return line_write(isa_irq, 0);
-}
-
-void arch_irq_disable(unsigned isa_irq)
-{
-	line_write(isa_irq, ENTRY_MASKED);
 }
 
 /* An edge that comes while its line is masked is lost, and its device waits for ever: these stay
@@ -47,5 +36,5 @@ void arch_irq_disable(unsigned isa_irq)
 void ioapic_interrupt(unsigned isa_irq)
 {
 	if (boot_info->acpi.isa[isa_irq].is_level)
-		line_write(isa_irq, ENTRY_MASKED);
+		arch_irq_set(isa_irq, false);
 }

@@ -5,7 +5,6 @@
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/regs.h"
 #include "arch/x86_64/traps.h"
-#include "arch/x86_64/usercopy.h"
 #include "kernel/system.h"
 
 #define BACKTRACE_MAX       32
@@ -37,6 +36,7 @@ _Noreturn void panic_at(const char *file, int line, const char *sentence)
 	__builtin_unreachable();
 }
 
+uint64_t __stack_chk_guard; /* (set once, by start.S) */
 _Noreturn void __stack_chk_fail(void);
 _Noreturn void __stack_chk_fail(void)
 {
@@ -84,17 +84,30 @@ static void print_registers(const struct arch_frame *frame)
 		      read_cr4());
 }
 
+/* Stops the other cores; one that is at the same time at the same is silent. */
+static void panic_begin(void)
+{
+	static struct core *first;
+	struct core *was = __sync_val_compare_and_swap(&first, NULL, core_this());
+
+	if (was && was != core_this())
+		core_halt();
+	if (was)
+		return;
+	cores_stop();
+	console_init();
+}
+
 /* A panic inside a panic says one line and stops. */
 _Noreturn void panic_trap(const struct arch_frame *frame, const char *sentence)
 {
 	static bool is_panicking;
 
-	if (!is_panicking)
-		console_init();
+	panic_begin();
 	console_print("\r\ncorbel: panic: %s\r\n", said.sentence ? said.sentence : sentence);
 	if (!is_panicking) {
 		is_panicking = true;
-		console_print("core %u, ", (uint64_t)core_this()->apic_id);
+		console_print("core %u, ", (uint64_t)core_this()->cpu.apic_id);
 		if (said.sentence)
 			console_print("%s:%u, ", said.file, said.line);
 		print_place("at ", frame->rip, false);
@@ -102,8 +115,7 @@ _Noreturn void panic_trap(const struct arch_frame *frame, const char *sentence)
 		print_backtrace(frame->rbp);
 		console_print("stopped\r\n");
 	}
-	for (;;)
-		__asm__ volatile("cli; hlt");
+	core_halt();
 }
 
 /* SDM vol 3, "Machine-Check Initialization". */
@@ -117,7 +129,7 @@ void machine_check_init(void)
 
 _Noreturn void machine_check(const struct arch_frame *frame)
 {
-	console_init();
+	panic_begin();
 	for (unsigned i = 0; i < boot_info->cpu.mc_bank_count; i++) {
 		uint64_t status = rdmsr(MC_BANK(IA32_MC0_STATUS, i));
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ways to switch the machine off or to reset it, from the firmware's own down to the last resort.
  */
-#include "arch/x86_64/power.h"
-#include "arch/x86_64/apic.h"
 #include "arch/x86_64/clock.h"
+#include "arch/x86_64/core.h"
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/insn.h"
 #include "arch/x86_64/traps.h"
@@ -17,14 +16,7 @@ typedef void reset_system(uint32_t type, uint64_t status, uint64_t size, void *d
 #define EFI_RESET_COLD     0u
 #define EFI_RESET_SHUTDOWN 2u
 
-/* ACPI 6.5, "PM1 Control Registers". */
-#define PM1_SCI_EN   1u
-#define PM1_SLP_MASK 0x3c00u
-#define PM1_SLP_EN   0x2000u
-#define ENABLE_POLLS 1000000u
-
-#define RESET_PORT    0xcf9
-#define RESET_TIME_NS 1000000u
+#define WRITE_TIME_NS 100000000u /* until a register that was written has had its effect */
 
 static bool is_firmware_running;
 static unsigned goal; /* ABI_POWER_* */
@@ -44,60 +36,31 @@ static void power_firmware(void)
 		goal == ABI_POWER_OFF ? EFI_RESET_SHUTDOWN : EFI_RESET_COLD, 0, 0, NULL);
 }
 
-static void pm1_sleep(uint16_t port, uint8_t type)
-{
-	uint16_t value;
-
-	if (port == 0)
-		return;
-	value = in16(port) & (uint16_t) ~(PM1_SLP_MASK | PM1_SLP_EN);
-	out16(port, (uint16_t)(value | (type & 7u) << 10 | PM1_SLP_EN));
-}
-
-static void power_acpi_off(void)
-{
-	const struct boot_acpi *acpi = &boot_info->acpi;
-
-	if (!acpi->has_s5 || acpi->pm1a_control == 0)
-		return;
-	if (acpi->smi_command && acpi->acpi_enable && !(in16(acpi->pm1a_control) & PM1_SCI_EN)) {
-		out8(acpi->smi_command, acpi->acpi_enable);
-		for (unsigned i = 0; i < ENABLE_POLLS; i++)
-			if (in16(acpi->pm1a_control) & PM1_SCI_EN)
-				break;
-	}
-	pm1_sleep(acpi->pm1a_control, acpi->s5_a);
-	pm1_sleep(acpi->pm1b_control, acpi->s5_b);
-	clock_wait_ns(RESET_TIME_NS);
-}
-
-static void power_reset(void)
-{
-	const struct boot_acpi *acpi = &boot_info->acpi;
-
-	if (acpi->reset_space == BOOT_RESET_PORT)
-		out8((uint16_t)acpi->reset_address, acpi->reset_value);
-	else if (acpi->reset_space == BOOT_RESET_MEMORY)
-		*(volatile uint8_t *)kpage_at((hpa_t){acpi->reset_address}) = acpi->reset_value;
-	clock_wait_ns(RESET_TIME_NS);
-	out8(RESET_PORT, 2);
-	out8(RESET_PORT, 6);
-	clock_wait_ns(RESET_TIME_NS);
-	traps_load(0); /* the next trap is a triple fault */
-	__asm__ volatile("ud2");
-}
-
 /* What is left when the firmware has done nothing, or has faulted. */
 static _Noreturn void power_without_firmware(void)
 {
+	const struct boot_acpi *acpi = &boot_info->acpi;
+	const struct boot_write *write = goal == ABI_POWER_OFF ? acpi->off : acpi->reset;
+
 	is_firmware_running = false;
-	arch_space_activate(arch_kernel_table()->root);
-	if (goal == ABI_POWER_OFF)
-		power_acpi_off();
-	else
-		power_reset();
-	for (;;) /* nothing switches it off: still is better than starting again */
-		__asm__ volatile("hlt");
+	arch_space_activate(arch_kernel_table.root);
+	for (; write->size; write++) {
+		uint16_t port = (uint16_t)write->address;
+
+		if (write->is_memory)
+			*(volatile uint8_t *)kpage_at((hpa_t){write->address}) =
+				(uint8_t)write->value;
+		else
+			arch_port_out(port, write->size,
+				      (arch_port_in(port, write->size) & write->keep) |
+					      write->value);
+		clock_wait_ns(WRITE_TIME_NS);
+	}
+	if (goal == ABI_POWER_REBOOT) {
+		traps_load(0); /* the next trap is a triple fault */
+		__asm__ volatile("ud2");
+	}
+	core_halt(); /* nothing switches it off: still is better than starting again */
 }
 
 void power_firmware_failed(void)
@@ -109,6 +72,7 @@ void power_firmware_failed(void)
 _Noreturn void arch_power(unsigned what)
 {
 	goal = what;
+	cores_stop();
 	hv_exit();
 	apic_stop();
 	power_firmware();

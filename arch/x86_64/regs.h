@@ -41,8 +41,6 @@
 #define IA32_APIC_BASE_EN           (1ull << 11)
 #define IA32_FEATURE_CONTROL        0x3au
 #define IA32_SYSENTER_CS            0x174u
-#define IA32_SYSENTER_ESP           0x175u
-#define IA32_SYSENTER_EIP           0x176u
 #define PAT_RESET                   0x0007040600070406ull /* "Memory Type Following Power-up" */
 #define IA32_PAT                    0x277u
 #define IA32_MC0_CTL                0x400u
@@ -56,11 +54,9 @@
 #define IA32_VMX_TRUE_PINBASED_CTLS 0x48du
 #define IA32_TSC_DEADLINE           0x6e0u
 #define IA32_X2APIC_BASE            0x800u /* + offset of the xAPIC register / 16 */
-#define IA32_XSS                    0xda0u
 #define IA32_EFER                   0xc0000080u
 #define IA32_STAR                   0xc0000081u
 #define IA32_LSTAR                  0xc0000082u
-#define IA32_CSTAR                  0xc0000083u
 #define IA32_FMASK                  0xc0000084u
 #define IA32_FS_BASE                0xc0000100u
 #define IA32_GS_BASE                0xc0000101u
@@ -69,3 +65,6 @@
 #define VM_CR                       0xc0010114u
 #define VM_CR_SVMDIS                (1ull << 4)
 #define VM_HSAVE_PA                 0xc0010117u
+
+/* CPUID leaf 1 */
+#define CPUID_1_ECX_OSXSAVE (1u << 27)

@@ -20,21 +20,3 @@ start:
 	call	kernel_main
 	ud2
 	.size start, . - start
-
-/* The stacks of the image, which linker.ld puts apart: for the boot, for NMI, for #DF, for #MC. */
-	.macro	stack name, size
-	.section \name, "aw", @nobits
-	.skip	\size
-	.endm
-	stack	.stack, 8192
-	stack	.ist1, 4096
-	stack	.ist2, 4096
-	stack	.ist3, 4096
-
-	.bss
-	.globl __stack_chk_guard
-	.balign	8
-__stack_chk_guard:
-	.skip	8
-
-	.section .note.GNU-stack, "", @progbits

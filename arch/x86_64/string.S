@@ -31,4 +31,4 @@ memset:
 	ret
 	.size	memset, . - memset
 
-	.section .note.GNU-stack, "", @progbits
+	.section .note.GNU-stack, "", @progbits	/* tests link it into programs of the host */

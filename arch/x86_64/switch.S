@@ -25,5 +25,3 @@ thread_start:
 	call	thread_return_to_user
 	jmp	trap_return
 	.size thread_start, . - thread_start
-
-	.section .note.GNU-stack, "", @progbits

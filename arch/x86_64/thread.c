@@ -50,21 +50,21 @@ static void stack_slot_free(uint64_t stack)
 
 static void stack_free(struct quota *quota, uint64_t stack)
 {
-	struct pagetable *table = arch_kernel_table();
+	struct pagetable *table = &arch_kernel_table;
 
 	for (uint64_t at = stack; at < stack + STACK_SIZE; at += PAGE_SIZE) {
 		struct pt_leaf leaf = pagetable_query(table, at);
 
 		if (leaf.prot) {
 			pagetable_unmap(table, at, PAGE_SIZE);
-			arch_tlb_flush_page(at);
+			cpu_call(NULL, NULL, arch_tlb_flush_page, (void *)at);
 			kfree(quota, kpage_at(leaf.frame), PAGE_SIZE);
 		}
 	}
 	stack_slot_free(stack);
 }
 
-static int stack_alloc(struct quota *quota, uint64_t *out)
+int stack_alloc(struct quota *quota, uint64_t *out)
 {
 	uint64_t stack = stack_slot_alloc();
 
@@ -73,19 +73,16 @@ static int stack_alloc(struct quota *quota, uint64_t *out)
 	for (uint64_t at = stack; at < stack + STACK_SIZE; at += PAGE_SIZE) {
 		void *page = kalloc(quota, PAGE_SIZE);
 
-		if (!page)
-			goto fail;
-		if (pagetable_map(arch_kernel_table(), at, kpage_hpa(page), 1,
-				  PT_READ | PT_WRITE | PT_GLOBAL) != 0) {
-			kfree(quota, page, PAGE_SIZE);
-			goto fail;
+		if (!page || pagetable_map(&arch_kernel_table, at, kpage_hpa(page), 1,
+					   PT_READ | PT_WRITE | PT_GLOBAL) != 0) {
+			if (page)
+				kfree(quota, page, PAGE_SIZE);
+			stack_free(quota, stack);
+			return -ABI_ENOMEM;
 		}
 	}
 	*out = stack + STACK_SIZE;
 	return 0;
-fail:
-	stack_free(quota, stack);
-	return -ABI_ENOMEM;
 }
 
 int arch_thread_init(struct thread *thread, uint64_t entry, uint64_t stack, uint64_t arg)
@@ -112,10 +109,7 @@ int arch_thread_init(struct thread *thread, uint64_t entry, uint64_t stack, uint
 void arch_thread_exit(struct thread *thread)
 {
 	fpu_area_free(thread->object.quota, thread->arch.fpu);
-	thread->arch.fpu = NULL;
-	if (thread->arch.stack_top)
-		stack_free(thread->object.quota, thread->arch.stack_top - STACK_SIZE);
-	thread->arch.stack_top = 0;
+	stack_free(thread->object.quota, thread->arch.stack_top - STACK_SIZE);
 }
 
 void arch_thread_switch(struct thread *from, struct thread *to)
@@ -127,6 +121,7 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 		*(struct core **)top = core;
 		core->tss.rsp[0] = top;
 	}
-	fpu_switch();
+	if (!(read_cr0() & CR0_TS)) /* it traps before it touches the state of another */
+		write_cr0(read_cr0() | CR0_TS);
 	thread_switch_stacks(&from->arch.rsp, to->arch.rsp);
 }

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What each trap and interrupt leads to. */
 #include "arch/x86_64/traps.h"
-#include "arch/x86_64/apic.h"
 #include "arch/x86_64/core.h"
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/insn.h"
-#include "arch/x86_64/ioapic.h"
-#include "arch/x86_64/power.h"
 #include "arch/x86_64/regs.h"
-#include "arch/x86_64/usercopy.h"
-#include "kernel/thread.h"
+#include "kernel/lock.h"
+#include "kernel/sched.h"
 #include "kernel/timer.h"
 
 /* SDM vol 3, "64-Bit Mode IDT": an interrupt gate. */
@@ -29,10 +26,7 @@ void trap_handle(struct arch_frame *frame);
 
 void traps_load(uint16_t limit)
 {
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr = {limit, (uint64_t)idt};
+	struct table_register idtr = {limit, (uint64_t)idt};
 
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 }
@@ -54,7 +48,7 @@ void traps_init(void)
 	idt[VECTOR_DOUBLE_FAULT].ist = IST_DOUBLE_FAULT;
 	idt[VECTOR_MACHINE_CHECK].ist = IST_MACHINE_CHECK;
 	idt[VECTOR_SYSCALL].type |= GATE_DPL3;
-	traps_load(sizeof(idt) - 1);
+	traps_load(TRAPS_LIMIT);
 }
 
 static void trap_interrupt(unsigned vector)
@@ -62,6 +56,9 @@ static void trap_interrupt(unsigned vector)
 	if (vector == VECTOR_TIMER) {
 		apic_eoi();
 		timer_run();
+	} else if (vector == VECTOR_IPI) {
+		apic_eoi(); /* calls were served while we waited for the lock */
+		sched_receive();
 	} else if (vector >= VECTOR_ISA && vector < VECTOR_ISA + 16) {
 		ioapic_interrupt(vector - VECTOR_ISA);
 		apic_eoi();
@@ -77,8 +74,9 @@ static void trap_exception(struct arch_frame *frame, bool is_user)
 	if (vector == VECTOR_MACHINE_CHECK)
 		machine_check(frame);
 	if (vector == VECTOR_NMI) {
+		cores_nmi();
 		/* The reason of one that a chip set raises: bit 7 SERR or parity, bit 6 IOCHK. */
-		if (in8(0x61) & 0xc0)
+		if (arch_port_in(0x61, 1) & 0xc0)
 			panic_trap(frame, "NMI: the machine reports a memory or bus error");
 		return;
 	}
@@ -105,22 +103,38 @@ static void trap_exception(struct arch_frame *frame, bool is_user)
 		panic_trap(frame, "a trap in ring 0");
 }
 
-/*
- * Called by traps_entry.S with interrupts off. Ring 0 is interrupted only in arch_idle and
- * arch_irq_window, where nothing is held; it faults only in usercopy.c, or else it panics. NMI and
- * #MC come on stacks of their own and return to where they struck, so they must not look at
- * threads.
- */
-void trap_handle(struct arch_frame *frame)
+/* The core has the lock already where a copy from or to ring 3 faults, and in some windows. */
+static __attribute__((noinline)) void trap_other(struct arch_frame *frame)
 {
 	bool is_user = (frame->cs & 3) != 0;
+	bool takes = frame->vector != VECTOR_NMI && frame->vector != VECTOR_MACHINE_CHECK &&
+		     (is_user || !arch_this_cpu()->has_lock);
 
-	if (frame->vector == VECTOR_SYSCALL)
-		frame->rax = (uint64_t)syscall_dispatch(frame->rax, frame->args);
-	else if (frame->vector >= VECTOR_EXCEPTION_END)
+	if (takes)
+		lock_take();
+	if (frame->vector >= VECTOR_EXCEPTION_END)
 		trap_interrupt((unsigned)frame->vector);
 	else
 		trap_exception(frame, is_user);
-	if (is_user && frame->vector != VECTOR_NMI)
+	if (is_user && takes)
 		thread_return_to_user();
+	else if (takes)
+		lock_give();
+}
+
+/*
+ * Called by traps_entry.S with interrupts off. Ring 0 is interrupted only in arch_idle and
+ * arch_irq_window, of which some callers have the lock; it faults only in usercopy.c, or else it
+ * panics. NMI and #MC come on stacks of their own and return to where they struck, so they must not
+ * look at threads.
+ */
+void trap_handle(struct arch_frame *frame)
+{
+	if (frame->vector != VECTOR_SYSCALL) {
+		trap_other(frame);
+		return;
+	}
+	lock_take();
+	frame->rax = (uint64_t)syscall_dispatch(frame->rax, frame->args);
+	thread_return_to_user(); /* and gives it back */
 }

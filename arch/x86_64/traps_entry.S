@@ -48,5 +48,3 @@ trap_return:
 trap_iret:
 	iretq
 	.size trap_common, . - trap_common
-
-	.section .note.GNU-stack, "", @progbits

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The few instructions of ring 0 that may fault, and where each goes on then. */
-#include "arch/x86_64/usercopy.h"
+#include "arch/x86_64/traps.h"
 #include "kernel/arch.h"
 #include "kernel/frames.h"
 

@@ -32,5 +32,3 @@ usercopy_failed:
 	xor	%edx, %edx
 	jmp	1b
 	.size usercopy_move, . - usercopy_move
-
-	.section .note.GNU-stack, "", @progbits

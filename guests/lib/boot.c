@@ -142,6 +142,18 @@ bool boot_option(const char *name, char *value, size_t size)
 	return false;
 }
 
+uint64_t boot_number(const char *name, uint64_t otherwise)
+{
+	char text[16];
+	uint64_t value = 0;
+
+	if (!boot_option(name, text, sizeof(text)))
+		return otherwise;
+	for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
+		value = value * 10 + (uint64_t)(*digit - '0');
+	return value;
+}
+
 uint64_t boot_ram_above_1m(void)
 {
 	for (unsigned int i = 0; i < boot.range_count; i++) {

@@ -90,6 +90,8 @@ extern struct boot boot;
 bool boot_parse(uint32_t magic, uint64_t info);
 /* The value of the word NAME or NAME=VALUE of the command line, copied into `value`. */
 bool boot_option(const char *name, char *value, size_t size);
+/* The same of a whole number of at most 15 digits; `otherwise` if the word is not there. */
+uint64_t boot_number(const char *name, uint64_t otherwise);
 /* Size in bytes of RAM at and above 1 MiB, up to the first hole. */
 uint64_t boot_ram_above_1m(void);
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From 32-bit protected mode without paging to 64-bit C with the first 4 GiB identity-mapped. */
-#define CR0_BITS 0x80010023	/* PG, WP, NE, MP, PE */
-#define CR4_BITS 0x00000620	/* OSXMMEXCPT, OSFXSR, PAE */
-#define EFER 0xc0000080
-#define EFER_LME 0x100
+#include "guests/lib/long_mode.S"
 
 	.text
 	.code32
@@ -31,28 +28,13 @@ start32:
 	addl $8, %edi
 	loop 2b
 
-	movl $CR4_BITS, %eax
-	movl %eax, %cr4
-	movl $guest_pml4, %eax
-	movl %eax, %cr3
-	movl $EFER, %ecx
-	rdmsr
-	orl $EFER_LME, %eax
-	wrmsr
-	movl $CR0_BITS, %eax
-	movl %eax, %cr0
+	enter_long_mode
 	lgdt guest_gdt_pointer
 	ljmp $0x08, $start64
 
 	.code64
 start64:
-	movl $0x10, %eax
-	movl %eax, %ds
-	movl %eax, %es
-	movl %eax, %ss
-	xorl %eax, %eax
-	movl %eax, %fs
-	movl %eax, %gs
+	load_data_segments
 	movl $guest_stack_end, %esp
 	pushq $0
 	popfq

@@ -93,7 +93,8 @@ static void check_priority(void)
 	out8(MCR, 0x0b);
 	out8(IER, 0x02);
 	pit_once(1000);
-	time_delay_us(20000);
+	for (unsigned i = 0; i < 1000 && (pic_register(PIC_MASTER, 0x0a) & 0x11) != 0x11; i++)
+		time_delay_us(1000); /* until both wait */
 	interrupts_enable();
 	time_wait(&order_count, 2, 1000000);
 	out8(IER, 0);

@@ -24,21 +24,11 @@ static void acpi_reset(void)
 		out8((uint16_t)fadt->reset.address, fadt->reset_value);
 }
 
-static uint32_t number(const char *digits)
-{
-	uint32_t value = 0;
-
-	for (; *digits >= '0' && *digits <= '9'; digits++)
-		value = value * 10 + (uint32_t)(*digits - '0');
-	return value;
-}
-
 void guest_main(void)
 {
-	char how[16] = "test-device", value[12] = "0";
+	char how[16] = "test-device";
 
 	boot_option("how", how, sizeof(how));
-	boot_option("value", value, sizeof(value));
 	tap_plan(1);
 	tap_ok(true, "about to end by %s", how);
 	if (!strcmp(how, "i8042"))
@@ -54,7 +44,7 @@ void guest_main(void)
 	else if (!strcmp(how, "poweroff"))
 		guest_poweroff();
 	else
-		out32(PORT_TEST_EXIT, number(value));
+		out32(PORT_TEST_EXIT, (uint32_t)boot_number("value", 0));
 	time_delay_us(1000000);
 	print("# still running\n");
 	guest_exit(9);

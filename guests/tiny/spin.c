@@ -10,18 +10,6 @@
 
 static uint64_t words[WORDS];
 
-static uint64_t number(const char *name, uint64_t otherwise)
-{
-	char text[16];
-	uint64_t value = 0;
-
-	if (!boot_option(name, text, sizeof(text)))
-		return otherwise;
-	for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
-		value = value * 10 + (uint64_t)(*digit - '0');
-	return value;
-}
-
 /* Fills the buffer anew and sums it up; always the same number. */
 static uint64_t spin_round(void)
 {
@@ -38,14 +26,14 @@ static uint64_t spin_round(void)
 
 void guest_main(void)
 {
-	uint64_t rounds = number("rounds", 0);
-	uint64_t every = number("every", 0);
+	uint64_t rounds = boot_number("rounds", 0);
+	uint64_t every = boot_number("every", 0);
 	uint64_t end, start, before, now, count = 0, shortest = UINT64_MAX;
 	uint64_t expected = spin_round();
 	bool good = true;
 
 	tap_plan(1);
-	end = rounds ? UINT64_MAX : time_tsc_after_us(number("seconds", 2) * 1000000);
+	end = rounds ? UINT64_MAX : time_tsc_after_us(boot_number("seconds", 2) * 1000000);
 	/* All lines are masked; but Bochs does not preempt a guest whose interrupts are off. */
 	interrupts_enable();
 	start = now = rdtsc();

@@ -121,8 +121,7 @@ static void serve_input(uint64_t now)
 
 	keys.raw_size += uart_read(&uart, bytes, room);
 	judge_input(now);
-	keys_room(&keys, &room);
-	uart_pause(&uart, room == 0);
+	uart_pause(&uart, keys.raw_size == KEYS_RAW_MAX);
 }
 
 /* Unmasks the line before it serves the chip: an edge that came while it was masked would be lost.
@@ -236,7 +235,6 @@ int main(int bootstrap);
 
 int main(int bootstrap)
 {
-
 	irq_event = (handle_t)event_create();
 	set = (handle_t)waitset_create();
 	waitset_add(set, bootstrap, KEY_INIT);

@@ -340,8 +340,8 @@ uint64_t mux_run(struct mux *mux, uint64_t now_ns)
 			return mux->last_ns + MUX_PROMPT_WAIT_NS;
 		if (mux->room(mux) < MUX_PROMPT_MAX)
 			return UINT64_MAX;
-		mux->draw(mux);
 		mux->is_prompt_drawn = true;
+		mux->draw(mux);
 	}
 	if (waiter)
 		return waiter->waits_since_ns + MUX_LINE_WAIT_NS;

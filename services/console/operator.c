@@ -33,9 +33,9 @@ static void draw(struct mux *the_mux)
 	const struct client *listener = clients_listener();
 	char text[EDITOR_PROMPT_MAX];
 
+	(void)the_mux;
 	snprintf(text, sizeof(text), MUX_LOG_PREFIX "%s> ", listener ? client_name(listener) : "-");
 	editor_prompt(&editor, text);
-	the_mux->is_prompt_drawn = true;
 	editor_draw(&editor);
 }
 

@@ -9,7 +9,7 @@
 #define WORDS_MAX 3u
 #define SHOWN_MAX 32
 
-enum name_need { NO_NAME, MAY_NAME, NEEDS_NAME };
+enum name_need { NO_NAME, MAY_NAME, NEEDS_NAME, NEEDS_TEXT };
 
 static const struct command {
 	const char *word;
@@ -30,14 +30,24 @@ static const struct command {
 	 "pause NAME      lets its CPU stand still; its clocks go on"},
 	{"resume", NEEDS_NAME, PROMPT_ORDER, CONSOLE_COMMAND_RESUME,
 	 "resume NAME     lets it run again"},
+	{"save", NEEDS_NAME, PROMPT_ORDER, CONSOLE_COMMAND_SAVE,
+	 "save NAME       stops it and keeps it in memory; kill drops that"},
+	{"load", NEEDS_NAME, PROMPT_ORDER, CONSOLE_COMMAND_LOAD,
+	 "load NAME       lets it go on where it was saved"},
 	{"console", MAY_NAME, PROMPT_CONSOLE, CONSOLE_COMMAND_COUNT,
 	 "console [NAME]  attaches to it, or shows all VMs' lines again"},
 	{"stats", NEEDS_NAME, PROMPT_ORDER, CONSOLE_COMMAND_STATS,
 	 "stats NAME      its exits by reason"},
+	{"set", NEEDS_TEXT, PROMPT_ORDER, CONSOLE_COMMAND_SET,
+	 "set NAME K=V .. its cores: weight, cap, cpus, exclusive, realtime"},
 	{"memory", NO_NAME, PROMPT_ORDER, CONSOLE_COMMAND_MEMORY,
 	 "memory          the machine's memory and each VM's"},
+	{"cores", NO_NAME, PROMPT_ORDER, CONSOLE_COMMAND_CORES,
+	 "cores           what each core does"},
 	{"top", NO_NAME, PROMPT_ORDER, CONSOLE_COMMAND_TOP,
 	 "top             what each VM does, second by second"},
+	{"trace", NO_NAME, PROMPT_ORDER, CONSOLE_COMMAND_TRACE,
+	 "trace           what each core did last, for tools/corbel-trace"},
 	{"log", NO_NAME, PROMPT_LOG, CONSOLE_COMMAND_COUNT, "log             Corbel's last lines"},
 	{"poweroff", NO_NAME, PROMPT_ORDER, CONSOLE_COMMAND_POWEROFF,
 	 "poweroff        stops all VMs, then the machine"},
@@ -46,15 +56,6 @@ static const struct command {
 	{"help", NO_NAME, PROMPT_HELP, CONSOLE_COMMAND_COUNT, "help            this list"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
-
-/* What is said of commands that other parts of Corbel have to bring first. */
-static const struct {
-	const char *word, *why;
-} later[] = {
-	{"set", "comes with the scheduler"},   {"cores", "comes with the scheduler"},
-	{"trace", "comes with the scheduler"}, {"save", "is not there yet"},
-	{"load", "is not there yet"},
-};
 
 struct word {
 	const char *text;
@@ -103,6 +104,17 @@ static void fail(struct prompt_line *line, const struct word *word, const char *
 			*c = '?';
 }
 
+static void check_count(struct prompt_line *line, const struct word *word, enum name_need need,
+			size_t count)
+{
+	if (need >= NEEDS_NAME && count < 2)
+		fail(line, word, "the name of a VM is missing; `vms` lists them");
+	else if (need == NEEDS_TEXT && count < 3)
+		fail(line, word, "a setting such as weight=300 is missing; `help` lists them");
+	else if (need != NEEDS_TEXT && count > (need == NO_NAME ? 1u : 2u))
+		fail(line, word, need == NO_NAME ? "takes no name" : "takes one name");
+}
+
 void prompt_parse(const char *text, struct prompt_line *line)
 {
 	struct word words[WORDS_MAX] = {{"", 0}};
@@ -110,26 +122,21 @@ void prompt_parse(const char *text, struct prompt_line *line)
 	const struct command *command = find(&words[0]);
 
 	memset(line, 0, sizeof(*line));
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-		if (!is(&words[0], later[i].word))
-			continue;
-		fail(line, &words[0], later[i].why);
-		return;
-	}
 	if (!command)
 		fail(line, &words[0], "no command; `help` lists them");
-	else if (command->need == NEEDS_NAME && count < 2)
-		fail(line, &words[0], "the name of a VM is missing; `vms` lists them");
-	else if (count > (command->need == NO_NAME ? 1u : 2u))
-		fail(line, &words[0],
-		     command->need == NO_NAME ? "takes no name" : "takes one name");
-	else if (words[1].size >= sizeof(line->order.name))
+	else
+		check_count(line, &words[0], command->need, count);
+	if (line->what == PROMPT_ERROR)
+		return;
+	if (words[1].size >= sizeof(line->order.name))
 		fail(line, &words[1], "longer than any name");
 	if (line->what == PROMPT_ERROR)
 		return;
 	line->what = command->what;
 	line->order.command = command->command;
 	memcpy(line->order.name, words[1].text ? words[1].text : "", words[1].size);
+	if (command->need == NEEDS_TEXT)
+		snprintf(line->order.text, sizeof(line->order.text), "%s", words[2].text);
 }
 
 const char *prompt_help(unsigned line)
@@ -172,6 +179,7 @@ void prompt_complete(const char *text, size_t size, const char *const *names, si
 		     char more[40], char say[PROMPT_SAY_MAX])
 {
 	struct completion completion = {.say = say};
+	const char *end = " ";
 	struct word first;
 	size_t start = size;
 
@@ -185,20 +193,26 @@ void prompt_complete(const char *text, size_t size, const char *const *names, si
 		for (size_t i = 0; i < COMMAND_COUNT; i++)
 			consider(&completion, commands[i].word);
 	} else {
+		static const char *const settings[] = {
+			"weight=", "cap=", "cpus=", "exclusive=", "realtime="};
 		const struct command *command;
+		bool has_name;
 
 		first.size = strcspn(first.text, " ");
 		command = find(&first);
+		has_name = strspn(first.text + first.size, " ") <
+			   (size_t)(text + start - first.text) - first.size;
 		if (!command || command->need == NO_NAME ||
-		    strspn(first.text + first.size, " ") <
-			    (size_t)(text + start - first.text) - first.size)
+		    (has_name && command->need != NEEDS_TEXT))
 			return; /* it takes no name, or has one */
-		for (size_t i = 0; i < count; i++)
-			consider(&completion, names[i]);
+		for (size_t i = 0; i < (has_name ? 5 : count); i++)
+			consider(&completion, has_name ? settings[i] : names[i]);
+		if (has_name && completion.count == 1)
+			end = "";
 	}
 	if (completion.count)
 		snprintf(more, 40, "%.*s%s", (int)(completion.common - completion.stem_size),
-			 completion.first + completion.stem_size, completion.count == 1 ? " " : "");
+			 completion.first + completion.stem_size, completion.count == 1 ? end : "");
 	if (completion.count < 2 || more[0])
 		say[0] = 0;
 }

@@ -230,8 +230,8 @@ static const char *judge_vcpus(struct judge *judge, const cJSON *item, struct vm
 		return "not a whole number; give a number of virtual CPUs";
 	if (value < 1)
 		return "less than 1; give at least 1";
-	if (value > CONFIG_VCPUS_MAX)
-		return "more than this version supports; give at most 1";
+	if (value > ABI_VCPUS_MAX)
+		return "more than this version supports; give at most 254";
 	vm->vcpus = (unsigned)value;
 	return NULL;
 }
@@ -286,13 +286,90 @@ static const char *judge_restart(struct judge *judge, const cJSON *item, struct 
 	return NULL;
 }
 
+/* ---- what it gets of the cores: sharing.c ---- */
+
+/* What is no number fails any rule. */
+static double number(const cJSON *item)
+{
+	return cJSON_IsNumber(item) ? item->valuedouble : -1;
+}
+
+static const char *judge_weight(struct judge *judge, const cJSON *item, struct vm_config *vm)
+{
+	(void)judge;
+	vm->sharing = sharing_default;
+	return item ? sharing_weight(&vm->sharing, number(item)) : NULL;
+}
+
+static const char *judge_cap(struct judge *judge, const cJSON *item, struct vm_config *vm)
+{
+	(void)judge;
+	return item ? sharing_cap(&vm->sharing, number(item)) : NULL;
+}
+
+static const char *judge_cpus(struct judge *judge, const cJSON *item, struct vm_config *vm)
+{
+	const char *fault = NULL;
+	const cJSON *entry;
+	unsigned i = 0;
+
+	if (!item)
+		return NULL;
+	if (!cJSON_IsArray(item) || !item->child)
+		return "not a list of cores; numbers such as [0, 2] belong here";
+	for (entry = item->child; entry && !fault; entry = entry->next, i++)
+		fault = sharing_cpu(&vm->sharing, number(entry));
+	if (fault)
+		snprintf(judge->where, sizeof(judge->where), "[%u]", i - 1);
+	return fault;
+}
+
+static const char *judge_exclusive(struct judge *judge, const cJSON *item, struct vm_config *vm)
+{
+	(void)judge;
+	return judge_bool(item, false, &vm->sharing.exclusive);
+}
+
+static const char *judge_realtime(struct judge *judge, const cJSON *item, struct vm_config *vm)
+{
+	static const struct key keys[SHARING_REALTIME_COUNT] = {
+		{"priority", NULL}, {"budget_us", NULL}, {"period_us", NULL}};
+	char key[SHOWN_SIZE] = "";
+	const char *fault;
+
+	if (!item)
+		return NULL;
+	if (!cJSON_IsObject(item))
+		return "not an object; {\"priority\": ..., \"budget_us\": ..., \"period_us\": ...} "
+		       "belongs here";
+	fault = check_keys(item, keys, SHARING_REALTIME_COUNT,
+			   "unknown key; known are priority, budget_us and period_us", key);
+	for (unsigned i = 0; !fault && i < SHARING_REALTIME_COUNT; i++) {
+		strcpy(key, keys[i].name);
+		fault = sharing_realtime(&vm->sharing, i, number(find(item, key)));
+	}
+	if (fault)
+		snprintf(judge->where, sizeof(judge->where), ".%s", key);
+	return fault;
+}
+
 static const struct key vm_keys[] = {
-	{"name", judge_name},       {"kernel", judge_kernel},
-	{"initrd", judge_initrd},   {"modules", judge_modules},
-	{"cmdline", judge_cmdline}, {"memory", judge_memory},
-	{"vcpus", judge_vcpus},     {"autostart", judge_autostart},
-	{"restart", judge_restart}, {"test_device", judge_test_device},
+	{"name", judge_name},
+	{"kernel", judge_kernel},
+	{"initrd", judge_initrd},
+	{"modules", judge_modules},
+	{"cmdline", judge_cmdline},
+	{"memory", judge_memory},
+	{"vcpus", judge_vcpus},
+	{"autostart", judge_autostart},
+	{"restart", judge_restart},
+	{"test_device", judge_test_device},
 	{"apicv", judge_apicv},
+	{"weight", judge_weight},
+	{"cap", judge_cap},
+	{"cpus", judge_cpus},
+	{"exclusive", judge_exclusive},
+	{"realtime", judge_realtime},
 };
 #define VM_KEY_COUNT (sizeof(vm_keys) / sizeof(vm_keys[0]))
 
@@ -332,7 +409,8 @@ static void judge_vm(struct judge *judge, const cJSON *item, struct vm_config *v
 	if (cJSON_IsObject(item))
 		fault = check_keys(item, vm_keys, VM_KEY_COUNT,
 				   "unknown key; known are name, kernel, initrd, modules, cmdline, "
-				   "memory, vcpus, autostart, restart, test_device and apicv",
+				   "memory, vcpus, autostart, restart, test_device, apicv, weight, "
+				   "cap, cpus, exclusive and realtime",
 				   shown);
 	else
 		fault = "not an object; {\"name\": ..., \"kernel\": ...} belongs here";
@@ -340,6 +418,8 @@ static void judge_vm(struct judge *judge, const cJSON *item, struct vm_config *v
 		key = vm_keys[i].name;
 		fault = vm_keys[i].judge(judge, find(item, key), vm);
 	}
+	if (!fault)
+		fault = sharing_check(&vm->sharing, &key);
 	if (fault)
 		snprintf(vm->error, sizeof(vm->error), "config: vms[%u]%s%s%s: %s",
 			 (unsigned)judge->vm, *key ? "." : "", key, judge->where, fault);

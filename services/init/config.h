@@ -7,12 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "services/init/sharing.h"
+
 #define CONFIG_SIZE_MAX    (1024u * 1024) /* bytes of the file */
 #define CONFIG_VMS_MAX     4096u
 #define CONFIG_MODULES_MAX 64u /* of one VM */
 #define CONFIG_CMDLINE_MAX 2047u
 #define CONFIG_MEMORY_MAX  (65536ull << 30)
-#define CONFIG_VCPUS_MAX   1u  /* of one VM, in this version */
 #define CONFIG_ERROR_SIZE  384 /* bytes of a fault's sentence with its NUL: none is cut */
 #define CONFIG_NAME_SIZE   33
 
@@ -42,6 +43,7 @@ struct vm_config {
 	enum config_restart restart;
 	bool test_device;
 	bool apicv;
+	struct sharing sharing;
 };
 
 struct config {

@@ -4,23 +4,22 @@
 
 #include <string.h>
 
+#include "services/init/console.h"
 #include "services/init/modules.h"
 #include "services/lib/syscall.h"
-#include "services/proto/console.h"
 #include "services/proto/vmm.h"
 
-#define PAGE           4096ul
-#define QUOTA_OVERHEAD (8ull << 20) /* of a vmm besides the guest's RAM: its data, heap, tables */
-#define QUOTA_PER_GIB                                                                              \
-	(4ull << 20) /* stage-2 and process tables for a GiB of 4 KiB pages, and their like */
+#define PAGE            4096ul
+#define QUOTA_OVERHEAD  (2ull << 20) /* of a vmm besides the guest's RAM: its data, heap, stacks */
+#define QUOTA_TABLES    256u /* that part of the RAM: stage-2 and process tables of 4 KiB pages */
+#define QUOTA_PER_VCPU  (256ul << 10) /* its page, stacks, FPU states, handles */
 #define FILES_A_MESSAGE 16u
 
-static handle_t system_handle, console_channel;
+static handle_t system_handle;
 
-void launch_init(handle_t system, handle_t console)
+void launch_init(handle_t system)
 {
 	system_handle = system;
-	console_channel = console;
 }
 
 static uint32_t add_string(char *base, uint32_t *offset, const char *text)
@@ -128,22 +127,9 @@ static int send_files(const struct vm_config *config, handle_t channel)
 	return 0;
 }
 
-/* With many VMs to start, the console falls behind. */
-static int64_t tell_console(enum console_type type, const char *name, const handle_t *handle)
-{
-	struct console_message message = {.type = (uint16_t)type, .size = (uint16_t)strlen(name)};
-	int64_t result;
-
-	memcpy(message.bytes, name, message.size);
-	while ((result = channel_send(console_channel, &message, CONSOLE_HEADER_SIZE + message.size,
-				      handle, handle != NULL)) == -ABI_EAGAIN)
-		thread_yield();
-	return result;
-}
-
 void launch_announce(const char *name)
 {
-	tell_console(CONSOLE_NAME, name, NULL);
+	console_tell_all(CONSOLE_NAME, name, strlen(name), -1);
 }
 
 /* A console channel for the VM: one end to the console service, the other to the vmm. */
@@ -154,7 +140,7 @@ static int64_t make_console(const char *name)
 
 	if (result < 0)
 		return result;
-	result = tell_console(CONSOLE_ATTACH, name, &ends[0]);
+	result = console_tell_all(CONSOLE_ATTACH, name, strlen(name), ends[0]);
 	if (result < 0) {
 		handle_close(ends[0]);
 		handle_close(ends[1]);
@@ -190,7 +176,8 @@ const char *launch_vmm(const struct vm_config *config, struct service_process *v
 {
 	const struct module *service = modules_find("vmm", true);
 	uint64_t memory = config->memory;
-	uint64_t quota = memory + QUOTA_OVERHEAD + ((memory >> 30) + 1) * QUOTA_PER_GIB;
+	uint64_t quota = memory + memory / QUOTA_TABLES + QUOTA_OVERHEAD +
+			 (config->vcpus - 1) * QUOTA_PER_VCPU;
 	int error;
 
 	if (!service)

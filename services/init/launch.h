@@ -5,8 +5,8 @@
 #include "services/init/config.h"
 #include "services/lib/elf.h"
 
-/* First of all: the system object and the console service's channel. */
-void launch_init(handle_t system, handle_t console);
+/* First of all: the system object. */
+void launch_init(handle_t system);
 /* NULL: *vmm is its process, and the VM is about to start. Else one sentence, and nothing is left.
  */
 const char *launch_vmm(const struct vm_config *config, struct service_process *vmm);

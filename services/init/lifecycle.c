@@ -13,7 +13,7 @@ void lifecycle_init(struct lifecycle *life)
 void lifecycle_start(struct lifecycle *life, uint64_t now_ns)
 {
 	life->is_running = true;
-	life->is_paused = false;
+	life->is_paused = life->is_saved = false;
 	life->is_ended_by_us = life->is_killed = false;
 	life->wants_start = false;
 	life->started_ns = now_ns;
@@ -41,45 +41,70 @@ uint64_t lifecycle_end(struct lifecycle *life, enum config_restart policy, bool 
 					   (policy == CONFIG_RESTART_ON_FAILURE && is_failure)))
 		wait = next_wait(life, now_ns);
 	life->is_running = false;
-	life->is_paused = life->is_killed = false;
+	life->is_paused = life->is_killed = life->is_saved = false;
 	life->wants_start = false;
 	life->last_wait_ns = wait == LIFECYCLE_NEVER ? 0 : wait;
 	life->due_ns = wait == LIFECYCLE_NEVER ? LIFECYCLE_NEVER : now_ns + wait;
 	return wait;
 }
 
+bool lifecycle_waits(const struct lifecycle *life)
+{
+	return life->due_ns != LIFECYCLE_NEVER;
+}
+
+enum state { OFF, WAITS, RUNS, PAUSED, SAVED, ENDING, STATE_COUNT };
+
+static enum state state_of(const struct lifecycle *life)
+{
+	if (!life->is_running)
+		return lifecycle_waits(life) ? WAITS : OFF;
+	if (life->is_killed)
+		return ENDING;
+	if (life->is_saved)
+		return SAVED;
+	return life->is_paused ? PAUSED : RUNS;
+}
+
+#define NOT_THERE "does not run"
+#define DYING     "is being killed"
+#define RUNNING   "runs already"
+#define IN_MEMORY "is saved; load it, or kill it to drop what was saved"
+#define NOTHING   "does not run, and nothing is saved"
+
+/* What is answered to an order in a state; NULL: it is done. */
+static const char *const refusals[CONSOLE_COMMAND_COUNT][STATE_COUNT] = {
+	[CONSOLE_COMMAND_START] = {NULL, NULL, RUNNING, RUNNING, IN_MEMORY, NULL},
+	[CONSOLE_COMMAND_STOP] = {NOT_THERE, NULL, NULL,
+				  "is paused; resume it, so that it can power off, or kill it",
+				  IN_MEMORY, DYING},
+	[CONSOLE_COMMAND_KILL] = {NOT_THERE, NULL, NULL, NULL, NULL, NULL},
+	[CONSOLE_COMMAND_PAUSE] = {NOT_THERE, NOT_THERE, NULL, "is paused already", IN_MEMORY,
+				   DYING},
+	[CONSOLE_COMMAND_RESUME] = {NOT_THERE, NOT_THERE, "is not paused", NULL, IN_MEMORY, DYING},
+	[CONSOLE_COMMAND_RESET] = {NOT_THERE, NOT_THERE, NULL, NULL, IN_MEMORY, DYING},
+	[CONSOLE_COMMAND_SAVE] = {NOT_THERE, NOT_THERE, NULL, "is paused; resume it, then save it",
+				  "is saved already", DYING},
+	[CONSOLE_COMMAND_LOAD] = {NOTHING, NOTHING, "runs; only what was saved can be loaded",
+				  "is paused; resume it, and it goes on", NULL, DYING},
+	[CONSOLE_COMMAND_STATS] = {NOT_THERE, NOT_THERE, NULL, NULL, IN_MEMORY, DYING},
+};
+
 const char *lifecycle_check(const struct lifecycle *life, enum console_command command)
 {
-	static const char off[] = "does not run", dying[] = "is being killed";
-	bool waits = !life->is_running && life->due_ns != LIFECYCLE_NEVER;
+	return refusals[command][state_of(life)];
+}
 
-	switch (command) {
-	case CONSOLE_COMMAND_START:
-		return life->is_running && !life->is_killed ? "runs already" : NULL;
-	case CONSOLE_COMMAND_KILL:
-		return life->is_running || waits ? NULL : off;
-	case CONSOLE_COMMAND_STOP:
-		if (life->is_paused)
-			return "is paused; resume it, so that it can power off, or kill it";
-		return life->is_killed ? dying : life->is_running || waits ? NULL : off;
-	case CONSOLE_COMMAND_PAUSE:
-	case CONSOLE_COMMAND_RESUME:
-	case CONSOLE_COMMAND_RESET:
-	case CONSOLE_COMMAND_STATS:
-		if (!life->is_running || life->is_killed)
-			return life->is_killed ? dying : off;
-		if (command == CONSOLE_COMMAND_PAUSE && life->is_paused)
-			return "is paused already";
-		return command == CONSOLE_COMMAND_RESUME && !life->is_paused ? "is not paused"
-									     : NULL;
-	default:
-		return NULL;
-	}
+void lifecycle_saved(struct lifecycle *life, bool is_saved)
+{
+	life->is_saved = life->is_running && is_saved;
+	if (life->is_saved)
+		life->is_paused = false; /* if it was asked for meanwhile */
 }
 
 bool lifecycle_apply(struct lifecycle *life, enum console_command command)
 {
-	bool waited = !life->is_running && life->due_ns != LIFECYCLE_NEVER;
+	bool waited = lifecycle_waits(life);
 
 	switch (command) {
 	case CONSOLE_COMMAND_START:
@@ -106,9 +131,8 @@ bool lifecycle_apply(struct lifecycle *life, enum console_command command)
 
 const char *lifecycle_word(const struct lifecycle *life)
 {
-	if (!life->is_running)
-		return life->due_ns == LIFECYCLE_NEVER ? "off" : "waits";
-	if (life->is_killed)
-		return "ending";
-	return life->is_paused ? "paused" : "runs";
+	static const char *const words[STATE_COUNT] = {"off",    "waits", "runs",
+						       "paused", "saved", "ending"};
+
+	return words[state_of(life)];
 }

@@ -15,11 +15,12 @@
 struct lifecycle {
 	bool is_running;       /* its vmm process is there */
 	bool is_paused;        /* its CPU stands still */
+	bool is_saved;         /* its vmm has RAM and a state for it, but it is no VM */
 	bool is_ended_by_us;   /* the operator ends it: its restart policy does not count */
 	bool is_killed;        /* and it is on its way out */
 	bool wants_start;      /* as soon as it has ended */
 	uint64_t started_ns;   /* clock_ns() */
-	uint64_t due_ns;       /* starts again then; LIFECYCLE_NEVER: it does not */
+	uint64_t due_ns;       /* starts again then; LIFECYCLE_NEVER: it runs, or does not */
 	uint64_t last_wait_ns; /* before its last start; 0 = none */
 };
 
@@ -33,6 +34,9 @@ void lifecycle_start(struct lifecycle *life, uint64_t now_ns);
 uint64_t lifecycle_end(struct lifecycle *life, enum config_restart policy, bool is_failure,
 		       uint64_t now_ns);
 
+/* It does not run, and starts again by itself. */
+bool lifecycle_waits(const struct lifecycle *life);
+
 /* NULL if that may be done to it now; else why not, behind "vm NAME ". */
 const char *lifecycle_check(const struct lifecycle *life, enum console_command command);
 /*
@@ -40,5 +44,7 @@ const char *lifecycle_check(const struct lifecycle *life, enum console_command c
  * again, and does not.
  */
 bool lifecycle_apply(struct lifecycle *life, enum console_command command);
-/* "off", "waits", "ending", "paused" or "runs". */
+/* It was saved, or loaded. */
+void lifecycle_saved(struct lifecycle *life, bool is_saved);
+/* "off", "waits", "ending", "saved", "paused" or "runs". */
 const char *lifecycle_word(const struct lifecycle *life);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "services/init/config.h"
+#include "services/init/console.h"
+#include "services/init/cores.h"
 #include "services/init/modules.h"
 #include "services/init/operator.h"
 #include "services/init/vms.h"
@@ -21,15 +23,6 @@
 static struct service_process console;
 static handle_t set;
 
-static int tell_console(unsigned type, const void *bytes, size_t size, handle_t handle)
-{
-	struct console_message message = {.type = (uint16_t)type, .size = (uint16_t)size};
-
-	memcpy(message.bytes, bytes, size);
-	return (int)channel_send(console.channel, &message, CONSOLE_HEADER_SIZE + size, &handle,
-				 handle >= 0);
-}
-
 /* Starts the console service with COM1 and a channel for our own lines. Without it there is nobody
  * to tell. */
 static void start_console(handle_t system)
@@ -41,8 +34,9 @@ static void start_console(handle_t system)
 	if (!service || device < 0 || channel_create(ends) < 0 ||
 	    elf_start(system, service->memory, service->size, CONSOLE_QUOTA, &console))
 		process_exit(2);
-	tell_console(CONSOLE_DEVICE, "", 0, (handle_t)device);
-	tell_console(CONSOLE_ATTACH, "", 0, ends[0]);
+	console_init(console.channel);
+	console_tell(CONSOLE_DEVICE, "", 0, (handle_t)device);
+	console_tell(CONSOLE_ATTACH, "", 0, ends[0]);
 	log_set_channel(ends[1]);
 }
 
@@ -97,7 +91,7 @@ static void drain_console(void)
 	uint64_t deadline = clock_ns() + DRAIN_NS;
 	uint64_t keys[8];
 
-	tell_console(CONSOLE_DRAIN, "", 0, -1);
+	console_tell(CONSOLE_DRAIN, "", 0, -1);
 	while (clock_ns() < deadline) {
 		if (channel_receive(console.channel, &message, sizeof(message), NULL, NULL) > 0 &&
 		    message.type == CONSOLE_DRAINED)
@@ -148,7 +142,7 @@ static void start_vms(const struct config *config)
 {
 	uint32_t guests = (uint32_t)config->vm_count;
 
-	tell_console(CONSOLE_GUESTS, &guests, sizeof(guests), -1);
+	console_tell(CONSOLE_GUESTS, &guests, sizeof(guests), -1);
 	vms_start(config);
 }
 
@@ -162,7 +156,8 @@ int main(int system)
 	set = (handle_t)waitset_create();
 	start_console(system);
 	waitset_add(set, console.channel, KEY_CONSOLE);
-	vms_init((handle_t)system, console.channel, set);
+	vms_init((handle_t)system, set);
+	cores_init((handle_t)system, console.process);
 	operator_init((handle_t)system, console.channel);
 	log_greeting(system);
 	if (read_config(&config))

@@ -6,21 +6,29 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "services/init/console.h"
+#include "services/init/cores.h"
 #include "services/init/tell.h"
+#include "services/init/trace.h"
 #include "services/init/vms.h"
 #include "services/lib/syscall.h"
-#include "services/proto/console.h"
 
 #define LINE_SIZE    900
-#define ANSWER_NS    2000000000ull /* what a vmm may take to tell its counts */
+#define ANSWER_NS    2000000000ull  /* what a vmm may take to tell its counts */
+#define SAVE_NS      20000000000ull /* and to save its VM, or to load it */
 #define TOP_NS       1000000000ull
 #define TOP_FIRST_NS 100000000ull
+
+/* Lines of one answer: COM1 is slow. */
+#define CORES_MAX     200u
+#define TOP_CORES_MAX 16u
 
 static handle_t system_handle, console;
 static bool is_there;
 static unsigned power;                      /* ABI_POWER_*, waits for the VMs' end */
 static uint64_t answer_due_ns = UINT64_MAX; /* of what a vmm was asked for */
 static uint64_t top_ns;                     /* when `top` began to count; 0: it does not */
+static uint64_t cores_ns;                   /* when `cores` began to count, or 0 */
 static bool has_counts;
 static char answerer[CONFIG_NAME_SIZE];
 
@@ -30,36 +38,26 @@ void operator_init(handle_t system, handle_t console_channel)
 	console = console_channel;
 }
 
-static void send(enum console_type type, struct console_message *message, size_t size)
-{
-	message->type = (uint16_t)type;
-	message->size = (uint16_t)size;
-	/* The console takes it as soon as COM1 has taken what was before. */
-	while (channel_send(console, message, CONSOLE_HEADER_SIZE + size, NULL, 0) == -ABI_EAGAIN)
-		thread_yield();
-}
-
 static void __attribute__((format(printf, 1, 2))) reply(const char *format, ...)
 {
-	static struct console_message message;
+	char line[LINE_SIZE];
 	va_list args;
 	int size;
 
 	va_start(args, format);
-	size = vsnprintf((char *)message.bytes, LINE_SIZE, format, args);
+	size = vsnprintf(line, LINE_SIZE, format, args);
 	va_end(args);
 	if (size >= 0)
-		send(CONSOLE_REPLY, &message, size < LINE_SIZE ? (size_t)size : LINE_SIZE - 1);
+		console_tell_all(CONSOLE_REPLY, line,
+				 size < LINE_SIZE ? (size_t)size : LINE_SIZE - 1, -1);
 }
 
 static void finish(void)
 {
-	struct console_message message;
-
 	answer_due_ns = UINT64_MAX;
-	top_ns = 0;
+	top_ns = cores_ns = 0;
 	has_counts = false;
-	send(CONSOLE_REPLY_END, &message, 0);
+	console_tell_all(CONSOLE_REPLY_END, "", 0, -1);
 }
 
 /* ---- what it tells ---- */
@@ -82,7 +80,7 @@ static void tell_all_memory(void)
 
 void operator_counted(const char *name, const char *line)
 {
-	if (answer_due_ns == UINT64_MAX || top_ns || strcmp(name, answerer) != 0)
+	if (answer_due_ns == UINT64_MAX || top_ns || cores_ns || strcmp(name, answerer) != 0)
 		return;
 	if (line)
 		tell_line(line);
@@ -94,6 +92,7 @@ static void begin_top(uint64_t ns)
 	top_ns = clock_ns();
 	answer_due_ns = top_ns + ns;
 	tell_begin_top();
+	cores_begin();
 }
 
 /* ---- what it does ---- */
@@ -104,10 +103,19 @@ static void go_down(unsigned how)
 		reply("asked for it twice: the VMs that still run are killed");
 		vms_end_all(true);
 	} else if (!vms_all_ended()) {
-		reply("each VM's power button is pressed; ask again to kill those that stay");
+		reply("each VM's power button is pressed; ask again to kill those that stay, "
+		      "saved ones too");
 		vms_end_all(false);
 	}
 	power = how;
+}
+
+/* What a VM's vmm may take to answer, until when the prompt stays away; 0: it need not. */
+static uint64_t answer_ns(uint32_t command)
+{
+	if (command == CONSOLE_COMMAND_STATS)
+		return ANSWER_NS;
+	return command == CONSOLE_COMMAND_SAVE || command == CONSOLE_COMMAND_LOAD ? SAVE_NS : 0;
 }
 
 static void do_order(const struct console_order *order)
@@ -121,9 +129,22 @@ static void do_order(const struct console_order *order)
 	case CONSOLE_COMMAND_MEMORY:
 		tell_all_memory();
 		break;
+	case CONSOLE_COMMAND_TRACE:
+		trace_tell(system_handle, tell_line);
+		break;
 	case CONSOLE_COMMAND_TOP:
 		begin_top(TOP_FIRST_NS);
 		return;
+	case CONSOLE_COMMAND_CORES:
+		cores_begin();
+		cores_ns = clock_ns();
+		answer_due_ns = cores_ns + TOP_FIRST_NS;
+		return;
+	case CONSOLE_COMMAND_SET:
+		why = vms_set(order->name, order->text);
+		if (why)
+			reply("vm %s: %s", order->name, why);
+		break;
 	case CONSOLE_COMMAND_POWEROFF:
 		go_down(ABI_POWER_OFF);
 		break;
@@ -134,9 +155,9 @@ static void do_order(const struct console_order *order)
 		why = vms_order(order->name, (enum console_command)order->command);
 		if (why)
 			reply("vm %s: %s", order->name, why);
-		else if (order->command == CONSOLE_COMMAND_STATS) {
+		else if (answer_ns(order->command)) {
 			memcpy(answerer, order->name, sizeof(answerer));
-			answer_due_ns = clock_ns() + ANSWER_NS;
+			answer_due_ns = clock_ns() + answer_ns(order->command);
 			return;
 		}
 		break;
@@ -162,6 +183,7 @@ void operator_serve(void)
 		return;
 	memcpy(&order, message.bytes, sizeof(order));
 	order.name[CONFIG_NAME_SIZE - 1] = 0;
+	order.text[sizeof(order.text) - 1] = 0;
 	if (order.command < CONSOLE_COMMAND_COUNT)
 		do_order(&order);
 	else
@@ -174,13 +196,18 @@ void operator_run_due(uint64_t now_ns)
 		return;
 	if (top_ns) {
 		/* At first no VM has told what it had counted before. */
-		if (has_counts)
+		if (has_counts) {
 			tell_top(now_ns - top_ns, tell_line);
+			cores_tell(now_ns - top_ns, TOP_CORES_MAX, tell_line);
+		}
 		has_counts = true;
 		begin_top(TOP_NS);
 		return;
 	}
-	reply("vm %s: its vmm does not answer", answerer);
+	if (cores_ns)
+		cores_tell(now_ns - cores_ns, CORES_MAX, tell_line);
+	else
+		reply("vm %s: its vmm does not answer", answerer);
 	finish();
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/init/cores.h"
 #include "services/init/launch.h"
 #include "services/init/lifecycle.h"
 #include "services/init/operator.h"
@@ -18,6 +19,7 @@
 #define MESSAGES_MAX       64u /* that wait in a channel */
 #define STATS_SIZE         800 /* of the line of counts */
 #define TEST_DEVICE_PASSED 1u  /* its status when a 0 was written */
+#define NOBODY             "there is none of this name; `vms` lists them"
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
@@ -49,25 +51,31 @@ static uint64_t rdtsc(void)
 static const char *start(struct vm *vm)
 {
 	uint64_t index = (uint64_t)(vm - vms);
+	struct abi_process_info info = {0};
 	const char *why;
 
 	vm->tsc_start = rdtsc();
-	why = launch_vmm(vm->config, &vm->vmm);
+	why = cores_check(index, &vm->sharing);
+	if (!why)
+		why = launch_vmm(vm->config, &vm->vmm);
 	if (why)
 		return why;
+	process_info(vm->vmm.process, &info);
+	vm->process_id = info.id;
 	waitset_add(set, vm->vmm.channel, index * 2);
 	waitset_add(set, vm->vmm.process, index * 2 + 1);
-	vm->is_started = vm->has_report = false;
+	vm->is_started = vm->awaits_saving = vm->has_report = false;
 	vm->exits = vm->exits_before = vm->run_ns = vm->run_before_ns = 0;
 	lifecycle_start(&vm->life, clock_ns());
+	cores_apply(index);
 	return NULL;
 }
 
-void vms_init(handle_t system, handle_t console, handle_t wait_set)
+void vms_init(handle_t system, handle_t wait_set)
 {
 	system_handle = system;
 	set = wait_set;
-	launch_init(system, console);
+	launch_init(system);
 }
 
 void vms_start(const struct config *config)
@@ -80,10 +88,13 @@ void vms_start(const struct config *config)
 		return;
 	}
 	for (size_t i = 0; i < vm_count; i++) {
+		vms[i].config = &config->vms[i];
+		vms[i].sharing = config->vms[i].sharing;
+		lifecycle_init(&vms[i].life);
+	}
+	for (size_t i = 0; i < vm_count; i++) {
 		const char *why;
 
-		vms[i].config = &config->vms[i];
-		lifecycle_init(&vms[i].life);
 		if (!vms[i].config->error[0] && !vms[i].config->autostart) {
 			launch_announce(vms[i].config->name);
 			continue;
@@ -135,6 +146,12 @@ void vms_run_due(uint64_t now_ns)
 	}
 }
 
+const char *const vm_exit_names[ABI_EXIT_COUNT] = {
+	"none",   "CPUID",   "HYPERCALL",    "RDMSR",     "WRMSR",     "CR",        "XSETBV",
+	"HLT",    "PAUSE",   "INVALIDATE",   "UNDEFINED", "EXCEPTION", "INTERRUPT", "NMI",
+	"WINDOW", "STAGE2",  "DOORBELL",     "PORT",      "MMIO",      "INTA",      "EOI",
+	"DR",     "STARTUP", "TRIPLE_FAULT", "ERROR"};
+
 static uint64_t exits_of(const struct abi_vm_stats *stats)
 {
 	uint64_t sum = 0;
@@ -147,15 +164,10 @@ static uint64_t exits_of(const struct abi_vm_stats *stats)
 /* "vm NAME: exits ..." */
 static void print_stats(const struct vm *vm, char *line, size_t size)
 {
-	static const char *const names[ABI_EXIT_COUNT] = {
-		"none",      "CPUID", "HYPERCALL", "RDMSR",      "WRMSR",        "CR",
-		"XSETBV",    "HLT",   "PAUSE",     "INVALIDATE", "UNDEFINED",    "EXCEPTION",
-		"INTERRUPT", "NMI",   "WINDOW",    "STAGE2",     "DOORBELL",     "PORT",
-		"MMIO",      "INTA",  "EOI",       "DR",         "TRIPLE_FAULT", "ERROR"};
 	size_t at = (size_t)snprintf(line, size, "vm %s: exits", vm->config->name);
 
 	for (unsigned i = 1; i < ABI_EXIT_COUNT && at < size - 40; i++)
-		at += (size_t)snprintf(line + at, size - at, " %s=%lu", names[i],
+		at += (size_t)snprintf(line + at, size - at, " %s=%lu", vm_exit_names[i],
 				       vm->report.stats.exits[i]);
 	snprintf(line + at, size - at, " to_vmm=%lu", vm->report.stats.to_vmm);
 }
@@ -180,7 +192,7 @@ static void log_machine(const struct vm *vm, uint64_t gone)
 		 " free=%lu ram=%lu vm_stage2=%lu start=%lu ended=%lu gone=%lu"
 		 " reloads=%lu reload_ticks=%lu%s",
 		 vm->config->name, info.tsc_khz, info.tsc_entry, info.tsc_files, info.tsc_exit,
-		 info.tsc_first_guest, info.usable_bytes, info.file_bytes, info.stage2_bytes,
+		 vm->report.first_tsc, info.usable_bytes, info.file_bytes, info.stage2_bytes,
 		 info.frames_free * PAGE, vm->report.ram_bytes, vm->report.stats.stage2_bytes,
 		 vm->tsc_start, vm->report.tsc, gone, vm->report.reload_count,
 		 vm->report.reload_ticks, line);
@@ -233,23 +245,47 @@ static bool is_failure(const struct vm *vm)
 	return report->end != VMM_END_TEST_DEVICE || report->status != TEST_DEVICE_PASSED;
 }
 
-static void serve_channel(struct vm *vm)
+/* How the operator's `save` or `load` went; once, however often it says so. */
+static void serve_saving(struct vm *vm, const struct vmm_report *report)
+{
+	const char *name = vm->config->name;
+
+	if (!vm->awaits_saving)
+		return;
+	vm->awaits_saving = false;
+	if (report->type == VMM_SAVED)
+		log_line("vm %s: saved: %lu KiB of state, %lu KiB of RAM in use", name,
+			 (report->state_bytes + 1023) / 1024, report->ram_bytes / 1024);
+	else if (report->type == VMM_LOADED)
+		log_line("vm %s: loaded", name);
+	else
+		log_line("vm %s: not %s: %s", name, vm->life.is_saved ? "loaded" : "saved",
+			 report->text);
+	if (report->type != VMM_FAILED)
+		lifecycle_saved(&vm->life, report->type == VMM_SAVED);
+	operator_counted(name, NULL);
+}
+
+/* One message; false: none waits, or none will come any more. */
+static bool serve_channel(struct vm *vm)
 {
 	struct vmm_report report;
 	char line[STATS_SIZE];
 	int64_t size = channel_receive(vm->vmm.channel, &report, sizeof(report), NULL, NULL);
 
 	if (size == -ABI_EAGAIN)
-		return;
+		return false;
 	if (size !=
 	    sizeof(report)) { /* closed, or a vmm gone mad: its process's end tells the rest */
 		waitset_remove(set, vm->vmm.channel);
 		if (size != -ABI_EPIPE)
 			process_kill(vm->vmm.process);
-		return;
+		return false;
 	}
 	report.text[sizeof(report.text) - 1] = 0;
-	if (report.type == VMM_STARTED) {
+	if (report.type == VMM_SAVED || report.type == VMM_LOADED || report.type == VMM_FAILED) {
+		serve_saving(vm, &report);
+	} else if (report.type == VMM_STARTED) {
 		if (!vm->is_started) /* once, however often it says so */
 			log_line("vm %s: started", vm->config->name);
 		vm->is_started = true;
@@ -262,6 +298,7 @@ static void serve_channel(struct vm *vm)
 		vm->report = report;
 		vm->has_report = true;
 	}
+	return true;
 }
 
 static void serve_process(struct vm *vm)
@@ -270,8 +307,8 @@ static void serve_process(struct vm *vm)
 
 	if (!vm->life.is_running || process_info(vm->vmm.process, &info) < 0 || info.reason == 0)
 		return;
-	for (unsigned i = 0; i < MESSAGES_MAX && !vm->has_report; i++)
-		serve_channel(vm); /* a report behind "started" and counts */
+	for (unsigned i = 0; i < MESSAGES_MAX && !vm->has_report && serve_channel(vm); i++)
+		; /* a report behind "started" and counts */
 	log_end(vm);
 	waitset_remove(set, vm->vmm.process);
 	waitset_remove(set, vm->vmm.channel);
@@ -279,6 +316,7 @@ static void serve_process(struct vm *vm)
 	handle_close(vm->vmm.channel);
 	operator_counted(vm->config->name, NULL);
 	plan_restart(vm, is_failure(vm));
+	cores_apply((size_t)(vm - vms));
 }
 
 void vms_serve(uint64_t key)
@@ -315,10 +353,9 @@ static struct vm *find(const char *name)
 static const char *carry_out(struct vm *vm, enum console_command command)
 {
 	static const uint32_t types[CONSOLE_COMMAND_COUNT] = {
-		[CONSOLE_COMMAND_STOP] = VMM_BUTTON,
-		[CONSOLE_COMMAND_PAUSE] = VMM_PAUSE,
-		[CONSOLE_COMMAND_RESUME] = VMM_RESUME,
-		[CONSOLE_COMMAND_STATS] = VMM_STATS,
+		[CONSOLE_COMMAND_STOP] = VMM_BUTTON,   [CONSOLE_COMMAND_PAUSE] = VMM_PAUSE,
+		[CONSOLE_COMMAND_RESUME] = VMM_RESUME, [CONSOLE_COMMAND_SAVE] = VMM_SAVE,
+		[CONSOLE_COMMAND_LOAD] = VMM_LOAD,     [CONSOLE_COMMAND_STATS] = VMM_STATS,
 	};
 	uint32_t type = types[command];
 
@@ -326,6 +363,7 @@ static const char *carry_out(struct vm *vm, enum console_command command)
 		return NULL;
 	if (type && channel_send(vm->vmm.channel, &type, sizeof(type), NULL, 0) < 0)
 		return "its vmm takes no orders; `kill` ends it";
+	vm->awaits_saving |= type == VMM_SAVE || type == VMM_LOAD;
 	if (command == CONSOLE_COMMAND_KILL || command == CONSOLE_COMMAND_RESET)
 		process_kill(vm->vmm.process);
 	return NULL;
@@ -333,13 +371,13 @@ static const char *carry_out(struct vm *vm, enum console_command command)
 
 static const char *start_now(struct vm *vm)
 {
-	bool was_busy = vm->life.is_running || vm->life.due_ns != LIFECYCLE_NEVER;
+	bool waited = lifecycle_waits(&vm->life);
 	const char *why;
 
 	if (vm->life.is_running) /* it was killed, and is still on its way out */
 		return NULL;
 	why = start(vm);
-	if (!why && !was_busy)
+	if (!why && !waited)
 		busy_count++;
 	return why;
 }
@@ -364,7 +402,33 @@ const char *vms_order(const char *name, enum console_command command)
 {
 	struct vm *vm = find(name);
 
-	return vm ? order(vm, command) : "there is none of this name; `vms` lists them";
+	return vm ? order(vm, command) : NOBODY;
+}
+
+const char *vms_set(const char *name, const char *text)
+{
+	struct vm *vm = find(name);
+	struct sharing changed;
+	static char why[SHARING_WHY_SIZE + 24];
+	const char *fault;
+	char key[20];
+
+	if (!vm)
+		return NOBODY;
+	if (*vm->config->error)
+		return vm->config->error;
+	changed = vm->sharing;
+	fault = sharing_parse(&changed, text, key);
+	if (fault) {
+		snprintf(why, sizeof(why), "%s: %s", key, fault);
+		return why;
+	}
+	fault = cores_check((size_t)(vm - vms), &changed);
+	if (fault)
+		return fault;
+	vm->sharing = changed;
+	cores_apply((size_t)(vm - vms));
+	return NULL;
 }
 
 void vms_end_all(bool is_kill)

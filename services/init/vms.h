@@ -7,8 +7,8 @@
 #include "services/init/config.h"
 #include "services/proto/console.h"
 
-/* First of all: the system object, the console service's channel, and where keys are added. */
-void vms_init(handle_t system, handle_t console, handle_t wait_set);
+/* First of all: the system object, and where keys are added. */
+void vms_init(handle_t system, handle_t wait_set);
 /* Starts every VM of the configuration that is to start; prints a line each. */
 void vms_start(const struct config *config);
 /* A key of the wait set that is not init's own. */
@@ -25,5 +25,7 @@ void vms_log_frames(void);
 
 /* NULL: it is done, or under way. Else why not. */
 const char *vms_order(const char *name, enum console_command command);
+/* Changes what it gets of the cores: "weight=300 cap=20". */
+const char *vms_set(const char *name, const char *text);
 /* None starts again; each that runs is killed, or its power button is pressed. */
 void vms_end_all(bool is_kill);

@@ -60,6 +60,11 @@ static inline int64_t process_info(handle_t process, struct abi_process_info *in
 {
 	return syscall3(SYS_PROCESS_INFO, (uint64_t)process, (uint64_t)info, 0);
 }
+static inline int64_t process_sched(handle_t system, handle_t process,
+				    const struct abi_sched *sched)
+{
+	return syscall3(SYS_PROCESS_SCHED, (uint64_t)system, (uint64_t)process, (uint64_t)sched);
+}
 static inline int64_t thread_create(handle_t process, uint64_t entry, uint64_t stack_top,
 				    uint64_t arg)
 {
@@ -86,17 +91,17 @@ static inline int64_t memory_cow(handle_t to, uint64_t to_offset, handle_t from,
 	return syscall6(SYS_MEMORY_COW, (uint64_t)to, to_offset, (uint64_t)from, from_offset, size,
 			0);
 }
-static inline int64_t memory_map(handle_t process, handle_t memory, uint64_t offset, uint64_t size,
-				 uint64_t va, uint32_t prot)
+static inline int64_t memory_map(handle_t process_or_vm, handle_t memory, uint64_t offset,
+				 uint64_t size, uint64_t address, uint32_t prot)
 {
-	return syscall6(SYS_MEMORY_MAP, (uint64_t)process, (uint64_t)memory, offset, size, va,
-			prot);
+	return syscall6(SYS_MEMORY_MAP, (uint64_t)process_or_vm, (uint64_t)memory, offset, size,
+			address, prot);
 }
 /* In the caller, at an address that nothing has had so far. */
 int64_t memory_map_here(handle_t memory, uint64_t offset, uint64_t size, uint32_t prot);
-static inline int64_t memory_unmap(handle_t process, uint64_t va, uint64_t size)
+static inline int64_t memory_unmap(handle_t process_or_vm, uint64_t address, uint64_t size)
 {
-	return syscall3(SYS_MEMORY_UNMAP, (uint64_t)process, va, size);
+	return syscall3(SYS_MEMORY_UNMAP, (uint64_t)process_or_vm, address, size);
 }
 static inline int64_t memory_log(handle_t memory, bool is_on)
 {
@@ -203,18 +208,10 @@ static inline int64_t vm_create(uint32_t vcpu_count, uint32_t flags)
 {
 	return syscall3(SYS_VM_CREATE, vcpu_count, flags, 0);
 }
-static inline int64_t vm_map(handle_t vm, uint64_t gpa, handle_t memory, uint64_t offset,
-			     uint64_t size, uint32_t prot)
+static inline int64_t vm_doorbell(handle_t vm, uint16_t port, unsigned size, uint64_t value,
+				  handle_t event)
 {
-	return syscall6(SYS_VM_MAP, (uint64_t)vm, gpa, (uint64_t)memory, offset, size, prot);
-}
-static inline int64_t vm_unmap(handle_t vm, uint64_t gpa, uint64_t size)
-{
-	return syscall3(SYS_VM_UNMAP, (uint64_t)vm, gpa, size);
-}
-static inline int64_t vm_doorbell(handle_t vm, const struct abi_doorbell *doorbell, handle_t event)
-{
-	return syscall3(SYS_VM_DOORBELL, (uint64_t)vm, (uint64_t)doorbell, (uint64_t)event);
+	return syscall6(SYS_VM_DOORBELL, (uint64_t)vm, port, size, value, (uint64_t)event, 0);
 }
 static inline int64_t vm_msi(handle_t vm, uint64_t address, uint32_t data)
 {
@@ -258,6 +255,14 @@ static inline int64_t system_info(handle_t system, struct abi_system_info *info)
 static inline int64_t system_module(handle_t system, uint32_t index, struct abi_module_info *info)
 {
 	return syscall3(SYS_SYSTEM_MODULE, (uint64_t)system, (uint64_t)info, index);
+}
+static inline int64_t system_core(handle_t system, struct abi_core_info *info, uint64_t index)
+{
+	return syscall3(SYS_SYSTEM_CORE, (uint64_t)system, (uint64_t)info, index);
+}
+static inline int64_t system_trace(handle_t system, uint32_t core)
+{
+	return syscall3(SYS_SYSTEM_TRACE, (uint64_t)system, core, 0);
 }
 static inline int64_t system_power(handle_t system, unsigned what)
 {

@@ -39,9 +39,14 @@ enum console_command {
 	CONSOLE_COMMAND_PAUSE,
 	CONSOLE_COMMAND_RESUME,
 	CONSOLE_COMMAND_RESET,
+	CONSOLE_COMMAND_SAVE,
+	CONSOLE_COMMAND_LOAD,
 	CONSOLE_COMMAND_STATS,
+	CONSOLE_COMMAND_SET,
 	CONSOLE_COMMAND_MEMORY, /* and here no more */
-	CONSOLE_COMMAND_TOP,    /* answered without end, until CONSOLE_BREAK */
+	CONSOLE_COMMAND_CORES,
+	CONSOLE_COMMAND_TRACE,
+	CONSOLE_COMMAND_TOP, /* answered without end, until CONSOLE_BREAK */
 	CONSOLE_COMMAND_POWEROFF,
 	CONSOLE_COMMAND_REBOOT,
 	CONSOLE_COMMAND_COUNT
@@ -50,6 +55,7 @@ enum console_command {
 struct console_order {
 	uint32_t command; /* enum console_command */
 	char name[36];    /* of the VM, or "" */
+	char text[256];   /* of CONSOLE_COMMAND_SET: "weight=300 cap=20" */
 };
 
 #define CONSOLE_HEADER_SIZE 4u

@@ -20,7 +20,14 @@ enum vmm_type {
 	VMM_BUTTON = 8, /* somebody presses the power button */
 	VMM_STATS = 9,  /* answered with VMM_COUNTED */
 	/* to init */
-	VMM_COUNTED = 10 /* stats, ram_bytes */
+	VMM_COUNTED = 10, /* stats, ram_bytes */
+	/* to vmm; each is answered by one of those below */
+	VMM_SAVE = 11, /* all is saved and thrown away but RAM; the process goes on without a VM */
+	VMM_LOAD = 12, /* and the VM goes on */
+	/* to init */
+	VMM_SAVED = 13, /* state_bytes, ram_bytes */
+	VMM_LOADED = 14,
+	VMM_FAILED = 15 /* text: one sentence; all is as it was */
 };
 
 enum vmm_end {
@@ -60,6 +67,8 @@ struct vmm_report {
 	uint64_t status;
 	struct abi_vm_stats stats;
 	uint64_t ram_bytes;                  /* of the guest's RAM that frames stand behind */
+	uint64_t first_tsc;                  /* before the first entry of its guest */
+	uint64_t state_bytes;                /* of what was saved, but for RAM */
 	uint64_t tsc;                        /* when its end began */
 	uint64_t reload_count, reload_ticks; /* saved and loaded so often; TSC ticks at most */
 	char text[256];

@@ -9,10 +9,10 @@
 #include "kernel/abi.h"
 
 struct board;
-struct vmsr;
+struct vcpu;
 
-/* More than any VM's state takes. */
-#define CHECKPOINT_MAX (64u * 1024)
+/* More than the state of any VM with so many CPUs takes, in whole pages. */
+#define CHECKPOINT_MAX(cpus) ((32u + 12u * (cpus)) << 10)
 
 /* MSRs that ring 0 keeps for the guest and no other state has. */
 #define CHECKPOINT_MSRS 10u
@@ -39,30 +39,36 @@ struct checkpoint_cpu {
 	uint32_t tsc_mul;
 	int32_t tsc_shift;
 	struct abi_cpuid cpuid;
-	uint32_t reserved; /* 0 */
+	uint32_t index; /* each is there once, in this order */
 };
 
 struct checkpoint {
 	struct checkpoint_machine machine;
-	struct checkpoint_cpu cpu;
+	struct checkpoint_cpu *cpu; /* machine.vcpu_count of them */
 };
 
 /*
  * Sets right what some CPUs leave as no other may have it, and no guest sees: flags that there are
  * not (QEMU 7.2's SVM after CMPXCHG8B), and a task register that is not busy (the same after LTR).
+ * A CPU that stands still until it is started has registers that nobody will see: those of a start.
  */
-void checkpoint_settle(struct abi_cpu *cpu);
+void checkpoint_settle(struct checkpoint_cpu *cpu);
 
-/* Returns the size of the file, which is written if `capacity` suffices. */
-size_t checkpoint_pack(const struct checkpoint *checkpoint, const struct vmsr *msr,
+/*
+ * Of the vCPUs it saves the MSRs alone: the checkpoint has the rest. Returns the size of the file,
+ * which is written if `capacity` suffices.
+ */
+size_t checkpoint_pack(const struct checkpoint *checkpoint, const struct vcpu *vcpus,
 		       const struct board *board, void *file, size_t capacity);
 
 /*
- * Reads the VM and its CPU, and judges them; `page` is that of the CPU that is to go on with it.
- * NULL, or one sentence.
+ * Reads the VM and its CPUs, and judges them; they must be as many as `vcpus`, which are to go on
+ * with it. NULL, or one sentence.
  */
 const char *checkpoint_unpack(struct checkpoint *checkpoint, const void *file, size_t size,
-			      const struct abi_vcpu_page *page);
+			      const struct vcpu *vcpus, unsigned vcpu_count);
 
-/* Loads the devices and the MSRs of such a file: NULL, or one sentence; then they are spoilt. */
-const char *checkpoint_load(const void *file, size_t size, struct vmsr *msr, struct board *board);
+/* Loads the devices and the MSRs of a file that was unpacked: NULL, or one sentence; then they are
+ * spoilt. */
+const char *checkpoint_load(const void *file, size_t size, struct vcpu *vcpus, unsigned vcpu_count,
+			    struct board *board);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What init asks of a VM that runs: to stand still, to go on, to power off, to tell its counts. */
+/* What init asks of a VM: to stand still, to go on, to power off, to be saved, to tell its counts.
+ */
 #include "services/lib/syscall.h"
 #include "services/vmm/process.h"
 
@@ -14,19 +15,35 @@ static void send_counts(struct process *process)
 	channel_send(process->bootstrap, &report, sizeof(report), NULL, 0);
 }
 
+void process_halt(struct process *process)
+{
+	process_kick(process);
+	lock_rouse(&process->lock); /* those that stand still already */
+}
+
 static void obey(struct process *process, enum vmm_type what)
 {
+	if (process->is_saved && what != VMM_LOAD && what != VMM_STATS)
+		return; /* there is no VM that it could be done to */
 	switch (what) {
 	case VMM_PAUSE:
 		process->is_paused = true;
-		vcpu_kick(process->machine.vcpu);
+		process_kick(process);
 		break;
 	case VMM_RESUME:
 		process->is_paused = false;
-		event_signal(process->resumed, 1);
+		lock_rouse(&process->lock);
 		break;
 	case VMM_BUTTON:
 		vacpi_pm_power_button(&process->board.pm);
+		break;
+	case VMM_SAVE:
+		process->wants_save = true;
+		process_halt(process);
+		break;
+	case VMM_LOAD:
+		if (process->is_saved)
+			process_load(process);
 		break;
 	case VMM_STATS:
 		send_counts(process);
@@ -53,20 +70,22 @@ bool process_obey(struct process *process)
 	return true;
 }
 
-/* The event stays signalled until it is taken, so that no resume is missed. */
-void process_stand_still(struct process *process, const struct lock_waiter *waiter)
+/* Who comes last finds all others between two runs of their guest CPUs, and nothing under way. */
+void process_stand_still(struct process *process, const struct process_thread *thread)
 {
-	handle_t set = (handle_t)waitset_create();
-	uint64_t key;
+	process->standing_count++;
+	while (!process->is_ended && (process->is_paused || process->is_saved ||
+				      process->wants_save || process->wants_reload)) {
+		bool is_last = process->standing_count == process->start->vcpu_count;
 
-	waitset_add(set, process->resumed, 0);
-	while (process->is_paused && !process->is_ended) {
-		lock_unlock(&process->lock);
-		if (waitset_wait(set, &key, 1, UINT64_MAX) < 0)
-			thread_yield(); /* there was no memory for the set */
-		event_take(process->resumed);
-		lock_lock(&process->lock, waiter);
+		if (is_last && process->wants_save && !process->is_saved) {
+			process_save(process);
+		} else if (is_last && process->wants_reload && !process->is_saved) {
+			process_reload(process);
+		} else {
+			lock_sleep(&process->lock, &thread->waiter);
+			process->holder = thread->index;
+		}
 	}
-	if (set >= 0)
-		handle_close(set);
+	process->standing_count--;
 }

@@ -6,6 +6,7 @@
 #include "services/vmm/loader_room.h"
 #include "services/vmm/x86.h"
 
+#define CR0_RESET 0x60000010ull /* CD, NW, ET */
 #define CR0_ET    0x10ull
 #define CR0_NE    0x20ull
 #define EFER_LME  0x100ull
@@ -19,6 +20,8 @@
 #define DATA_32 0xc93u
 #define TSS_32  0x8bu /* busy */
 #define LDT     0x02u /* not present */
+#define CODE_16 0x09bu
+#define DATA_16 0x093u
 
 bool loader_load(const struct loader_boot *boot, struct loader_entry *entry,
 		 char why[LOADER_WHY_SIZE])
@@ -71,11 +74,32 @@ void loader_cpu(const struct loader_entry *entry, struct abi_cpu *cpu, uint64_t 
 		cpu->cr4 = X86_CR4_PAE;
 		cpu->efer = EFER_LME | X86_EFER_LMA;
 		cpu->cr3 = entry->cr3;
-		cpu->gdtr.base = entry->gdt;
-		cpu->gdtr.limit = LOADER_GDT_SIZE - 1;
+		cpu->segment[ABI_GDTR].base = entry->gdt;
+		cpu->segment[ABI_GDTR].limit = LOADER_GDT_SIZE - 1;
 	}
 	cpu->rip = entry->rip;
 	gpr[ABI_RAX] = entry->rax;
 	gpr[ABI_RBX] = entry->rbx;
 	gpr[ABI_RSI] = entry->rsi;
+}
+
+/* SDM vol 3, "Processor State After Reset", but for CS and RIP. */
+void loader_start_up(uint8_t page, struct abi_cpu *cpu, uint64_t gpr[16])
+{
+	memset(cpu, 0, sizeof(*cpu));
+	memset(gpr, 0, 16 * sizeof(gpr[0]));
+	for (unsigned i = ABI_ES; i <= ABI_GS; i++)
+		cpu->segment[i] =
+			(struct abi_segment_state){.limit = 0xffff, .attributes = DATA_16};
+	cpu->segment[ABI_CS] = (struct abi_segment_state){.base = (uint64_t)page << 12,
+							  .limit = 0xffff,
+							  .selector = (uint16_t)(page << 8),
+							  .attributes = CODE_16};
+	cpu->segment[ABI_LDTR].attributes = LDT;
+	cpu->segment[ABI_TR] = (struct abi_segment_state){.limit = 0xffff, .attributes = TSS_32};
+	cpu->segment[ABI_GDTR].limit = cpu->segment[ABI_IDTR].limit = 0xffff;
+	cpu->rflags = 2;
+	cpu->cr0 = CR0_RESET;
+	cpu->dr6 = DR6_RESET;
+	cpu->dr7 = DR7_RESET;
 }

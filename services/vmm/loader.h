@@ -57,3 +57,5 @@ bool loader_load(const struct loader_boot *boot, struct loader_entry *entry,
 
 /* The state of the first CPU; general registers in the order of enum abi_gpr. */
 void loader_cpu(const struct loader_entry *entry, struct abi_cpu *cpu, uint64_t gpr[16]);
+/* As a start-up message does after INIT: in real mode, at the begin of that page of RAM. */
+void loader_start_up(uint8_t page, struct abi_cpu *cpu, uint64_t gpr[16]);

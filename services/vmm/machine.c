@@ -58,8 +58,8 @@ static bool create_ram(struct machine *machine, uint64_t memory, handle_t ram, c
 
 		machine->parts.part[i] = (struct ram_part){part->gpa, part->size,
 							   (uint8_t *)(uint64_t)va + part->offset};
-		result = vm_map(machine->vm, part->gpa, machine->ram, part->offset, part->size,
-				ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC);
+		result = memory_map(machine->vm, machine->ram, part->offset, part->size, part->gpa,
+				    ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC);
 		if (result < 0)
 			return refuse(why, "its memory could not be mapped into the VM", result);
 	}
@@ -78,7 +78,8 @@ static bool create_roms(struct machine *machine, bool is_new, char *why)
 
 	if (is_new)
 		memset(machine->parts.part[0].host + MEMMAP_ROMS, 0xff, size);
-	result = vm_map(machine->vm, MEMMAP_ROMS, machine->ram, MEMMAP_ROMS, size, ABI_PROT_READ);
+	result = memory_map(machine->vm, machine->ram, MEMMAP_ROMS, size, MEMMAP_ROMS,
+			    ABI_PROT_READ);
 	return result >= 0 ||
 	       refuse(why, "the place of its ROMs could not be mapped into the VM", result);
 }
@@ -119,21 +120,31 @@ static bool load(struct machine *machine, const struct settings *settings,
 	return loader_load(&boot, entry, why);
 }
 
-static bool create_vcpu(struct machine *machine, char *why)
+static bool create_vcpu(struct machine *machine, unsigned index, unsigned count, char *why)
 {
-	int64_t result = vcpu_create(machine->vm, 0);
+	int64_t result = vcpu_create(machine->vm, index);
+	struct machine_vcpu *vcpu = &machine->vcpu[index];
 	int64_t va;
 
 	if (result < 0)
 		return refuse(why, "its CPU could not be created", result);
-	machine->vcpu = (handle_t)result;
-	va = memory_map_here(machine->vcpu, 0, PAGE, ABI_PROT_READ | ABI_PROT_WRITE);
+	vcpu->handle = (handle_t)result;
+	machine->vcpu_count = index + 1;
+	va = memory_map_here(vcpu->handle, 0, PAGE, ABI_PROT_READ | ABI_PROT_WRITE);
 	if (va < 0)
 		return refuse(why, "its CPU could not be mapped", va);
-	machine->page = (struct abi_vcpu_page *)va;
-	if (machine->page->version != ABI_VERSION || machine->page->size != sizeof(*machine->page))
+	vcpu->page = (struct abi_vcpu_page *)va;
+	if (vcpu->page->version != ABI_VERSION || vcpu->page->size != sizeof(*vcpu->page))
 		return refuse(why, "ring 0 is of another version than the vmm", 0);
-	vcpuid_init(&machine->page->cpuid, x86_cpuid, machine->page->xcr0_allowed, 0);
+	vcpuid_init(&vcpu->page->cpuid, x86_cpuid, vcpu->page->xcr0_allowed, index, count);
+	return true;
+}
+
+static bool create_vcpus(struct machine *machine, unsigned count, char *why)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!create_vcpu(machine, i, count, why))
+			return false;
 	return true;
 }
 
@@ -142,20 +153,38 @@ static bool start_vcpu(struct machine *machine, const struct loader_entry *entry
 	struct abi_cpu cpu;
 	int64_t result;
 
-	loader_cpu(entry, &cpu, machine->page->gpr);
-	result = vcpu_state_set(machine->vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu));
+	loader_cpu(entry, &cpu, machine->vcpu[0].page->gpr);
+	result = vcpu_state_set(machine->vcpu[0].handle, ABI_STATE_CPU, &cpu, sizeof(cpu));
 	return result >= 0 || refuse(why, "its CPU cannot start as its kernel wants it", result);
+}
+
+bool machine_start_up(const struct machine *machine, unsigned index, uint8_t page)
+{
+	const struct machine_vcpu *vcpu = &machine->vcpu[index];
+	struct abi_hidden hidden;
+	struct abi_cpu cpu;
+
+	loader_start_up(page, &cpu, vcpu->page->gpr);
+	vcpu->page->gpr[ABI_RDX] = vcpu->page->cpuid.leaf[ABI_CPUID_INDEX(1)][0];
+	if (vcpu_state_get(vcpu->handle, ABI_STATE_HIDDEN, &hidden, sizeof(hidden)) < 0)
+		return false;
+	hidden.blocks = 0;
+	hidden.is_halted = 0;
+	hidden.event.is_valid = 0;
+	memset(hidden.dr, 0, sizeof(hidden.dr));
+	return vcpu_state_set(vcpu->handle, ABI_STATE_CPU, &cpu, sizeof(cpu)) >= 0 &&
+	       vcpu_state_set(vcpu->handle, ABI_STATE_HIDDEN, &hidden, sizeof(hidden)) >= 0;
 }
 
 /* Nobody waits for the event: what counts is what the guest's write costs. */
 static bool create_doorbell(struct machine *machine, char *why)
 {
-	const struct abi_doorbell doorbell = {.address = VTEST_DOORBELL_PORT, .is_port = 1};
 	int64_t event = event_create();
 	int64_t result = event;
 
 	if (event >= 0)
-		result = vm_doorbell(machine->vm, &doorbell, (handle_t)event);
+		result = vm_doorbell(machine->vm, VTEST_DOORBELL_PORT, 0, ABI_ANY_VALUE,
+				     (handle_t)event);
 	if (event >= 0)
 		handle_close((handle_t)event); /* the VM has it */
 	return result >= 0 || refuse(why, "its test device could not be created", result);
@@ -165,7 +194,8 @@ bool machine_create(struct machine *machine, const struct vmm_start *start, hand
 		    char why[LOADER_WHY_SIZE])
 {
 	return create_vm(machine, start, why) && create_ram(machine, start->memory, ram, why) &&
-	       create_roms(machine, ram < 0, why) && create_vcpu(machine, why) &&
+	       create_roms(machine, ram < 0, why) &&
+	       create_vcpus(machine, start->vcpu_count, why) &&
 	       (!start->has_test_device || create_doorbell(machine, why));
 }
 
@@ -180,23 +210,23 @@ bool machine_build(struct machine *machine, const struct settings *settings,
 
 void machine_stats(const struct machine *machine, struct abi_vm_stats *stats)
 {
-	vm_stats(machine->vm, stats);
+	if (vm_stats(machine->vm, stats) < 0)
+		*stats = (struct abi_vm_stats){0}; /* there is none now */
 	stats->to_vmm += machine->before.to_vmm;
 	for (unsigned i = 0; i < sizeof(stats->exits) / sizeof(*stats->exits); i++)
 		stats->exits[i] += machine->before.exits[i];
 }
 
-handle_t machine_destroy(struct machine *machine)
+void machine_destroy(struct machine *machine)
 {
 	struct abi_vm_stats stats = {0};
-	handle_t ram = machine->ram;
 
 	machine_stats(machine, &stats);
 	memory_unmap(PROCESS_SELF, machine->ram_va, machine->ram_size);
-	handle_close(machine->vcpu); /* its page goes from here with it */
+	for (unsigned i = 0; i < machine->vcpu_count; i++)
+		handle_close(machine->vcpu[i].handle); /* its page goes from here with it */
 	handle_close(machine->vm);
-	*machine = (struct machine){.before = stats};
-	return ram;
+	*machine = (struct machine){.ram = machine->ram, .before = stats};
 }
 
 /* ---- written pages ---- */

@@ -8,11 +8,15 @@
 struct abi_vcpu_page;
 
 struct machine {
-	handle_t vm, ram, vcpu;
+	handle_t vm, ram;
+	unsigned vcpu_count;
+	struct machine_vcpu {
+		handle_t handle;
+		struct abi_vcpu_page *page; /* here */
+	} vcpu[ABI_VCPUS_MAX];
 	uint64_t ram_va, ram_size; /* where this process has it */
 	struct memmap map;
-	struct ram parts; /* RAM as this process sees it */
-	struct abi_vcpu_page *page;
+	struct ram parts;           /* RAM as this process sees it */
 	struct abi_vm_stats before; /* of those that it has been before */
 	uint64_t dirty_next;        /* offset in RAM: machine_dirty_page() goes on there */
 };
@@ -24,8 +28,12 @@ struct machine {
 bool machine_create(struct machine *machine, const struct vmm_start *start, handle_t ram,
 		    char why[LOADER_WHY_SIZE]);
 
-/* All that machine_create() made goes, but the RAM: returns its handle. */
-handle_t machine_destroy(struct machine *machine);
+/* A CPU of it begins anew, in real mode at that page of RAM, as a start-up message asks for. False:
+ * ring 0 refused. */
+bool machine_start_up(const struct machine *machine, unsigned index, uint8_t page);
+
+/* All that machine_create() made goes, but the RAM. */
+void machine_destroy(struct machine *machine);
 
 /* Counts of its whole life. */
 void machine_stats(const struct machine *machine, struct abi_vm_stats *stats);

@@ -110,6 +110,9 @@ enum platform_end {
 void platform_end(struct platform *platform, enum platform_end end, uint64_t status,
 		  const char *sentence);
 
+/* A vCPU got INIT, or a start-up message and goes on at that page of RAM: ABI_EXIT_STARTUP. */
+void platform_start_up(struct platform *platform, unsigned vcpu, bool is_init, uint8_t page);
+
 /* How the test device makes this vmm fail: INTERFACE, "its test device". */
 enum platform_failure {
 	PLATFORM_FAIL_CRASH = 1,

@@ -17,9 +17,33 @@ static struct process *process_of(struct platform *platform)
 	return (struct process *)platform;
 }
 
+/* Their clocks are one. */
+void process_init_vcpus(struct process *process)
+{
+	struct board *board = &process->board;
+
+	for (unsigned i = 0; i < process->machine.vcpu_count; i++) {
+		vcpu_init(&process->vcpu[i], i, &board->platform, &board->pic, &board->ioapic,
+			  process->machine.vcpu[i].page);
+		process->vcpu[i].msr.zero_ns = process->vcpu[0].msr.zero_ns;
+	}
+}
+
+void process_lock(struct process *process, const struct process_thread *thread)
+{
+	lock_lock(&process->lock, &thread->waiter);
+	process->holder = thread->index;
+}
+
+void process_kick(const struct process *process)
+{
+	for (unsigned i = 0; i < process->machine.vcpu_count; i++)
+		vcpu_kick(process->machine.vcpu[i].handle);
+}
+
 void process_arm(struct process *process, uint64_t deadline_ns)
 {
-	if (process->is_io || deadline_ns >= process->armed_ns)
+	if (process->holder == PROCESS_IO || deadline_ns >= process->armed_ns)
 		return;
 	process->armed_ns = deadline_ns;
 	event_signal(process->wake, 1);
@@ -58,15 +82,16 @@ void platform_msi(struct platform *platform, uint64_t address, uint32_t data)
 	vm_msi(process_of(platform)->machine.vm, address, data);
 }
 
-/* The vCPU's own thread need not be kicked: it enters the guest after this. */
+/* The pair is wired to the first CPU. Its own thread need not be kicked: it enters the guest after
+ * this. */
 void platform_intr(struct platform *platform, bool level)
 {
 	struct process *process = process_of(platform);
 
 	/* Ring 0 reads it before each entry: kernel/abi.h. */
-	__atomic_store_n(&process->machine.page->extint, level, __ATOMIC_RELEASE);
-	if (level && process->is_io)
-		vcpu_kick(process->machine.vcpu);
+	__atomic_store_n(&process->machine.vcpu[0].page->extint, level, __ATOMIC_RELEASE);
+	if (level && process->holder != 0)
+		vcpu_kick(process->machine.vcpu[0].handle);
 }
 
 bool platform_console_put(struct platform *platform, uint8_t byte)
@@ -111,20 +136,20 @@ void platform_end(struct platform *platform, enum platform_end end, uint64_t sta
 	if (sentence)
 		strncpy(process->report.text, sentence, sizeof(process->report.text) - 1);
 	process->is_ended = true;
-	if (process->is_io)
-		vcpu_kick(process->machine.vcpu);
 }
 
 void platform_fail(struct platform *platform, enum platform_failure failure)
 {
 	struct process *process = process_of(platform);
 
-	if (failure == PLATFORM_FAIL_RELOAD)
-		process_want_reload(process);
-	else if (failure == PLATFORM_FAIL_LOG)
+	if (failure == PLATFORM_FAIL_RELOAD) {
+		process->wants_reload = true;
+		process_halt(process);
+	} else if (failure == PLATFORM_FAIL_LOG) {
 		memory_log(process->machine.ram, true);
-	else if (failure == PLATFORM_FAIL_HARVEST)
+	} else if (failure == PLATFORM_FAIL_HARVEST) {
 		machine_harvest(&process->machine);
+	}
 	if (failure >= PLATFORM_FAIL_RELOAD)
 		return;
 	if (failure == PLATFORM_FAIL_EXIT)
@@ -143,9 +168,18 @@ uint32_t platform_dirty_page(struct platform *platform)
 uint32_t platform_apic_access(struct platform *platform, unsigned vcpu, uint32_t offset,
 			      bool is_write, uint32_t value)
 {
-	(void)vcpu; /* there is one so far */
-	return (uint32_t)vcpu_apic_access(process_of(platform)->machine.vcpu, offset, is_write,
-					  value);
+	return (uint32_t)vcpu_apic_access(process_of(platform)->machine.vcpu[vcpu].handle, offset,
+					  is_write, value);
+}
+
+/* INIT sends the first CPU to the firmware, which would begin with all anew. */
+void platform_start_up(struct platform *platform, unsigned vcpu, bool is_init, uint8_t page)
+{
+	if (is_init && vcpu == 0)
+		platform_end(platform, PLATFORM_END_REBOOT, 0, NULL);
+	else if (!is_init && !machine_start_up(&process_of(platform)->machine, vcpu, page))
+		platform_end(platform, PLATFORM_END_ERROR, 0,
+			     "ring 0 refused the state that its CPU starts in");
 }
 
 /* Sends the last bytes, those in the UART too, and asks to be told when they are out. */
@@ -181,11 +215,13 @@ void process_count(struct process *process, struct vmm_report *report)
 	report->ram_bytes = info.owned_bytes;
 }
 
-void process_end(struct process *process, const struct lock_waiter *waiter)
+/* The other threads come to the lock, and no further. */
+void process_end(struct process *process, const struct process_thread *thread)
 {
 	struct vmm_report *report = &process->report;
 
-	lock_lock(&process->lock, waiter);
+	process_lock(process, thread);
+	process_kick(process);
 	drain(process);
 	report->type = VMM_ENDED;
 	process_count(process, report);

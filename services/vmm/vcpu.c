@@ -156,6 +156,11 @@ void vcpu_exit_handle(struct vcpu *vcpu)
 	case ABI_EXIT_EOI:
 		vioapic_eoi(vcpu->ioapic, page->exit.eoi.vector);
 		break;
+	case ABI_EXIT_STARTUP:
+		vmsr_start_up(&vcpu->msr);
+		platform_start_up(vcpu->platform, vcpu->index, page->exit.startup.is_init,
+				  page->exit.startup.vector);
+		break;
 	case ABI_EXIT_TRIPLE_FAULT:
 		platform_end(vcpu->platform, PLATFORM_END_TRIPLE_FAULT, 0, NULL);
 		break;

@@ -169,7 +169,35 @@ static void fix_known(struct abi_cpuid *table)
 		value_at(table, 7, 0)[EDX] |= VCPUID_7_EDX_ARCH_CAPABILITIES;
 }
 
-void vcpuid_init(struct abi_cpuid *table, vcpuid_host *host, uint64_t xcr0, uint32_t apic_id)
+/*
+ * All in one package, each CPU a core with a thread of its own; the third-level cache is theirs
+ * together. What has room for fewer says as many as it can: those that have more look at leaf 0xb.
+ */
+static void set_topology(struct abi_cpuid *table, uint32_t count)
+{
+	uint32_t shift = 32 - (uint32_t)__builtin_clz(count - 1), most = (1u << shift) - 1;
+
+	value_at(table, 1, 0)[EBX] = (value_at(table, 1, 0)[EBX] & 0xff00ffff) | count << 16;
+	value_at(table, 1, 0)[EDX] |= BIT(28); /* HTT: EBX has a count */
+	for (uint32_t i = 0; i < 8; i++) {
+		uint32_t *cache = value_at(table, 4, i);
+
+		if (!(cache[EAX] & 0x1f))
+			break;
+		cache[EAX] |= (most < 63 ? most : 63) << 26;
+		if ((cache[EAX] >> 5 & 7) >= 3)
+			cache[EAX] |= most << 14;
+	}
+	value_at(table, 0xb, 1)[EAX] = shift;
+	value_at(table, 0xb, 1)[EBX] = count;
+	if (value_at(table, 0, 0)[EBX] == INTEL)
+		return;
+	value_at(table, 0x80000001, 0)[ECX] |= BIT(1); /* CMP_LEGACY: the count is of cores */
+	value_at(table, 0x80000008, 0)[ECX] = shift << 12 | (count - 1);
+}
+
+void vcpuid_init(struct abi_cpuid *table, vcpuid_host *host, uint64_t xcr0, uint32_t apic_id,
+		 uint32_t vcpu_count)
 {
 	uint32_t *extended = value_at(table, EXTENDED_BASE, 0);
 
@@ -184,5 +212,7 @@ void vcpuid_init(struct abi_cpuid *table, vcpuid_host *host, uint64_t xcr0, uint
 	fix_features(table, xcr0);
 	fix_tcg(table, host);
 	fix_known(table);
+	if (vcpu_count > 1)
+		set_topology(table, vcpu_count);
 	value_at(table, 1, 0)[EBX] |= apic_id << 24;
 }

@@ -65,19 +65,19 @@ static uint64_t ns_tsc(const struct vmsr *msr, uint64_t ns)
 }
 
 /*
- * A structure that begins with its version. No RAM there: the guest's own loss. The guest does not
- * run while it is written, so that the version need not be odd in between; but it may have read a
- * part before and read the rest behind: the next even number tells it.
+ * A structure that begins with its version, which is odd while it is written: another vCPU may read
+ * it. No RAM there: the guest's own loss.
  */
-static void write_ram(struct vmsr *msr, uint64_t gpa, uint32_t *from, size_t size)
+static void write_ram(struct vmsr *msr, uint64_t gpa, const uint32_t *from, size_t size)
 {
-	void *to = ram_at(&msr->platform->ram, gpa, size);
+	uint32_t *to = ram_at(&msr->platform->ram, gpa, size), version;
 
 	if (!to)
 		return;
-	memcpy(from, to, sizeof(*from));
-	*from = (*from | 1) + 1;
-	memcpy(to, from, size);
+	version = __atomic_load_n(to, __ATOMIC_RELAXED) | 1;
+	__atomic_exchange_n(to, version, __ATOMIC_SEQ_CST);
+	memcpy(to + 1, from + 1, size - sizeof(*to));
+	__atomic_store_n(to, version + 1, __ATOMIC_RELEASE);
 }
 
 static uint64_t clock_ns(const struct vmsr *msr, uint64_t tsc)
@@ -85,12 +85,12 @@ static uint64_t clock_ns(const struct vmsr *msr, uint64_t tsc)
 	return tsc_ns(msr, tsc) - msr->zero_ns;
 }
 
-/* A stable TSC makes what it says good until the guest's TSC is moved. */
+/* A stable TSC makes what it says good until the guest's TSC is moved. Counted from 0 of the host's
+ * TSC, so that all vCPUs, whatever their TSCs, have the same to the nanosecond. */
 static void update_clock(struct vmsr *msr)
 {
-	uint64_t tsc = platform_tsc(msr->platform);
-	struct time_info info = {.tsc_timestamp = tsc + msr->page->tsc_offset,
-				 .system_time = clock_ns(msr, tsc),
+	struct time_info info = {.tsc_timestamp = msr->page->tsc_offset,
+				 .system_time = -msr->zero_ns,
 				 .tsc_to_system_mul = msr->page->tsc_mul,
 				 .tsc_shift = msr->page->tsc_shift,
 				 .flags = CLOCK_TSC_STABLE};
@@ -140,6 +140,11 @@ static bool set_pv_eoi(struct vmsr *msr, uint64_t value)
 	msr->s.pv_eoi = value;
 	update_eoi(msr);
 	return true;
+}
+
+void vmsr_start_up(struct vmsr *msr)
+{
+	set_pv_eoi(msr, 0);
 }
 
 static uint64_t guest_tsc(const struct vmsr *msr)
@@ -304,32 +309,31 @@ void vmsr_init(struct vmsr *msr, struct platform *platform, struct abi_vcpu_page
 	memset(msr->s.mtrr_fixed, 6, sizeof(msr->s.mtrr_fixed)); /* write-back */
 }
 
-/* TSC and VM's clock at one moment: of some tries that in which nobody else had the core. */
-static uint64_t sample(const struct vmsr *msr, uint64_t *now_ns)
+/* Of some tries that in which nobody else had the core. */
+void vmsr_now(struct platform *platform, struct vmsr_moment *now)
 {
-	uint64_t tsc = 0, least = UINT64_MAX;
+	uint64_t least = UINT64_MAX;
 
 	for (unsigned i = 0; i < SAMPLES; i++) {
-		uint64_t start = platform_tsc(msr->platform);
-		uint64_t now = platform_now_ns(msr->platform);
-		uint64_t width = platform_tsc(msr->platform) - start;
+		uint64_t start = platform_tsc(platform);
+		uint64_t now_ns = platform_now_ns(platform);
+		uint64_t width = platform_tsc(platform) - start;
 
 		if (width >= least)
 			continue;
 		least = width;
-		tsc = start;
-		*now_ns = now;
+		*now = (struct vmsr_moment){start, now_ns};
 	}
-	return tsc;
 }
 
-size_t vmsr_save(const struct vmsr *msr, void *buffer, size_t capacity)
+size_t vmsr_save(const struct vmsr *msr, const struct vmsr_moment *now, void *buffer,
+		 size_t capacity)
 {
 	struct vmsr_state s = msr->s;
-	uint64_t tsc = sample(msr, &s.now_ns);
 
-	s.tsc = tsc + msr->page->tsc_offset;
-	s.clock_ns = clock_ns(msr, tsc);
+	s.now_ns = now->now_ns;
+	s.tsc = now->tsc + msr->page->tsc_offset;
+	s.clock_ns = clock_ns(msr, now->tsc);
 	return state_put(buffer, capacity, STATE_VMSR, STATE_VERSION, &s, sizeof(s));
 }
 
@@ -345,19 +349,18 @@ static bool mtrrs_are_valid(const struct vmsr_state *s)
 }
 
 /* The clock's page and the word lie in the guest's RAM, which is loaded with it. */
-int vmsr_load(struct vmsr *msr, const void *buffer, size_t size)
+int vmsr_load(struct vmsr *msr, const struct vmsr_moment *now, const void *buffer, size_t size)
 {
-	uint64_t now_ns = 0, tsc = sample(msr, &now_ns);
 	struct vmsr_state s;
 
 	if (state_get(buffer, size, STATE_VMSR, STATE_VERSION, &s, sizeof(s)) != 0)
 		return -ABI_EINVAL;
 	if (!mtrrs_are_valid(&s) || s.wall_clock & 3 || (s.system_time & 3) == 3 || s.pv_eoi & 2 ||
-	    s.now_ns > now_ns)
+	    s.now_ns > now->now_ns)
 		return -ABI_EINVAL;
 	msr->s = s;
-	msr->page->tsc_offset = s.tsc + ns_tsc(msr, now_ns - s.now_ns) - tsc;
-	msr->zero_ns = tsc_ns(msr, tsc) - s.clock_ns - (now_ns - s.now_ns);
+	msr->page->tsc_offset = s.tsc + ns_tsc(msr, now->now_ns - s.now_ns) - now->tsc;
+	msr->zero_ns = tsc_ns(msr, now->tsc) - s.clock_ns - (now->now_ns - s.now_ns);
 	update_clock(msr);
 	update_eoi(msr);
 	return 0;

@@ -50,7 +50,8 @@ enum vtest_spoil vtest_spoil(const char *cmdline)
 	static const char *const words[VTEST_SPOIL_COUNT] = {
 		[VTEST_SPOIL_CUT] = "cut",         [VTEST_SPOIL_FLIP] = "flip",
 		[VTEST_SPOIL_VERSION] = "version", [VTEST_SPOIL_VALUE] = "value",
-		[VTEST_SPOIL_REFUSED] = "refused",
+		[VTEST_SPOIL_REFUSED] = "refused", [VTEST_SPOIL_TWICE] = "twice",
+		[VTEST_SPOIL_FEWER] = "fewer",
 	};
 	const char *word = strstr(cmdline, VTEST_SPOIL_WORD);
 

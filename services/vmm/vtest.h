@@ -33,6 +33,8 @@ enum vtest_spoil {
 	VTEST_SPOIL_VERSION, /* it is of the next version */
 	VTEST_SPOIL_VALUE,   /* it is whole, but of a CPU that cannot be */
 	VTEST_SPOIL_REFUSED, /* the same, and only ring 0 notices */
+	VTEST_SPOIL_TWICE,   /* it has a CPU twice, and not its last */
+	VTEST_SPOIL_FEWER,   /* it has not the last at all */
 	VTEST_SPOIL_COUNT
 };
 

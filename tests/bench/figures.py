@@ -195,3 +195,34 @@ def small_leaves(rig, name, files, log):
         raise logs.Missing(f"ram={machine['ram']} is no more than the files")
     value = -(-1000 * max(0, tables - reasons) * TABLE_REACH // other)
     return rows.single("ram.small_leaves", rig, value, rows.SMALL_PER_MILLE_MAX)
+
+
+def sched_switch(rig, names, log):
+    """Two on one core: what of a turn away is not the other's own is two switches."""
+    (own, away, count), (other_own, other_away, _) = (logs.turns(log, name) for name in names)
+    costs = (away - other_own) // 2, (other_away - own) // 2
+    if min(costs) <= 0:
+        raise logs.Missing(f"turns do not fit: own {own} and {other_own}, away {away} and {other_away}")
+    return rows.new("sched.switch", rig, value=max(costs), limit=rows.SWITCH_MAX, count=count, min=min(costs), max=max(costs))
+
+
+def sched_weights(rig, name, log):
+    own, away, _ = logs.turns(log, name)
+    return rows.single("sched.weights", rig, abs(own * 10000 // (own + away) - 2500), rows.WEIGHTS_MAX)
+
+
+def sched_wake(rig, name, log):
+    count, mean, worst = logs.alarm(log, name)
+    return rows.new("sched.wake", rig, value=worst, limit=rows.WAKE_MAX, count=count, max=worst, min=min(mean, worst))
+
+
+def sched_halted(rig, wakes, ticks):
+    if not wakes or not ticks:
+        raise logs.Missing(f"{wakes} wake-ups in the trace, {ticks} ticks")
+    return rows.new("sched.halted", rig, value=ticks, limit=rows.HALTED_MAX, count=wakes)
+
+
+def sched_equals(rig, jain, ms):
+    if not 0 < jain <= 1 or not ms:
+        raise logs.Missing(f"Jain's index {jain} of {ms} ms")
+    return rows.single("sched.equals", rig, round(10000 * (1 - jain)), rows.EQUALS_MAX)

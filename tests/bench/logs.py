@@ -7,6 +7,8 @@ COST = re.compile(r"^bench ([a-z]+\.\w+) mean=(\d+) min=(\d+) max=(\d+) count=(\
 LINUX_OPS = re.compile(r"^ops boot\.linux((?: \d+)+)$")
 INTERRUPTS = re.compile(r"^# interrupts LOC=(\d+)$")
 COUNTS = re.compile(r"^ops (exit\.\w+)((?: \w+=[\d.]+)+) variant=\S+$")
+TURNS = re.compile(r"^turns own=(\d+) away=(\d+) count=(\d+)$")
+ALARM = re.compile(r"^alarm count=(\d+) mean=(\d+) worst=(\d+)(?: own=\d+)?$")
 SKIPPED = re.compile(r"^ok \d+ - (exit\.\w+) # SKIP (.*)$")
 
 
@@ -18,6 +20,25 @@ def costs(log, name):
     """{id: (mean, min, max, count)} of the guest's rows."""
     matches = filter(None, (COST.match(line.strip()) for line in log.guests[name]))
     return {match[1]: tuple(int(match[i]) for i in range(2, 6)) for match in matches}
+
+
+def _line(log, name, form):
+    """The numbers of the guest's one line of this form."""
+    for line in log.guests[name]:
+        match = form.match(line.strip())
+        if match:
+            return tuple(map(int, match.groups()))
+    raise Missing(f"{name} told nothing; it ended {log.ended(name)}; {log.tail()}")
+
+
+def turns(log, name):
+    """(ticks of its own, ticks of others, turns): means of the guest turns."""
+    return _line(log, name, TURNS)
+
+
+def alarm(log, name):
+    """(halts, mean, worst): how late the guest alarm woke."""
+    return _line(log, name, ALARM)
 
 
 def ops(log, name):

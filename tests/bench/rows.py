@@ -37,6 +37,11 @@ COMPUTE_PER_BARE = {"bochs-vmx": 1.0025, "bochs-svm": 1.0025, "qemu-svm": 1.0005
 FAULTS_PER_BARE = 1.02
 # How much ahead of KVM with mitigations=off each row must be: twice where Corbel's own code is what is measured.
 AHEAD = {"exit": 2, "vm": 2, "ram": 2, "boot": 1, "cpu": 1}
+SWITCH_MAX = 900                    # from one guest's instruction to another's, FPU state included
+WAKE_MAX = 10_000                   # from a real-time VM's deadline to its interrupt, beside three that spin
+WEIGHTS_MAX = 100                   # of 10,000: how far from 25 % one of weights 1 and 3 is
+HALTED_MAX = 3_500                  # a halted VM's timer, from its deadline until the core sleeps again, among 500 such
+EQUALS_MAX = 100                    # of 10,000: how far from 1 Jain's index of 100 equal VMs on two cores is
 EFI_MAX = 3 * MIB // 2
 RING0_LINES_MAX = 6999
 
@@ -44,10 +49,12 @@ BOOT = ("boot.exit_to_guest", "boot.exit_to_guest_256m", "boot.entry_to_exit")
 LINUX = ("boot.linux", "boot.linux_own", "boot.linux_exits", "cpu.compute", "cpu.page_faults",
          "vm.create_to_first_instruction", "vm.destroy", "vm.save_load", "ram.small_leaves")
 RAM = ("ram.corbel", "ram.files", "ram.per_vm")
+SCHED = ("sched.switch", "sched.wake", "sched.weights", "sched.halted", "sched.equals")
+ONLY_BOCHS = ("sched.equals",)  # with several CPUs QEMU counts the host's time
 SIZE = ("size.corbel_efi", "size.ring0_lines")
-RIG_ROWS = (*EXIT_LIMITS, *BOOT, *LINUX, *RAM)
+RIG_ROWS = (*EXIT_LIMITS, *BOOT, *LINUX, *RAM, *SCHED)
 UNITS = {"exit": "ticks", "boot": "ticks", "cpu": "ticks", "vm": "ticks", "ram": "bytes",
-         "boot.linux_own": "per mille", "boot.linux_exits": "exits", "ram.small_leaves": "per mille"}
+         "sched": "ticks", "sched.weights": "1/10,000", "sched.equals": "1/10,000", "boot.linux_own": "per mille", "boot.linux_exits": "exits", "ram.small_leaves": "per mille"}
 HOST = "host"  # the rig of rows that need no machine
 
 # RIGS, "What KVM costs on these rigs": (default mitigations, mitigations=off). Shown where it was not measured.

@@ -13,16 +13,21 @@ import logs
 import machine
 import peers
 import rows
+import test_halted
+import test_sched
 
 NAME = "bench"  # of the VM in runs of one
 LAST = "last"   # of the one that ends, in runs of many
 FEW = [f"idle{i}" for i in range(2)]
+TWO = ["one", "other"]
 MANY = [f"idle{i}" for i in range(10)]
 TIMEOUT_S = 900  # of a machine, which others may load
 # What an unfinished line may already match: nothing here is the beginning of another end.
 OVER = r"^corbel: (all vms ended|panic|boot stopped|config:)"
 LAST_OVER = rf"{OVER}|vm {LAST}: (machine .* copies=|refused|ended: (poweroff|reboot|triple-fault|error|killed))"
 LOCKED = re.compile(r"\block\b|\bxchg[bwlq]?\s.*\(")
+# Run at the start or the end, or with several cores alone, where they are the price of the lock and the mailboxes.
+SEVERAL_CORES = ("cores_stop", "lock_acquire", "panic_begin")
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 
 
@@ -52,8 +57,17 @@ RUNS = {
     "reload": ([machine.vm(NAME, "reload", memory="128M", apicv=False)], machine.BUILD, OVER),
     "linux": (_linux(), machine.BUILD, OVER),
     "linux-ops": (_linux("boot_only=1"), machine.BUILD / "ops", OVER),
+    "turns": ([machine.vm(name, "turns") for name in TWO], machine.BUILD, OVER),
+    "weights": ([machine.vm(TWO[0], "turns"), machine.vm(TWO[1], "turns", weight=300)], machine.BUILD, OVER),
+    "alarm": ([machine.vm(LAST, "alarm", realtime={"priority": 1, "budget_us": 2000, "period_us": 10000}),
+               *(machine.vm(name, "spin", cmdline="seconds=1000") for name in MANY[:3])], machine.BUILD, LAST_OVER),
     "few": (_idle(FEW), machine.BUILD, LAST_OVER),
     "many": (_idle(MANY), machine.BUILD, LAST_OVER),
+}
+# And those of the tests that somebody at the prompt watches.
+WATCHED = {
+    "halted": lambda rig: test_halted.boot_ticking(rig, test_halted.MANY),
+    "equals": lambda rig: test_sched.boot_equals(rig, test_sched.EQUALS),
 }
 
 
@@ -65,7 +79,9 @@ def files_of(vms, folder=None):
 
 
 def boot(rig, run):
-    """The Log of one run on a machine of 512 MiB; raises Failed."""
+    """The Log of one run, on a machine of 512 MiB if it is none of WATCHED; raises Failed."""
+    if run in WATCHED:
+        return WATCHED[run](rig)
     vms, build, over = RUNS[run]
     options = ["--memory", "512", *(["--icount"] if rig == "qemu-svm" else [])]
     try:
@@ -135,6 +151,17 @@ class Rig:
             return figures.exit_to_guest_256m(rig, NAME, self._log("exit"), self._log("256m"))
         if row_id == "boot.entry_to_exit":
             return figures.entry_to_exit(rig, NAME, self._log("exit"))
+        if row_id == "sched.switch":
+            return figures.sched_switch(rig, TWO, self._log("turns"))
+        if row_id == "sched.weights":
+            return figures.sched_weights(rig, TWO[0], self._log("weights"))
+        if row_id == "sched.wake":
+            return figures.sched_wake(rig, LAST, self._log("alarm"))
+        if row_id == "sched.halted":
+            wakes, _, ticks = test_halted.cost(self._log("halted"))
+            return figures.sched_halted(rig, wakes, ticks)
+        if row_id == "sched.equals":
+            return figures.sched_equals(rig, *test_sched.jain(self._log("equals")))
         if row_id == "ram.corbel":
             return figures.ram_corbel(rig, FEW, LAST, self._log("few"))
         if row_id == "ram.files":
@@ -156,7 +183,9 @@ class Rig:
             except Failed as error:
                 found += [rows.new(row_id, self._rig, limit=rows.exit_limit(row_id, self._rig), reason=str(error))
                           for row_id in filter(self._wants, rows.EXIT_LIMITS)]
-        for row_id in filter(self._wants, (*rows.BOOT, *rows.LINUX, *rows.RAM)):
+        for row_id in filter(self._wants, (*rows.BOOT, *rows.LINUX, *rows.RAM, *rows.SCHED)):
+            if row_id in rows.ONLY_BOCHS and not self._rig.startswith("bochs"):
+                continue
             try:
                 found.append(self._one(row_id))
             except (Failed, logs.Missing) as error:
@@ -165,7 +194,7 @@ class Rig:
 
 
 def locked():
-    """The functions of ring 0 with locked instructions, as a list in words; or why that is not known."""
+    """The functions of ring 0 with locked instructions that one core may run, as a list in words; or why that is not known."""
     try:
         text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", machine.BUILD / "kernel.elf"], check=True,
                               capture_output=True, text=True).stdout
@@ -180,7 +209,7 @@ def locked_in(disassembly):
         head = FUNCTION.match(line)
         if head:
             function = head[1]
-        elif LOCKED.search(line):
+        elif LOCKED.search(line) and function not in SEVERAL_CORES:
             found[function] = True
     return ", ".join(found)
 

@@ -198,6 +198,48 @@ def test_ram_counts_only_while_all_vms_are_up():
     holds(reason(figures.ram_corbel, "bochs-vmx", ["a", "b"], "last", dead), "a ended: triple-fault")
 
 
+def test_sched_rows():
+    names = ["one", "other"]
+    log = canned("one| turns own=500000 away=501700 count=60\nother| turns own=500100 away=501900 count=60\n", names)
+    row = figures.sched_switch("bochs-vmx", names, log)
+    equal((row.value, row.min, row.limit, row.ok), (950, 800, 900, False))
+    backwards = canned("one| turns own=9 away=5 count=60\nother| turns own=9 away=9 count=60\n", names)
+    holds(reason(figures.sched_switch, "bochs-vmx", names, backwards), "do not fit")
+    equal(figures.sched_weights("bochs-vmx", "one", log).ok, False)
+    quarter = canned("one| turns own=500000 away=1500000 count=60\nother| up\n", names)
+    row = figures.sched_weights("bochs-vmx", "one", quarter)
+    equal((row.value, row.unit, row.ok), (0, "1/10,000", True))
+    holds(reason(figures.sched_weights, "bochs-vmx", "other", quarter), "other told nothing")
+    late = canned("last| alarm count=100 mean=2000 worst=10001\na| up\n", ["last", "a"])
+    row = figures.sched_wake("bochs-vmx", "last", late)
+    equal((row.value, row.min, row.count, row.ok), (10001, 2000, 100, False))
+
+
+def trace_of(core, *entries):
+    return "".join(f"corbel: trace {core} {tsc} {what}\n" for tsc, what in entries)
+
+
+def test_the_row_of_halted_vms():
+    wake = ((500, "wake timer-3 0"), (900, "switch timer-3"), (920, "run 0"), (2000, "exit WRMSR"), (2400, "exit HLT"), (3000, "idle"))
+    told = "corbel: trace begins: 1 cores, TSC at 100000 kHz\n"
+    told += trace_of(0, *wake, (9000, "idle"), *((tsc + 9000, what) for tsc, what in wake), (99000, "wake console 0"))
+    log = canned("last| alarm count=6 mean=1900 worst=1999 own=500\n" + told, ["last"])
+    equal(runs.test_halted.cost(log), (2, 1, 1900 + 500 + 350 + 600))
+    row = figures.sched_halted("bochs-vmx", 2, 3350)
+    equal((row.value, row.limit, row.count, row.ok), (3350, 3500, 2, True))
+    holds(reason(figures.sched_halted, "bochs-vmx", *runs.test_halted.cost(canned(told, ["last"]))[::2]), "0 ticks")
+
+
+def test_the_row_of_equals():
+    text = "".join(f"corbel: {name} runs 4096 KiB restart never {ms / 1000:.3f} s of CPU\n"
+                   for name, ms in (("a", 1000), ("b", 1000), ("a", 2000), ("b", 2000)))
+    equal(runs.test_sched.jain(canned(text, ["a", "b"])), (1.0, 2000))
+    equal(runs.test_sched.jain(canned(text.replace(" 2.000", " 1.500", 1), ["a", "b"])), (0.9, 1500))
+    row = figures.sched_equals("bochs-vmx", 0.9899, 1500)
+    equal((row.value, row.unit, row.ok), (101, "1/10,000", False))
+    holds(reason(figures.sched_equals, "bochs-vmx", 0, 0), "Jain")
+
+
 def test_a_rig_that_cannot_start_gives_rows_without_figures():
     def unavailable(rig, run):
         raise runs.Failed(f"rig: unavailable: no {rig} for {run}")

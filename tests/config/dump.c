@@ -32,6 +32,11 @@ static void print_vm(const struct vm_config *vm)
 	}
 	printf("%s %llu %u %d %d %d %d", vm->name, (unsigned long long)vm->memory, vm->vcpus,
 	       vm->autostart, (int)vm->restart, vm->test_device, vm->apicv);
+	printf(" %u %u %d %u,%u,%u", vm->sharing.weight, vm->sharing.cap, vm->sharing.exclusive,
+	       vm->sharing.priority, vm->sharing.budget_us, vm->sharing.period_us);
+	for (unsigned i = 0; i < SHARING_CPUS_MAX; i++)
+		if (vm->sharing.cpus[i / 64] >> i % 64 & 1)
+			printf(",%u", i);
 	print_hex(vm->kernel);
 	print_hex(vm->initrd ? vm->initrd : "-");
 	print_hex(vm->cmdline);

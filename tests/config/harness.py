@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of corbel-image share: the tool as a module, and lines of "ok" and "not ok"."""
+"""What the tests of tools share: corbel-image as a module, and lines of "ok" and "not ok"."""
 
 import contextlib
 import fnmatch
@@ -41,12 +41,13 @@ def check(condition, reason):
 class Report:
     """Runs tests and prints their lines."""
 
-    def __init__(self):
+    def __init__(self, subject="corbel-image"):
         self.failed = 0
+        self.subject = subject
 
     def run(self, name, test, *arguments):
         """TEST in the environment, a glob, chooses among the tests."""
-        name = "unit/corbel-image." + name
+        name = f"unit/{self.subject}.{name}"
         glob = os.environ.get("TEST") or "*"
         if not fnmatch.fnmatchcase(name, glob) and not fnmatch.fnmatchcase(name[5:], glob):
             return

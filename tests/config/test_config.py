@@ -143,9 +143,11 @@ def describe(text):
         strings = [vm.kernel, vm.initrd or "-", vm.cmdline]
         for module in vm.modules:
             strings += module
+        cores = (vm.realtime or [0, 0, 0]) + sorted(vm.cpus)
         lines.append(
             f"{vm.name} {vm.memory} {vm.vcpus} {vm.autostart:d} "
             f"{config.RESTART.index(vm.restart)} {vm.test_device:d} {vm.apicv:d} "
+            f"{vm.weight} {vm.cap} {vm.exclusive:d} {','.join(map(str, cores))} "
             + " ".join(string.encode().hex() for string in strings)
         )
     return lines
@@ -168,7 +170,7 @@ WORDS = rb"""
 999999999999999999999999999999 \u0000 \ud83d \ude00 \u00e9
 "missing" "kernel" "KERNEL" "kernel/x" "a/b" "../a" "acpi/x" "4K" "6K" "1G" "65536G" "65537G"
 "name": "kernel": "initrd": "modules": "file": "cmdline": "memory": "vcpus": "autostart":
-"restart": "test_device": "version": "when_all_stopped": "vms": "never" "always" "stay"
+"restart": "test_device": "weight": "cap": "cpus": "exclusive": "realtime": "priority": "budget_us": "version": "when_all_stopped": "vms": "never" "always" "stay"
 {"name":"b","kernel":"kernel"},
 """.split()
 WORDS += [b" ", b"\n", b"\t", b"\0", b"\x7f", b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80"]

@@ -28,12 +28,16 @@ static bool is_name(const char *name)
 
 static void check_vm(const struct vm_config *vm)
 {
+	const char *key;
+
+	CHECK(vm->sharing.weight >= 1 && vm->sharing.weight <= ABI_WEIGHT_MAX &&
+	      vm->sharing.priority <= ABI_PRIORITY_MAX && !sharing_check(&vm->sharing, &key));
 	CHECK(vm->is_named && is_name(vm->name));
 	CHECK(vm->kernel && has_file(NULL, vm->kernel));
 	CHECK(!vm->initrd || has_file(NULL, vm->initrd));
 	CHECK(vm->cmdline && strlen(vm->cmdline) <= CONFIG_CMDLINE_MAX);
 	CHECK(vm->memory && vm->memory % 4096 == 0 && vm->memory <= CONFIG_MEMORY_MAX);
-	CHECK(vm->vcpus >= 1 && vm->vcpus <= CONFIG_VCPUS_MAX);
+	CHECK(vm->vcpus >= 1 && vm->vcpus <= ABI_VCPUS_MAX);
 	CHECK(vm->restart <= CONFIG_RESTART_ALWAYS);
 	CHECK(vm->module_count <= CONFIG_MODULES_MAX);
 	for (size_t i = 0; i < vm->module_count; i++)

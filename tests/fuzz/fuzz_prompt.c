@@ -4,6 +4,7 @@
 #include "services/console/keys.h"
 #include "services/console/mux.h"
 #include "services/console/prompt.h"
+#include "services/init/sharing.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct keys keys;
@@ -56,6 +57,20 @@ static void complete(void)
 	editor_insert(&editor, more, strlen(more));
 }
 
+/* What init makes of it: settings that go together, or none of them. */
+static void check_settings(const char *text)
+{
+	struct sharing sharing = sharing_default;
+	const char *key;
+	char word[20];
+
+	if (sharing_parse(&sharing, text, word))
+		CHECK(memcmp(&sharing, &sharing_default, sizeof(sharing)) == 0);
+	check_text(word, sizeof(word));
+	CHECK(!sharing_check(&sharing, &key) && sharing.weight >= 1 &&
+	      sharing.weight <= ABI_WEIGHT_MAX);
+}
+
 static bool run(void)
 {
 	struct prompt_line line;
@@ -64,6 +79,8 @@ static bool run(void)
 	prompt_parse(editor.text, &line);
 	check_text(line.error, sizeof(line.error));
 	check_text(line.order.name, sizeof(line.order.name));
+	check_text(line.order.text, sizeof(line.order.text));
+	check_settings(line.order.text);
 	CHECK((line.what == PROMPT_ERROR) == (line.error[0] != 0));
 	CHECK(line.what != PROMPT_ORDER || line.order.command < CONSOLE_COMMAND_COUNT);
 	return line.what == PROMPT_CONSOLE;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fuzzes the system calls, and the exits of a guest that VCPU_RUN runs: in the end nothing is lost.
  */
-#include "boot/boot_info.h"
 #include "kernel/frames.h"
 #include "kernel/process.h"
 #include "kernel/quota.h"
-#include "kernel/system.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/fake_system.h"
 #include "tests/unit/fake_vcpu.h"
 
 #include <sys/mman.h>
@@ -43,7 +42,7 @@ static void guest(struct vcpu *vcpu, struct vm_exit *exit)
 		exit->exception.vector = how % 32;
 		break;
 	case ABI_EXIT_ERROR:
-		exit->error.code = 0;
+		exit->error_code = 0;
 		break;
 	case ABI_EXIT_NONE:
 	case ABI_EXIT_HLT: /* nobody would wake it */
@@ -131,22 +130,7 @@ static void set_state(struct input *input)
 
 static void setup(void)
 {
-	static struct boot_module module __attribute__((aligned(512))) = {
-		.start = 0x20000, .size = 5000, .kind = BOOT_MODULE_FILE, .path = "linux/kernel"};
-	static struct boot_info info = {.magic = BOOT_INFO_MAGIC,
-					.version = BOOT_INFO_VERSION,
-					.size = sizeof(info),
-					.range_size = sizeof(struct boot_range),
-					.module_count = 1,
-					.module_size = sizeof(module)};
-
-	fake_start();
-	info.modules = P(&module) - fake_window;
-	system_init(&info);
-	CHECK_EQ(handle_install(process_current(),
-				object_alloc(OBJECT_SYSTEM, sizeof(struct object), NULL),
-				ABI_RIGHT_ALL & ~ABI_RIGHT_TRANSFER), /* it must not go */
-		 ABI_HANDLE_BOOTSTRAP);
+	fake_system_start(ABI_RIGHT_ALL & ~ABI_RIGHT_TRANSFER); /* it must not go */
 	pages = P(mmap(NULL, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		       0));
 	fake_bad_user = pages + 2 * PAGE_SIZE;

@@ -94,7 +94,8 @@ def image(path, vms, files, efi=BUILD / "corbel.efi", **settings):
 def run(rig, disk, names, *options, timeout=300, expect=None, steps=(), linger=None):
     """One run of the rig; returns its Log, and leaves what COM1 said in build/tests/logs.
 
-    steps: (regular expression, bytes), each sent to COM1 once the expression was found behind the one before.
+    steps: (regular expression, bytes), each sent to COM1 once the expression was found behind the one before; with a
+    third value so many seconds later, in which the machine is left alone.
     linger: (regular expression, seconds), ends the run so long after the expression was found.
     """
     command = [TOP / "tests/rig/run", "--rig", rig, "--timeout", str(timeout), *options]
@@ -129,8 +130,10 @@ def talk(rig_run, steps, file, linger=None):
             until, linger = time.monotonic() + linger[1], None
         while waiting and (match := re.compile(waiting[0][0], re.M).search(text, seen)):
             seen = match.end()
+            _, data, *pause = waiting.pop(0)
+            time.sleep(sum(pause))
             with contextlib.suppress(BrokenPipeError):
-                rig_run.stdin.write(waiting.pop(0)[1])
+                rig_run.stdin.write(data)
                 rig_run.stdin.flush()
     return text
 

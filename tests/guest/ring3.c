@@ -378,6 +378,20 @@ static handle_t guest_memory(uint64_t size)
 	return memory;
 }
 
+/*
+ * What was closed comes back when the reaper gets to it, on another core: who makes VMs faster than
+ * that waits before his quota is used up.
+ */
+static void await_the_reaper(void)
+{
+	struct abi_process_info self;
+	uint64_t end = clock_ns() + 10000000000;
+
+	while (process_info(PROCESS_SELF, &self) == 0 && self.used_bytes > CHILD_QUOTA / 2 &&
+	       clock_ns() < end)
+		thread_yield();
+}
+
 /* With so much of the memory from address 0 on; its CPU in real mode, as after reset but there. */
 static handle_t guest_start(handle_t vm, handle_t memory, uint64_t size)
 {
@@ -389,7 +403,8 @@ static handle_t guest_start(handle_t vm, handle_t memory, uint64_t size)
 	cpu.segment[ABI_CS].attributes = 0x9b;
 	cpu.segment[ABI_LDTR].attributes = 0x82;
 	cpu.segment[ABI_TR].attributes = 0x8b;
-	if (vm_map(vm, 0, memory, 0, size, ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) != 0 ||
+	if (memory_map(vm, memory, 0, size, 0, ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) !=
+		    0 ||
 	    vcpu_state_set(vcpu, ABI_STATE_CPU, &cpu, sizeof(cpu)) != 0)
 		process_exit(2);
 	return vcpu;
@@ -425,9 +440,11 @@ static void dead_vms_leave_nothing(void)
 		GUEST_PAGE[i] = code[i];
 	GUEST_PAGE[PAGE] = 0x5e;
 	for (unsigned i = 0; i < 100; i++) {
-		handle_t vm = (handle_t)vm_create(1, ABI_VM_APICV);
-		handle_t vcpu = guest_start(vm, memory, i % 2 ? PAGE : 2 * PAGE);
+		handle_t vm, vcpu;
 
+		await_the_reaper();
+		vm = (handle_t)vm_create(1, ABI_VM_APICV);
+		vcpu = guest_start(vm, memory, i % 2 ? PAGE : 2 * PAGE);
 		memory_map(PROCESS_SELF, vcpu, 0, PAGE, (uint64_t)page,
 			   ABI_PROT_READ | ABI_PROT_WRITE);
 		if (vcpu_run(vcpu) != 0)
@@ -460,8 +477,10 @@ static bool set_spoilt(handle_t vcpu, uint32_t what, uint32_t size)
 		process_exit(3);
 	for (unsigned i = 1 + random_below(4); i > 0 && what != ABI_STATE_MSRS; i--)
 		bytes[random_below(size)] = (uint8_t)random_below(256) & (uint8_t)random_below(256);
-	if (what == ABI_STATE_HIDDEN)
-		((struct abi_hidden *)bytes)->is_halted = 0; /* nobody would wake it */
+	if (what == ABI_STATE_HIDDEN) { /* nobody would wake it */
+		((struct abi_hidden *)bytes)->is_halted = 0;
+		((struct abi_hidden *)bytes)->startup = 0;
+	}
 	error = vcpu_state_set(vcpu, what, bytes, size);
 	if (error != 0 && error != -ABI_EINVAL)
 		process_exit(4);
@@ -489,9 +508,11 @@ static void sets_hostile_states(void)
 		GUEST_PAGE[i] = i % 2 ? 0x80 : 0xe6; /* out 0x80, al */
 	for (unsigned i = 0; i < STATE_ROUNDS; i++) {
 		unsigned kind = i % (sizeof(kinds) / sizeof(kinds[0]));
-		handle_t vm = (handle_t)vm_create(1, ABI_VM_APICV);
-		handle_t vcpu = guest_start(vm, memory, PAGE);
+		handle_t vm, vcpu;
 
+		await_the_reaper();
+		vm = (handle_t)vm_create(1, ABI_VM_APICV);
+		vcpu = guest_start(vm, memory, PAGE);
 		if (set_spoilt(vcpu, kinds[kind].what, kinds[kind].size))
 			taken++;
 		else
@@ -502,6 +523,140 @@ static void sets_hostile_states(void)
 		handle_close(vm);
 	}
 	process_exit(taken > STATE_ROUNDS / 4 && refused > STATE_ROUNDS / 8 ? 12 : 6);
+}
+
+/* The same with interrupts off, on a core of its own. */
+static void runs_a_deaf_guest(void)
+{
+	handle_t memory = guest_memory(PAGE);
+
+	GUEST_PAGE[0] = 0xeb; /* jmp $ */
+	GUEST_PAGE[1] = 0xfe;
+	vcpu_run(guest_start((handle_t)vm_create(1, 0), memory, PAGE));
+	process_exit(1);
+}
+
+/* ---- threads of one process, on as many cores as there are ---- */
+
+#define RACE_PAGE   ((volatile uint8_t *)(SECRET + 0x5000000))
+#define RACE_ROUNDS 200u
+#define RESULT      0x800 /* where the guest writes what it read */
+
+static uint8_t race_stacks[2][4 * PAGE] __attribute__((aligned(16)));
+static volatile uint32_t race_turn;
+
+static void race_start(unsigned number, void (*function)(uint64_t), uint64_t argument)
+{
+	uint64_t top = (uint64_t)race_stacks[number] + sizeof(race_stacks[0]);
+
+	if (thread_create(PROCESS_SELF, (uint64_t)function, top, argument) != 0)
+		process_exit(2);
+}
+
+static void race_pause(void)
+{
+	__builtin_ia32_pause();
+	thread_yield();
+}
+
+/* Two pages that hold 1 and 2. */
+static void make_tagged(handle_t tagged[2])
+{
+	for (unsigned i = 0; i < 2; i++) {
+		tagged[i] = (handle_t)memory_create(PAGE, 0);
+		memory_map(PROCESS_SELF, tagged[i], 0, PAGE, (uint64_t)RACE_PAGE,
+			   ABI_PROT_READ | ABI_PROT_WRITE);
+		*RACE_PAGE = (uint8_t)(i + 1);
+		memory_unmap(PROCESS_SELF, (uint64_t)RACE_PAGE, PAGE);
+	}
+}
+
+static void reads_in_turn(uint64_t unused)
+{
+	(void)unused;
+	for (unsigned i = 0; i < RACE_ROUNDS; i++) {
+		while (race_turn != 2 * i + 1)
+			race_pause();
+		if (*RACE_PAGE != i % 2 + 1)
+			process_exit(100 + i);
+		race_turn++;
+	}
+	thread_exit();
+}
+
+/* What one thread unmaps and maps, the other reads at once: no core keeps the old translation. */
+static void remaps_under_a_thread(void)
+{
+	handle_t tagged[2];
+
+	make_tagged(tagged);
+	race_start(0, reads_in_turn, 0);
+	for (unsigned i = 0; i < RACE_ROUNDS; i++) {
+		memory_map(PROCESS_SELF, tagged[i % 2], 0, PAGE, (uint64_t)RACE_PAGE,
+			   ABI_PROT_READ);
+		race_turn++;
+		while (race_turn != 2 * i + 2)
+			race_pause();
+		memory_unmap(PROCESS_SELF, (uint64_t)RACE_PAGE, PAGE);
+	}
+	process_exit(13);
+}
+
+static void runs_again(uint64_t vcpu)
+{
+	while (vcpu_run((handle_t)vcpu) == 0) /* it met no page, and tries again */
+		;
+	process_exit(3);
+}
+
+/* The same under a guest that runs, which copies what it reads there. */
+static void remaps_under_a_guest(void)
+{
+	static const uint8_t code[] = {0xfb, 0xa0, 0x00, 0x10, 0xa2, 0x00, 0x08, 0xeb, 0xf8};
+	handle_t memory = guest_memory(PAGE), vm = (handle_t)vm_create(1, 0), tagged[2];
+
+	make_tagged(tagged);
+	for (unsigned i = 0; i < sizeof(code); i++)
+		GUEST_PAGE[i] = code[i]; /* sti; mov al, [0x1000]; mov [0x800], al; jmp 1 */
+	race_start(0, runs_again, (uint64_t)guest_start(vm, memory, PAGE));
+	for (unsigned i = 0; i < RACE_ROUNDS; i++) {
+		uint64_t end = clock_ns() + 5000000000;
+
+		memory_map(vm, tagged[i % 2], 0, PAGE, PAGE, ABI_PROT_READ);
+		while (GUEST_PAGE[RESULT] != i % 2 + 1 && clock_ns() < end)
+			race_pause();
+		for (unsigned k = 0; k < 100; k++)
+			if (GUEST_PAGE[RESULT] != i % 2 + 1)
+				process_exit(100 + i);
+		memory_unmap(vm, PAGE, PAGE);
+	}
+	process_exit(14);
+}
+
+static void calls_beside(uint64_t unused)
+{
+	(void)unused;
+	calls_at_random();
+}
+
+static void threads_call_at_random(void)
+{
+	race_start(0, calls_beside, 0);
+	race_start(1, calls_beside, 0);
+	calls_at_random();
+}
+
+/* A whole life of a VM: made, run until its first exit, and left to ring 0 to take apart. */
+static void runs_a_guest_once(void)
+{
+	volatile struct abi_vcpu_page *page = (void *)(SECRET + 0x3000000);
+	handle_t memory = guest_memory(PAGE), vm = (handle_t)vm_create(1, ABI_VM_APICV), vcpu;
+
+	GUEST_PAGE[0] = 0xe6; /* out 0x80, al */
+	GUEST_PAGE[1] = 0x80;
+	vcpu = guest_start(vm, memory, PAGE);
+	memory_map(PROCESS_SELF, vcpu, 0, PAGE, (uint64_t)page, ABI_PROT_READ | ABI_PROT_WRITE);
+	process_exit(vcpu_run(vcpu) == 0 && page->exit.kind == ABI_EXIT_PORT ? 15 : 1);
 }
 
 enum end { FAULTS, EXITS, KILLED };
@@ -545,13 +700,24 @@ static const struct {
 	{takes_all_memory, EXITS, 9, "a greedy process gets -ENOMEM"},
 	{dead_vms_leave_nothing, EXITS, 11, "a VM finds nothing of the memory of dead ones"},
 	{sets_hostile_states, EXITS, 12, "states that no guest CPU can have end that VM at most"},
+	{remaps_under_a_thread, EXITS, 13, "no thread reads by a translation that is gone"},
+	{remaps_under_a_guest, EXITS, 14, "no guest reads by a translation that is gone"},
+	{threads_call_at_random, EXITS, 7,
+	 "threads race with random calls, and errors are documented"},
+	{runs_a_guest_once, EXITS, 15, "a program makes a VM and runs it"},
 	{spins, KILLED, 0, "a process that spins can be killed"},
 	{spins_in_calls, KILLED, 0, "a process that spins in calls can be killed"},
 	{waits_for_ever, KILLED, 0, "a process that waits for ever can be killed"},
 	{runs_a_guest_that_spins, KILLED, 0, "a process whose guest spins can be killed"},
+	{runs_a_deaf_guest, KILLED, 0, "a deaf guest holds up no other core"},
 };
 #define ATTACK_FIRST 100u
-#define ATTACK_COUNT (sizeof(attacks) / sizeof(attacks[0]))
+#define ATTACK_COUNT                                                                               \
+	(sizeof(attacks) / sizeof(attacks[0]) - 1) /* the last is for several cores                \
+						    */
+#define DEAF        ATTACK_COUNT
+#define STORM_FIRST 29u /* what calls, has VMs or does not end by itself */
+#define LIFE        36u /* runs_a_guest_once */
 
 /* ---- starting them ---- */
 
@@ -636,6 +802,19 @@ static void warm_up(const struct elf_header *file, handle_t set)
 		thread_yield();
 }
 
+/* Waits, but not for ever, until so much is free; the reaper may be at it on another core. */
+static bool is_free_again(uint64_t frames, uint64_t used)
+{
+	uint64_t end = clock_ns() + 2000000000;
+	struct abi_process_info self;
+
+	do {
+		thread_yield();
+		process_info(PROCESS_SELF, &self);
+	} while ((frames_free() < frames || self.used_bytes > used) && clock_ns() < end);
+	return frames_free() >= frames && self.used_bytes <= used;
+}
+
 static void attack(const struct elf_header *file, handle_t set, unsigned number)
 {
 	uint64_t before = frames_free(), used;
@@ -659,13 +838,87 @@ static void attack(const struct elf_header *file, handle_t set, unsigned number)
 		result(info.reason == ABI_END_KILLED, attacks[number].sentence, info.reason);
 	}
 	child_close(&child);
-	process_info(PROCESS_SELF, &self);
-	for (unsigned i = 0; i < 100 && (frames_free() < before || self.used_bytes > used); i++) {
-		thread_yield(); /* the memory objects that were ours are still being freed */
-		process_info(PROCESS_SELF, &self);
-	}
-	result_of(frames_free() >= before && self.used_bytes <= used, attacks[number].sentence,
+	result_of(is_free_again(before, used), attacks[number].sentence,
 		  ", and all that it had comes back", (int64_t)(before - frames_free()));
+}
+
+#define STORM_ROUNDS   20u
+#define STORM_CHILDREN 5u
+
+/* Programs start and are killed at any time, several at once. */
+static void storm(const struct elf_header *file, handle_t set)
+{
+	uint64_t before = frames_free(), key;
+	struct child children[STORM_CHILDREN];
+	struct abi_process_info info;
+	unsigned wrong = 0;
+
+	random_state = 815;
+	for (unsigned round = 0; round < STORM_ROUNDS; round++) {
+		for (unsigned i = 0; i < STORM_CHILDREN; i++)
+			child_start(&children[i], file,
+				    ATTACK_FIRST + STORM_FIRST +
+					    random_below(ATTACK_COUNT - STORM_FIRST));
+		waitset_wait(set, &key, 1, clock_ns() + random_below(8000000));
+		for (unsigned i = 0; i < STORM_CHILDREN; i++)
+			process_kill(children[i].process);
+		for (unsigned i = 0; i < STORM_CHILDREN; i++) {
+			child_wait(&children[i], set, false);
+			process_info(children[i].process, &info);
+			wrong += info.reason != ABI_END_KILLED && info.reason != ABI_END_EXIT;
+			child_close(&children[i]);
+		}
+	}
+	result(wrong == 0, "programs can be killed at any time", wrong);
+	result(is_free_again(before, UINT64_MAX),
+	       "programs killed at any time leave nothing behind",
+	       (int64_t)(before - frames_free()));
+}
+
+/* One after the other, each a process with its VM: all that they had comes back each time. */
+static void many_lives(const struct elf_header *file, handle_t set, unsigned count)
+{
+	uint64_t before = frames_free();
+	struct abi_process_info info, self;
+	struct child child;
+	uint32_t handles;
+	unsigned lives = 0;
+	bool is_free = true;
+
+	process_info(PROCESS_SELF, &self);
+	handles = self.handle_count;
+	for (; lives < count && is_free; lives++) {
+		child_start(&child, file, ATTACK_FIRST + LIFE);
+		child_wait(&child, set, false);
+		process_info(child.process, &info);
+		child_close(&child);
+		if (info.reason != ABI_END_EXIT || info.status != attacks[LIFE].status)
+			break;
+		is_free = is_free_again(before, self.used_bytes);
+	}
+	process_info(PROCESS_SELF, &info);
+	result(lives == count, "VMs are made, run and destroyed, 1,000 where there is one core",
+	       lives);
+	result(is_free, "each returned every frame", (int64_t)(before - frames_free()));
+	result(info.handle_count == handles, "and every handle", info.handle_count - handles);
+}
+
+/* It keeps its core, and others come and go on another, which flushes translations on both. */
+static void deaf_neighbour(const struct elf_header *file, handle_t set)
+{
+	struct child deaf, other;
+	uint64_t key;
+
+	child_start(&deaf, file, ATTACK_FIRST + DEAF);
+	waitset_wait(set, &key, 1, clock_ns() + 20000000);
+	for (unsigned i = 0; i < 5; i++) {
+		child_start(&other, file, ATTACK_FIRST + ATTACK_COUNT - 1);
+		child_wait(&other, set, true);
+		child_close(&other);
+	}
+	child_wait(&deaf, set, true);
+	child_close(&deaf);
+	result(true, attacks[DEAF].sentence, 0);
 }
 
 /* ---- calls of our own with bad pointers ---- */
@@ -714,9 +967,7 @@ static void bad_pointers(void)
 	handle_close(set);
 	handle_close(ends[0]);
 	handle_close(ends[1]);
-	for (unsigned i = 0; i < 100 && frames_free() < before; i++)
-		thread_yield();
-	result(frames_free() >= before, "refused calls keep no frame",
+	result(is_free_again(before, UINT64_MAX), "refused calls keep no frame",
 	       (int64_t)(before - frames_free()));
 }
 
@@ -724,6 +975,7 @@ static void test_all(void)
 {
 	const struct elf_header *file;
 	static struct abi_module_info info;
+	struct abi_system_info machine;
 	handle_t secret, set;
 
 	com1 = (handle_t)device_create(system, 0x3f8, 8, ABI_IRQ_NONE);
@@ -736,12 +988,17 @@ static void test_all(void)
 	*(volatile uint64_t *)SECRET = 0x5ec2e7;
 	set = (handle_t)waitset_create();
 	print("\n1..");
-	print_number(2 * ATTACK_COUNT + 4);
+	system_info(system, &machine);
+	print_number(2 * ATTACK_COUNT + 9 + (machine.core_count > 1));
 	print("\n");
 	warm_up(file, set);
 	bad_pointers();
 	for (unsigned i = 0; i < ATTACK_COUNT; i++)
 		attack(file, set, i);
+	storm(file, set);
+	many_lives(file, set, machine.core_count > 1 ? 100 : 1000);
+	if (machine.core_count > 1)
+		deaf_neighbour(file, set);
 	result(*(volatile uint64_t *)SECRET == 0x5ec2e7,
 	       "memory of a process that was not attacked is whole", 0);
 	print("corbel: vm ring3: ended: test-device 1\n");

@@ -5,6 +5,7 @@ import re
 
 import machine
 from machine import vm
+from test_ops import PROMPT
 
 PASSED = "test-device 1"
 NO_CODE = "error the guest runs code at an address without RAM"
@@ -55,17 +56,20 @@ NEIGHBOURS = {
     "vmm-spin": ("vmmcrash", "how=spin"),
     "loop": ("hostile-jump", "how=loop"),
 }
+# The same of VMs with four CPUs each: what one does, and what stands in its place.
+SMP_NEIGHBOURS = {"storm": "spin", "self": "spin", "deaf": "spin", "timers": "spin", "parked": "idle"}
+AT_WORK = r"(begins|all parked|spin start|up)\b"
 # Some tens of turns: on the Bochs rigs a turn is 500,000 instructions, on qemu-svm 5 million.
 SHARE_ROUNDS = {"bochs-vmx": 600, "bochs-svm": 600, "qemu-svm": 1000}
 ENDED = "vm share-victim: (exits|ended: (error|killed).)"  # what it prints last
 SPUN = re.compile(r"spin done rounds=(\d+) ticks=(\d+) shortest=(\d+)")
 
 
-def hostile(rig, idle_frames):
+def hostile(rig, idle_frames, *options):
     """Each of them once, all beside a victim; idle_frames: how many are in use when no VM ever ran."""
     vms = [vm("victim", "spin", cmdline=f"rounds={VICTIM_ROUNDS}")]
     vms += [vm(name, kernel, cmdline=cmdline) for name, (kernel, cmdline, _) in HOSTILE.items()]
-    log = machine.boot(rig, vms)
+    log = machine.boot(rig, vms, *options)
     results = machine.tap(rig, log, "victim")
     for name, (_, _, end) in HOSTILE.items():
         if end == PASSED:
@@ -86,6 +90,34 @@ def spun(log):
     """(rounds, ticks, shortest round) of the victim."""
     matches = [SPUN.match(line) for line in log.guests["share-victim"]]
     return next(([int(number) for number in match.groups()] for match in matches if match), None)
+
+
+def share_smp(rig):
+    """The same beside VMs of four CPUs each that do their worst, from when all of them do; and beside one that ends and
+    starts again, against half of the core."""
+    if rig not in SHARE_ROUNDS:
+        return []
+    options = ["--icount"] if rig == "qemu-svm" else []
+    victim = vm("share-victim", "spin", cmdline=f"rounds={SHARE_ROUNDS[rig]}")
+    plain = [vm(f"share-smp-{name}", kernel, cmdline="rounds=1000000000") for name, kernel in SMP_NEIGHBOURS.items()]
+    wild = [vm(f"share-smp-{name}", "hostile-smp", vcpus=4, cmdline=f"how={name}") for name in SMP_NEIGHBOURS]
+    ready = "".join(rf"(?=.*^share-smp-{name}\| {AT_WORK})" for name in SMP_NEIGHBOURS)
+    steps = [(f"(?s){ready}", b"\x1d"), (PROMPT, b"start share-victim\r\r")]
+    logs = [machine.boot(rig, [*others, {**victim, "autostart": False}], *options, expect=ENDED, steps=steps)
+            for others in (plain, wild)]
+    longer = vm("share-victim", "spin", cmdline=f"rounds={2 * SHARE_ROUNDS[rig]}")
+    logs.append(machine.boot(rig, [longer, vm("share-smp-reset", "hostile-smp", vcpus=4, cmdline="how=reset", restart="always")],
+                             *options, expect=ENDED))
+    alone, beside, reset = map(spun, logs)
+    part = alone[1] / beside[1] if alone and beside else 0
+    half = 2 * reset[0] * reset[2] / reset[1] if reset else 0
+    return [(part >= 0.98, f"{rig}/share-smp.hostile VMs with four CPUs leave a VM its progress within 2 %",
+             f"it made {part:.3f} of it: {alone} among spinners, {beside} among them; {logs[1].tail()}"),
+            (half >= 0.98 and logs[2].has("^vm share-smp-reset: ended: reboot"),
+             f"{rig}/share-smp.one that resets itself amid its CPUs' exits leaves the other its half within 2 %",
+             f"{half:.3f} of it; {logs[2].tail()}")] + [
+        (logs[1].ended(f"share-smp-{name}") is None, f"{rig}/share-smp.{name} was there to the end",
+         f"ended {logs[1].ended(f'share-smp-{name}')}") for name in SMP_NEIGHBOURS]
 
 
 def share(rig):

@@ -74,7 +74,7 @@ RELOAD_SAY = ("dmesg | grep 'Run /init'\n", "echo $(date +%s) $(cat /sys/class/r
               "head -c 16 /dev/hwrng | od -An -t x1\n", "echo $((6*7))-x\n")
 
 
-def typed(name, lines):
+def typed(prefix, lines):
     """Steps that type lines in small pieces, each when the one before was echoed: COM1's FIFO holds 16 bytes."""
     wait = r""
     for line in lines:
@@ -82,7 +82,7 @@ def typed(name, lines):
             piece = line[at:at + 8]
             yield wait, piece.encode()
             wait = re.escape(piece.rstrip("\n"))
-        wait = rf"\n{name}\| /root # "
+        wait = rf"\n{prefix}/root # "
 
 
 def reload_linux(rig):
@@ -90,7 +90,7 @@ def reload_linux(rig):
     every_ms = 10 if rig == "kvm" else 250
     steps = [(r"(?s)(?=.*^split\| /root # ).*^packed\| /root # ", b"")]
     for name in VIRTIO:
-        steps += [*typed(name, RELOAD_SAY), (rf"^{name}\| 42-x\r?$", b"poweroff -f\n"), (rf"^corbel: vm {name}: ended: ", b"")]
+        steps += [*typed(rf"{name}\| ", RELOAD_SAY), (rf"^{name}\| 42-x\r?$", b"poweroff -f\n"), (rf"^corbel: vm {name}: ended: ", b"")]
     vms = [vm(name, "linux/cloud-12/vmlinuz", initrd="initrd", memory="128M",
               cmdline=f"console=ttyS0 console=hvc0 quiet test.reload_ms={every_ms} {words}")
            for name, (words, _) in VIRTIO.items()]
@@ -111,7 +111,32 @@ def reload_linux(rig):
         )
         results += [(bool(good), f"{rig}/reload-linux.{name} rings, {sentence}", f"{count} times; {log.tail()}")
                     for good, sentence in wanted]
-    return results
+    return results + [result for cores in (1, 2) for result in reload_linux_smp(rig, cores)]
+
+
+# Both CPUs count, and then wake each other through pipes.
+BUSY = ("w() { n=0; while [ $n -lt $1 ]; do n=$((n+1)); done; echo done $n-x; }\n", "w 5000 & w 5001 & wait\n",
+        "seq 5000 | cat | md5sum\n", "dmesg | grep -cE 'BUG|stall|warp|skew|lockup|Call Trace'\n", "echo cpus $(nproc) $((6*7))-x\n")
+
+
+def reload_linux_smp(rig, cores):
+    """Two CPUs at work while the VM is saved, thrown away and loaded all the time."""
+    every_ms = 10 if rig == "kvm" else 250
+    steps = [(r"^/root # ", b""), *typed("", BUSY), (r"^cpus \d+ 42-x\r?$", b"poweroff -f\n")]
+    log = machine.boot(rig, [vm("linux", "linux/cloud-12/vmlinuz", initrd="initrd", memory="128M", vcpus=2,
+                                cmdline=f"console=ttyS0 quiet test.reload_ms={every_ms}")], "--cpus", str(cores),
+                       files={"initrd": machine.BUILD / "guests/linux/cloud-12/initrd"}, timeout=900, steps=steps)
+    text = "\n".join(log.guests["linux"])
+    count = next((int(m[1]) for line in log.corbel if (m := re.match(r"vm linux: .* reloads=(\d+) ", line))), 0)
+    wanted = (
+        (count >= 20, "it is saved and loaded 20 times and more"),
+        (all(f"done {n}-x" in text for n in (5000, 5001)), "both CPUs count to their end"),
+        ("a5a208cd26b07cadade3450fe14d1d93" in text, "what goes through pipes between them is whole"),
+        (re.search(r"^0$", text, re.M), "Linux has nothing to complain of"),
+        (re.search(r"^cpus 2 42-x$", text, re.M) and log.ended("linux") == "poweroff", "both are online at the end"),
+    )
+    return [(bool(good), f"{rig}/reload-linux.2 CPUs on {cores} cores, {sentence}", f"{count} times; {log.tail()}")
+            for good, sentence in wanted]
 
 
 def generic_12(rig):

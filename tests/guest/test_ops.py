@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the machine does with its VMs while it runs: starting them again, and what the operator asks for."""
 
+import json
+import os
 import random
 import re
+import subprocess
 
 import machine
 from machine import vm
@@ -67,18 +70,37 @@ COMMANDS = (
     (b"reset db", r"^corbel: vm db: ended: killed.*?^corbel: vm db: started", "resets"),
     (b"stats db", r"^corbel: vm db: exits CPUID=", "counts exits"),
     (b"x" * 1000, r"^corbel: a command has at most 255 characters; nothing was done", "refuses a line of 1,000 characters"),
-    (CONTROLS + b"memory", r"^corbel: memory: \d+ KiB usable.*?^corbel: web .*KiB of RAM", "heeds no control characters"),
+    (CONTROLS + b"memory", r"^corbel: memory: \d+ KiB usable.*?^corbel: web +\d+ KiB of RAM", "heeds no control characters"),
     (b"kill web kill", r"^corbel: kill: takes one name", "refuses a word too many"),
     (b"kill " + b"w" * 100, r"^corbel: w{32}\.\.\.: longer than any name", "refuses a name too long"),
     (b"boom", r"^corbel: boom: no command", "knows no other command"),
-    (b"set web weight=3", r"^corbel: set: comes with the scheduler", "says what is not there yet"),
+    (b"load web", r"^corbel: vm web: runs; only what was saved", "loads nothing over a VM that runs"),
+    (b"save off\rload off", r"^corbel: vm off: does not run\r.*?^corbel: vm off: does not run, and nothing is saved", "saves and loads nothing that is not there"),
+    (b"pause db\rsave db\rload db", r"^corbel: vm db: is paused; resume it, then save it.*?^corbel: vm db: is paused; resume it, and", "saves nothing that is paused"),
+    (b"resume db\rsave db", r"^corbel: vm db: saved: \d+ KiB of state, \d+ KiB of RAM in use", "saves a VM"),
+    (b"vms\rmemory", r"^corbel: db +saved +16384 KiB.*?^corbel: db +16384 KiB of RAM, +\d+ KiB taken", "says that it is saved, and what that costs"),
+    (b"save db\rstop db\rstart db\rpause db\rresume db\rreset db\rstats db",
+     r"^corbel: vm db: is saved already(?:.*?^corbel: vm db: is saved; load it, or kill it){6}", "does nothing else to a saved VM"),
+    (b"load db", r"^corbel: vm db: loaded", "loads it"),
+    (b"vms\rsave db\rkill db", r"^corbel: db +runs .*?^corbel: vm db: saved.*?^corbel: vm db: ended: killed.*?^corbel: frames", "drops what was saved"),
+    (b"load db\rstart db", r"^corbel: vm db: does not run, and nothing is saved.*?^corbel: vm db: started", "and starts it anew"),
+    (b"set nobody weight=3", r"^corbel: vm nobody: there is none of this name", "sets nothing of a VM that is none"),
+    (b"set web weight=0", r"^corbel: vm web: weight: not a whole number from 1 to 10000", "refuses a weight out of range"),
+    (b"set web cap=20 realtime=1,100,1000", r"^corbel: vm web: realtime: beside a cap", "refuses settings that contradict each other"),
+    (b"set web weight=3 cpus=99", r"^corbel: vm web: cpus: core 99 is not there", "refuses a core that is not there"),
+    (b"set web cpus=0 exclusive=on", r"^corbel: vm web: exclusive: true with core 0", "keeps a core for Corbel's own work"),
+    (b"set web weight=3 cap=50 cpus=0\rset off realtime=50,2000,10000\rset web speed=3", r"^corbel: vm web: speed: no setting",
+     "sets weight, cap, cores and priority"),
+    (b"set web ca\t101", r"^corbel: vm web: cap: more than its cpus can give", "completes a setting, and knows what was set"),
+    (b"cores", r"^corbel: core +0 +APIC id +0 +\d+\.\d % busy +0 waiting +runs \S+", "tells what each core does"),
     (b"he\t", r"^corbel: vms  .*?^corbel: help  ", "completes a command"),
     (b"stats we\t", r"^corbel: vm web: exits CPUID=", "completes a name"),
     (b"kill nobody\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[Dx", r"^corbel: vm xnobody: ", "edits a line"),
     (b"\x1b[A\x01\x0bvms", r"^corbel: web +runs ", "has a history"),
     (b"log", r"^corbel: log: vm db: ended: killed", "tells what was logged"),
 )
-TOP = r"(?s)^corbel: 2 of 4 VMs run(?:.*?^corbel: (?:web|db) +runs +\d+\.\d % of a core +\d+ exits/s){4}"
+TOP = (r"(?s)^corbel: 2 of 4 VMs run(?:(?:.*?^corbel: (?:web|db) +runs +\d+\.\d % of a core +\d+ exits/s){2}"
+       r".*?^corbel: core +0 +APIC id +0 +\d+\.\d % busy){2}")
 GUEST = "operated"
 ORDERS = 120
 
@@ -152,7 +174,7 @@ def flood(rig):
 def orders(rig):
     """Orders to four VMs in random order; each is done or refused, and in the end every frame is back."""
     dice, names = random.Random(20261122), ["a", "b", "c", "d"]
-    lines = [f"{dice.choice(('start', 'start', 'stop', 'kill', 'pause', 'resume', 'reset'))} {dice.choice(names)}" for _ in range(ORDERS)]
+    lines = [f"{dice.choice(('start', 'start', 'stop', 'kill', 'pause', 'resume', 'reset', 'save', 'load'))} {dice.choice(names)}" for _ in range(ORDERS)]
     warm = [f"{what} {name}" for what in ("start", "kill") for name in names]
     steps, wait = [(r"^corbel: vm [a-d]: started", b"\x1d")], ""
     for line in warm + ["vms"] + lines + [f"kill {name}" for name in names]:
@@ -174,3 +196,76 @@ def orders(rig):
         (log.end == "rig: powered-off" and not log.has(r"panic|^service |ended: error"), "nothing breaks, and the machine goes down at the end"),
     )
     return [(bool(good), f"{rig}/orders.{sentence}", f"{count}, frames {used}; {log.tail()}") for good, sentence in wanted]
+
+
+def rounds(rig):
+    """A VM that the operator starts and that ends at its first instruction, 1,000 times (in `make test` 100 times)."""
+    count = 1000 if os.environ.get("LONG") else 100
+    again = rf"(?s)^corbel: vm round: ended: test-device 1\b.*?^corbel: frames: .*?{PROMPT}"
+    steps = [(r"^keeper\| up", b"\x1d"), (PROMPT, b"start round\r"), *[(again, b"start round\r")] * (count - 1),
+             (again, b"poweroff\r"), (rf"(?s)poweroff.*{PROMPT}", b"poweroff\r")]
+    log = machine.boot(rig, [vm("keeper", "idle"), vm("round", "first", memory="4M", autostart=False)], steps=steps, timeout=900)
+    used, half = log.frames_used()[1:count + 1], count // 2
+    wanted = ((len(used) == count, "a VM is started, run and destroyed again and again"),
+              (len(used) == count and max(used[half:]) <= max(used[:half]) + 1, "each time every frame comes back"),
+              (log.end == "rig: powered-off" and not log.has(r"panic|^service |error"), "nothing breaks"))
+    return [(bool(good), f"{rig}/rounds.{sentence}", f"{len(used)} rounds, frames {used[:12]} .. {used[-3:]}; {log.tail()}")
+            for good, sentence in wanted]
+
+
+SAVES = 25
+
+
+def save(rig):
+    """VMs that are saved and loaded again and again by the operator: one that sleeps, one whose CPUs work, and one whose
+    state is spoilt."""
+    vms = [vm("web", GUEST), vm("pair", "smp-reload", vcpus=2, cmdline="again"), vm("spoilt", GUEST, cmdline="test.spoil=flip")]
+    steps, wait = [(r"(?s)(?=.*^web\| ready)(?=.*^spoilt\| ready).*^corbel: vm pair: started", b"\x1d")], ""
+    lines = [f"{what} {name}" for _ in range(SAVES) for what in ("save", "load") for name in ("web", "pair")]
+    for line in lines[:8] + ["memory"] + lines[8:] + ["memory", "save spoilt", "load spoilt", "load spoilt", "vms", "kill spoilt", "kill pair", "console web"]:
+        steps.append((f"(?s){wait}{PROMPT}", line.encode() + b"\r"))
+        wait = rf"{line}\r\n.*?"
+    steps += [(r"console web\r\n", b"still there\r"), (r"got: still there", b"\x1dstop web\r\r")]
+    log = machine.boot(rig, vms, steps=steps, timeout=900)
+    done = {what: [sum(line.startswith(f"vm {name}: {what}") for line in log.corbel) for name in ("web", "pair", "spoilt")]
+            for what in ("saved", "loaded", "not loaded: the state is damaged")}
+    sizes = [int(m[1]) for line in log.corbel if (m := re.match(r"vm web: saved: .*, (\d+) KiB of RAM", line))]
+    free = [int(m[1]) for line in log.corbel if (m := re.match(r"memory: .*, (\d+) KiB free", line))]
+    used = log.frames_used()
+    wanted = (
+        (len(free) == 2 and free[1] >= free[0] - 128, "no memory is lost from one round to the next"),
+        (list(done.values()) == [[SAVES, SAVES, 1], [SAVES, SAVES, 0], [0, 0, 2]], "each is done, and a spoilt state refused"),
+        (log.has(r"^spoilt +saved "), "what could not be loaded is still saved"),
+        (sizes and max(sizes) - sizes[0] <= 64, "the guest's RAM does not grow"),
+        ("got: still there" in log.text and log.ended("web") == "poweroff", "a guest that was saved so often answers, and powers off"),
+        ("not ok" not in log.text and log.ended("pair") == "killed", "CPUs that work notice nothing"),
+        (len(used) > 3 and used[-1] <= used[0] + 24, "all frames come back"),
+        (log.end == "rig: powered-off" and not log.has(r"panic|^service |ended: error"), "nothing breaks"),
+    )
+    return [(bool(good), f"{rig}/save.{sentence}", f"{done}, {sizes}, free {free}, frames {used}; {log.tail()}")
+            for good, sentence in wanted]
+
+
+def trace(rig):
+    """What the prompt's trace becomes: turns of two VMs that spin, and of one that sleeps in between, on two cores."""
+    vms = [vm("left", "spin", cmdline="rounds=1000000000"), vm("right", "spin", cmdline="rounds=1000000000"),
+           vm("clock", "alarm", cmdline="count=1000000 us=1000")]
+    steps = [(r"(?s)(?=.*^left\| )(?=.*^right\| )(?=.*^clock\| )", b"\x1d"),
+             (PROMPT, b"trace\r"), (rf"(?s)^corbel: trace ends.*{PROMPT}", b"poweroff\r"),
+             (rf"(?s)poweroff.*{PROMPT}", b"poweroff\r")]
+    log = machine.boot(rig, vms, "--cpus", "2", steps=steps, timeout=300)
+    tool = subprocess.run([str(machine.TOP / "tools/corbel-trace"), "-", "-o", "/dev/stdout"], input=log.text.encode(),
+                          capture_output=True, check=False)
+    events = json.loads(tool.stdout)["traceEvents"] if tool.returncode == 0 else []
+    turns = [event for event in events if event["ph"] == "X"]
+    names = {event["name"] for event in turns}
+    exits = {event["name"] for event in events if event["ph"] == "i"}
+    spent = [sum(event["dur"] for event in turns if event["tid"] == core) for core in (0, 1)]
+    length = max((event["ts"] + event["dur"] for event in turns), default=0)
+    wanted = ((tool.returncode == 0, "corbel-trace reads what the prompt says"),
+              ({"left", "right", "clock"} <= names, "each VM has turns in it"),
+              ({"exit HLT", "exit INTERRUPT"} <= exits, "so have exits"),
+              (all(0 < time <= length * 1.001 for time in spent), "no core has more turns than time"),
+              (len({event["tid"] for event in turns}) == 2, "both cores are in it"))
+    return [(bool(good), f"{rig}/trace.{sentence}", f"{names}, {exits}, {spent} of {length}; {tool.stderr!r}; {log.tail()}")
+            for good, sentence in wanted]

@@ -73,7 +73,10 @@ class Qemu(machine.Machine):
         if opts.rig == "kvm":
             args += ["-accel", "kvm", "-cpu", opts.cpu or "host"]
         else:
-            args += ["-accel", "tcg" + (",thread=single" if opts.icount else ""),
+            # Several CPUs take turns, of which PAUSE ends one: with a thread of the host for each, one
+            # that waits for its turn at a lock makes all others wait for the host's scheduler, and
+            # TCG's #VMEXIT may lose an interrupt that another thread sets.
+            args += ["-accel", "tcg" + (",thread=single" if opts.icount or opts.cpus > 1 else ""),
                      "-cpu", opts.cpu or _SVM_CPU]
         if opts.icount:
             args += _ICOUNT + self._broken_tpm()

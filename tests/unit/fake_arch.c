@@ -11,6 +11,7 @@
 #include "kernel/system.h"
 #include "kernel/thread.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +28,18 @@ uint16_t fake_irq_enabled;
 void (*fake_irq)(void);
 uint64_t arch_ops[ABI_OP_COUNT];
 
-static struct cpu cpu;
-static struct pagetable kernel_table = {.format = &fake_host_format, .levels = 4};
+struct cpu fake_cpus[2];
+unsigned fake_core, fake_flushed_cores, fake_ipi_count;
+bool fake_has_stopped;
+struct pagetable arch_kernel_table = {.format = &arch_host_format, .levels = 4};
 
-const struct pt_format fake_host_format = {
+const struct pt_format arch_host_format = {
 	.present_mask = 1,
 	.table_bits = 0x27,
 	.leaf_bits = 0x61,
 	.write_bits = 2,
 	.noexec_bits = 1ull << 63,
 	.user_bits = 4,
-	.uncached_bits = 0x18,
 	.global_bits = 1 << 8,
 };
 const struct pt_format fake_ept_format = {
@@ -47,19 +49,14 @@ const struct pt_format fake_ept_format = {
 	.read_bits = 1,
 	.write_bits = 2,
 	.exec_bits = 4,
+	.is_stage2 = true,
 };
-const struct pt_format *const arch_host_format = &fake_host_format;
 
 /* ---- memory ---- */
 
-struct pagetable *arch_kernel_table(void)
-{
-	return &kernel_table;
-}
-
 void arch_paging_init(const struct boot_info *info)
 {
-	kernel_table.root.value = info->block;
+	arch_kernel_table.root.value = info->block;
 }
 
 void arch_space_init_root(void *root)
@@ -72,15 +69,16 @@ void arch_space_activate(hpa_t root)
 	(void)root;
 }
 
-void arch_tlb_flush_page(uint64_t address)
+void arch_tlb_flush_page(void *address)
 {
 	(void)address;
 	fake_flush_count++;
+	fake_flushed_cores |= 1u << fake_core;
 }
 
-void arch_tlb_flush_all(void)
+void arch_tlb_flush_all(void *unused)
 {
-	fake_flush_count++;
+	arch_tlb_flush_page(unused);
 }
 
 void *fake_ram(hpa_t frame)
@@ -97,11 +95,6 @@ void *window_map(unsigned slot, hpa_t frame)
 void window_zero(hpa_t frame)
 {
 	memset(fake_ram(frame), 0, PAGE_SIZE);
-}
-
-void window_zero_large(hpa_t block, uint64_t offset, uint64_t size)
-{
-	memset((char *)fake_ram(block) + offset, 0, size);
 }
 
 void window_copy(hpa_t to, hpa_t from)
@@ -166,7 +159,38 @@ bool fake_access(struct space *space, uint64_t address, unsigned access, uint8_t
 
 struct cpu *arch_this_cpu(void)
 {
-	return &cpu;
+	return &fake_cpus[fake_core];
+}
+
+/* The other core serves calls at once; what is in its mailbox stays there until the test says. */
+void arch_ipi(struct cpu *other)
+{
+	unsigned was = fake_core;
+
+	fake_ipi_count++;
+	fake_core = (unsigned)(other - fake_cpus);
+	if (!fake_has_stopped)
+		cpu_serve();
+	fake_core = was;
+}
+
+void fake_second_core(void)
+{
+	fake_core = 1;
+	sched_init();
+	arch_this_cpu()->share = NULL; /* it sleeps */
+	fake_core = 0;
+}
+
+void arch_trace(uint32_t who, uint32_t what)
+{
+	(void)who;
+	(void)what;
+}
+
+void arch_pause(void)
+{
+	fake_now_ns += 1000000;
 }
 
 void arch_irq_window(void)
@@ -220,24 +244,33 @@ void arch_port_out(uint16_t port, unsigned size, uint32_t value)
 	fake_ports[port % 16] = value;
 }
 
-int arch_irq_enable(unsigned isa_irq)
-{
-	fake_irq_enabled |= (uint16_t)(1u << isa_irq);
-	return 0;
-}
-
-void arch_irq_disable(unsigned isa_irq)
+int arch_irq_set(unsigned isa_irq, bool is_on)
 {
 	fake_irq_enabled &= (uint16_t) ~(1u << isa_irq);
+	fake_irq_enabled |= (uint16_t)(is_on << isa_irq);
+	return 0;
 }
 
 void console_init(void)
 {
 }
 
+/* Numbers are 64 bits wide in ring 0's formats. */
 void console_print(const char *format, ...)
 {
-	printf("# %s\n", format);
+	char wide[200] = "# ";
+	size_t size = 2;
+	va_list args;
+
+	for (; *format && size < sizeof(wide) - 3; format++) {
+		wide[size++] = *format;
+		if (*format == '%' && (format[1] == 'u' || format[1] == 'x'))
+			wide[size++] = 'l';
+	}
+	wide[size] = '\n';
+	va_start(args, format);
+	vprintf(wide, args);
+	va_end(args);
 }
 
 void panic_at(const char *file, int line, const char *sentence)
@@ -322,8 +355,8 @@ void arch_thread_switch(struct thread *from, struct thread *to)
 
 /* ---- start ---- */
 
-static struct boot_info told = {.clock = {.tsc_mul = 0xaaaaaaab, .tsc_shift = -1},
-				.cpu.has_fast_strings = 1};
+struct boot_info fake_info = {.clock = {.tsc_mul = 0xaaaaaaab, .tsc_shift = -1},
+			      .cpu = {.has_fast_strings = 1, .xcr0 = 7}};
 
 static void *reserve(uint64_t size)
 {
@@ -361,8 +394,9 @@ void fake_frames_start(const struct boot_range *ranges, uint32_t count)
 	fake_meta = (uint64_t)reserve(META_SIZE);
 	arch_paging_init(&info);
 	frames_init(&info);
-	for (uint64_t at = 0; at < end; at += pagetable_size(3)) /* tables that stay */
-		pagetable_entry(&kernel_table, fake_window + at, 2, &entry);
+	for (uint64_t at = ALIGN_DOWN(fake_window, pagetable_size(3)); at < fake_window + end;
+	     at += pagetable_size(3)) /* tables that stay */
+		pagetable_entry(&arch_kernel_table, at, 2, &entry);
 	free(split);
 }
 
@@ -394,7 +428,7 @@ void fake_start(void)
 	pthread_t host;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	boot_info = &told;
+	boot_info = &fake_info;
 	fake_frames_start(&range, 1);
 	sched_init();
 	if (process_create(NULL, frames_free_count() * PAGE_SIZE - (8 << 20), &process) != 0)
@@ -406,9 +440,10 @@ void fake_start(void)
 	test_thread.object.quota = process->quota;
 	test_thread.arch.rsp = (uint64_t)&fake;
 	test_thread.process = process;
-	test_thread.share = &process->share;
+	sched_add_share(process);
+	sched_place(&test_thread, &fake_cpus[0]);
 	list_insert(&process->threads, &test_thread.of_process);
-	timer_init(&test_thread.timer, wake_test);
+	test_thread.timer = (struct timer){.fire = wake_test};
 	sched_ready(&test_thread);
 	pthread_create(&host, NULL, boot, NULL);
 	while (running != &test_thread)
@@ -418,13 +453,15 @@ void fake_start(void)
 
 static bool somebody_waits(void)
 {
-	return list_first(&cpu.woken) || list_first(&cpu.ready) || list_first(&cpu.share->threads);
+	const struct cpu *cpu = arch_this_cpu();
+
+	return cpu->urgent || cpu->ready || cpu->early || list_first(&cpu->share->threads);
 }
 
 void fake_settle(void)
 {
 	for (unsigned i = 0; i < 10000 && somebody_waits(); i++)
-		sched_yield();
+		thread_block(fake_now_ns + 1);
 	if (somebody_waits())
 		abort();
 }

@@ -123,6 +123,11 @@ void platform_end(struct platform *platform, enum platform_end end, uint64_t sta
 	snprintf(fake->end_sentence, sizeof(fake->end_sentence), "%s", sentence ? sentence : "");
 }
 
+void platform_start_up(struct platform *platform, unsigned vcpu, bool is_init, uint8_t page)
+{
+	fake_of(platform)->start_up = vcpu << 16 | (unsigned)is_init << 8 | page;
+}
+
 void platform_fail(struct platform *platform, enum platform_failure failure)
 {
 	fake_of(platform)->fail = failure;

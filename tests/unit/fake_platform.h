@@ -34,7 +34,8 @@ struct fake_platform {
 	enum platform_end end; /* of the first request */
 	uint64_t end_status;
 	char end_sentence[160];
-	unsigned fail; /* the last platform_fail() */
+	unsigned start_up; /* the last platform_start_up(): vCPU, is_init, page, of 8 bits each */
+	unsigned fail;     /* the last platform_fail() */
 	uint32_t dirty_page;
 
 	uint32_t apic[64]; /* by offset / 16, of all vCPUs */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* arch_vm_* and arch_vcpu_* for unit tests: a guest CPU whose registers lie in memory. */
 #include "fake_vcpu.h"
+#include "kernel/exit.h"
 
 #include "kernel/memory.h"
 #include "kernel/process.h"
@@ -12,7 +13,6 @@
 
 void (*fake_guest)(struct vcpu *vcpu, struct vm_exit *exit);
 void (*fake_cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]) = fake_cpuid_haswell;
-uint64_t fake_xcr0_host = 7;
 static uint64_t xcr0; /* of the vCPU that ran last */
 unsigned fake_nmi_count, fake_vcpu_init_fails;
 
@@ -30,11 +30,6 @@ uint64_t arch_tsc(void)
 uint64_t arch_tsc_to_ns(uint64_t tsc)
 {
 	return tsc == UINT64_MAX ? UINT64_MAX : tsc / FAKE_TSC_PER_NS;
-}
-
-uint64_t arch_xcr0_host(void)
-{
-	return fake_xcr0_host;
 }
 
 size_t arch_fpu_size(void)
@@ -86,6 +81,7 @@ static void fake_enter(struct vcpu *vcpu, struct vm_exit *exit)
 	arch->injected.is_valid = 0;
 	memset(exit, 0, sizeof(*exit));
 	fake_guest(vcpu, exit);
+	exit_reinject(vcpu, exit);
 	if (exit->kind == ABI_EXIT_WINDOW) {
 		arch->wants_interrupt = arch->wants_nmi = false;
 		arch->window_class = 0;
@@ -307,8 +303,8 @@ struct vcpu *fake_vcpu_start(uint64_t size)
 	if (size == 0)
 		return vcpu;
 	if (memory_create(process_current()->quota, size, 0, &ram) != 0 ||
-	    vm_map(vm, (gpa_t){0}, ram, 0, size, ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) !=
-		    0)
+	    space_map(&vm->stage2, 0, ram, 0, size,
+		      ABI_PROT_READ | ABI_PROT_WRITE | ABI_PROT_EXEC) != 0)
 		abort();
 	return vcpu;
 }

@@ -2,9 +2,9 @@
 /* The guest CPU that portable ring 0 runs in unit tests: registers in memory, exits that a test
  * writes. */
 #pragma once
+#include "boot/boot_info.h"
+#include "kernel/exit.h"
 #include "kernel/vcpu.h"
-#include "kernel/vm.h"
-#include "kernel/vm_exit.h"
 
 #include "fake_arch.h"
 
@@ -33,7 +33,7 @@ struct arch_vcpu {
 extern void (*fake_guest)(struct vcpu *vcpu, struct vm_exit *exit);
 /* What the host's CPUID says. */
 extern void (*fake_cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-extern uint64_t fake_xcr0_host;
+#define fake_xcr0_host fake_info.cpu.xcr0
 extern unsigned fake_nmi_count;       /* calls of arch_nmi_serve */
 extern unsigned fake_vcpu_init_fails; /* arch_vcpu_init and arch_vm_init say -ABI_ENOMEM */
 

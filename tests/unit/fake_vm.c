@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Virtual machines as far as the system-call table needs them in unit tests: objects that do
  * nothing. */
+#include "fake_arch.h"
 #include "kernel/frames.h"
-#include "kernel/lib.h"
 #include "kernel/memory.h"
 #include "kernel/process.h"
-#include "kernel/vm.h"
+#include "kernel/vcpu.h"
 
 int64_t vm_create(struct process *process, uint64_t vcpu_count, uint64_t flags, struct vm **out)
 {
@@ -13,31 +13,23 @@ int64_t vm_create(struct process *process, uint64_t vcpu_count, uint64_t flags, 
 	if (vcpu_count != 1)
 		return -ABI_EINVAL;
 	*out = object_alloc(OBJECT_VM, sizeof(**out), process->quota);
-	return *out ? 0 : -ABI_ENOMEM;
+	if (!*out)
+		return -ABI_ENOMEM;
+	if (pagetable_init(&(*out)->stage2.table, &fake_ept_format, 4, process->quota) == 0)
+		return 0;
+	object_unref(&(*out)->object);
+	return -ABI_ENOMEM;
 }
 
 bool vm_destroy(struct object *object)
 {
-	(void)object;
-	return true;
+	return space_exit(&CONTAINER_OF(object, struct vm, object)->stage2);
 }
 
-int vm_map(struct vm *vm, gpa_t gpa, struct memory *memory, uint64_t offset, uint64_t size,
-	   unsigned prot)
+int vm_doorbell_set(struct vm *vm, uint64_t port, uint64_t size, uint64_t value,
+		    struct event *event)
 {
-	(void)vm, (void)gpa, (void)memory, (void)offset, (void)size, (void)prot;
-	return -ABI_EINVAL;
-}
-
-int vm_unmap(struct vm *vm, gpa_t gpa, uint64_t size)
-{
-	(void)vm, (void)gpa, (void)size;
-	return -ABI_EINVAL;
-}
-
-int vm_doorbell_set(struct vm *vm, const struct abi_doorbell *key, struct event *event)
-{
-	(void)vm, (void)key, (void)event;
+	(void)vm, (void)port, (void)size, (void)value, (void)event;
 	return -ABI_EINVAL;
 }
 
@@ -52,13 +44,6 @@ void vm_stats(struct vm *vm, struct abi_vm_stats *stats)
 	(void)vm;
 	memset(stats, 0, sizeof(*stats));
 }
-
-uint64_t vm_stage2_bytes(void)
-{
-	return 0;
-}
-
-uint64_t vm_first_entry_tsc;
 
 static const struct arch_guest guest = {.name = "fake"};
 const struct arch_guest *arch_guest = &guest;

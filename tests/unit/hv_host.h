@@ -16,7 +16,7 @@
 #include "kernel/panic.h"
 #include "tests/unit/unit.h"
 
-static struct core the_core;
+static struct core the_core, other_core, *here = &the_core;
 static const struct boot_info told = {.cpu.efer = 0xd01};
 const struct boot_info *boot_info = &told;
 
@@ -29,6 +29,11 @@ static inline uint64_t zero_msr(uint32_t index)
 {
 	(void)index;
 	return 0;
+}
+
+static inline void drop_trace(uint32_t what)
+{
+	(void)what;
 }
 
 static inline void drop_register(uint64_t value)
@@ -47,7 +52,8 @@ static inline hpa_t page_hpa(const void *page)
 	return (hpa_t){(uint64_t)page};
 }
 
-#define core_this() (&the_core)
+#define core_this() (here)
+#define core_trace  drop_trace
 #define kpage_hpa   page_hpa
 #define rdmsr       zero_msr
 #define wrmsr       drop_msr
@@ -77,6 +83,23 @@ void kfree(struct quota *quota, void *p, size_t size)
 	free(p);
 }
 
+void fpu_load(struct fpu_area *area)
+{
+	here->fpu_owner = area;
+}
+
+/* The other core does what it is called for at once. */
+void cpu_call(const struct cpu *only, const struct space *space, void (*function)(void *),
+	      void *argument)
+{
+	struct core *was = here;
+
+	CHECK(only && !space);
+	here = (struct core *)only;
+	function(argument);
+	here = was;
+}
+
 struct fpu_area *fpu_area_alloc(struct quota *quota, uint64_t xcr0)
 {
 	(void)xcr0;
@@ -88,10 +111,10 @@ void fpu_area_free(struct quota *quota, struct fpu_area *area)
 	kfree(quota, area, 1);
 }
 
-uint64_t fpu_xcr0(struct fpu_area *area)
+void fpu_save(void *area)
 {
-	(void)area;
-	return 1;
+	if (here->fpu_owner == area)
+		fpu_load(NULL);
 }
 
 void arch_vcpu_set_xcr0(struct vcpu *vcpu, uint64_t xcr0)
@@ -107,10 +130,7 @@ struct pt_leaf pagetable_query(const struct pagetable *pt, uint64_t address)
 	return (struct pt_leaf){0};
 }
 
-struct pagetable *arch_kernel_table(void)
-{
-	return NULL;
-}
+struct pagetable arch_kernel_table;
 
 _Noreturn void panic_at(const char *file, int line, const char *sentence)
 {
@@ -120,10 +140,10 @@ _Noreturn void panic_at(const char *file, int line, const char *sentence)
 
 /* A VM whose stage-2 root lies at `root`, and its vCPU. */
 struct guest {
-	struct vm vm;
 	struct vcpu vcpu;
 	struct abi_vcpu_page page;
 	uint8_t lapic[PAGE_SIZE];
+	struct vm vm; /* last, as its end is open */
 };
 
 static struct guest *guest_create(uint64_t root)

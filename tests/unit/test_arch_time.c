@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ticks become nanoseconds and back without drift or overflow. */
-#include "arch/x86_64/scale.h"
+#include "arch/x86_64/clock.h"
 #include "unit.h"
 
 /* As the loader reckons them: boot/clock.c. */

@@ -260,6 +260,36 @@ TEST(fadt_reset_register_is_memory_or_a_port)
 	CHECK_EQ(info.reset_space, BOOT_RESET_NONE);
 }
 
+TEST(power_is_a_list_of_writes)
+{
+	struct boot_acpi info;
+
+	make_fadt();
+	parse(acpi_parse_fadt, &info, 244);
+	acpi_parse_power(&info, 0);
+	CHECK_EQ(info.off[0].size, 0); /* no S5 */
+	CHECK(info.reset[0].address == 0xcf9 && info.reset[0].value == 0xf);
+	CHECK(info.reset[1].value == 2 && info.reset[2].value == 6);
+	CHECK(info.reset[2].size == 1 && info.reset[3].size == 0);
+	info.has_s5 = 1;
+	info.s5_a = 5;
+	info.s5_b = 3;
+	info.pm1b_control = 0x704;
+	acpi_parse_power(&info, 0);
+	CHECK(info.off[0].address == 0xb2 && info.off[0].value == 0xf1 && info.off[0].size == 1);
+	CHECK(info.off[1].address == 0x604 && info.off[1].value == (5 << 10 | 0x2000));
+	CHECK(info.off[1].size == 2 && info.off[1].keep == 0xc3ff);
+	CHECK(info.off[2].address == 0x704 && info.off[2].value == (3 << 10 | 0x2000));
+	CHECK_EQ(info.off[3].size, 0);
+	acpi_parse_reset(&info);
+	parse(acpi_parse_fadt, &info, 244);
+	info.has_s5 = 1;
+	info.reset_space = BOOT_RESET_MEMORY;
+	acpi_parse_power(&info, 1);
+	CHECK(info.off[0].address == 0x604 && info.off[1].size == 0);
+	CHECK(info.reset[0].is_memory && !info.reset[1].is_memory);
+}
+
 int main(void)
 {
 	RUN(madt_gives_ioapics_and_overrides);
@@ -274,5 +304,6 @@ int main(void)
 	RUN(madt_gives_each_core_that_may_run_once);
 	RUN(madt_with_more_cores_than_there_is_room_for_is_cut);
 	RUN(fadt_reset_register_is_memory_or_a_port);
+	RUN(power_is_a_list_of_writes);
 	return unit_end();
 }

@@ -171,6 +171,14 @@ TEST(all_keys)
 	CHECK_EQ(vm->autostart, false);
 	CHECK_EQ(vm->test_device, true);
 	CHECK_EQ(vm->apicv, false);
+	CHECK_EQ(vm->sharing.weight, 300);
+	CHECK_EQ(vm->sharing.cap, 150);
+	CHECK_EQ(vm->sharing.cpus[0], 1 << 1 | 1 << 3 | 1 << 10);
+	CHECK_EQ(vm->sharing.exclusive, true);
+	CHECK_EQ(config.vms[1].sharing.priority, 50);
+	CHECK_EQ(config.vms[1].sharing.budget_us, 2000);
+	CHECK_EQ(config.vms[1].sharing.period_us, 10000);
+	CHECK_EQ(config.vms[1].sharing.weight, 100);
 	CHECK_STR(config.vms[1].error, "");
 	CHECK_STR(config.vms[1].name, "0");
 	CHECK_EQ(config.vms[1].memory, 65536ll << 30);

@@ -18,7 +18,7 @@ static void start(void (*host)(uint32_t, uint32_t, uint32_t[4]))
 {
 	fake_cpuid = host;
 	vcpu = fake_vcpu_start(0);
-	vcpuid_init(&vcpu->page->cpuid, host, vcpu->page->xcr0_allowed, 0);
+	vcpuid_init(&vcpu->page->cpuid, host, vcpu->page->xcr0_allowed, 0, 1);
 }
 
 static uint32_t ask(uint32_t leaf, uint32_t subleaf, enum reg reg)
@@ -250,9 +250,47 @@ TEST(topology_is_one_thread_of_one_core)
 	ask(0xb, 0x302, EAX);
 	CHECK(answer[EAX] == 0 && answer[EBX] == 0 && answer[ECX] == 2);
 	vcpu->index = 5;
-	vcpuid_init(&vcpu->page->cpuid, fake_cpuid_haswell, 7, 5);
+	vcpuid_init(&vcpu->page->cpuid, fake_cpuid_haswell, 7, 5, 1);
 	CHECK_EQ(ask(0xb, 9, EDX), 5);
 	CHECK_EQ(ask(1, 0, EBX) >> 24, 5);
+}
+
+/* Of each leaf that tells it, the same: so many cores of one package. */
+static void check_topology(uint32_t count, uint32_t shift)
+{
+	vcpu->index = count - 1;
+	vcpuid_init(&vcpu->page->cpuid, fake_cpuid, 7, count - 1, count);
+	CHECK(ask(1, 0, EDX) & BIT(28));
+	CHECK_EQ(answer[EBX] >> 16, (count - 1) << 8 | count);
+	ask(0xb, 0, EAX);
+	CHECK(answer[EAX] == 0 && answer[EBX] == 1 && answer[ECX] == 0x100);
+	ask(0xb, 1, EAX);
+	CHECK(answer[EAX] == shift && answer[EBX] == count && answer[ECX] == 0x201);
+	CHECK_EQ(answer[EDX], count - 1);
+	CHECK_EQ(ask(0xb, 2, EBX) | answer[EAX], 0);
+}
+
+TEST(topology_is_one_package_of_all_vcpus)
+{
+	static const uint32_t counts[][2] = {{2, 1}, {3, 2},  {4, 2},   {8, 3},
+					     {9, 4}, {64, 6}, {128, 7}, {254, 8}};
+
+	for (unsigned i = 0; i < ARRAY_COUNT(counts); i++) {
+		uint32_t most = (1u << counts[i][1]) - 1;
+
+		start(fake_cpuid_haswell);
+		check_topology(counts[i][0], counts[i][1]);
+		for (uint32_t cache = 0; cache < 4; cache++) {
+			CHECK_EQ(ask(4, cache, EAX) >> 26, most < 63 ? most : 63);
+			CHECK_EQ(answer[EAX] >> 14 & 0xfff, cache == 3 ? most : 0);
+		}
+		CHECK_EQ(ask(0x80000008, 0, ECX), 0);
+		start(fake_cpuid_ryzen);
+		check_topology(counts[i][0], counts[i][1]);
+		CHECK(ask(0x80000001, 0, ECX) & BIT(1));
+		CHECK_EQ(ask(0x80000008, 0, ECX), counts[i][1] << 12 | (counts[i][0] - 1));
+		CHECK_EQ(ask(4, 0, EAX), 0);
+	}
 }
 
 TEST(the_hypervisor_is_kvms_interface)
@@ -496,6 +534,7 @@ int main(void)
 	RUN(any_subleaf_is_answered_and_past_the_last_is_zero);
 	RUN(caches_are_shared_with_nobody);
 	RUN(topology_is_one_thread_of_one_core);
+	RUN(topology_is_one_package_of_all_vcpus);
 	RUN(the_hypervisor_is_kvms_interface);
 	RUN(osxsave_follows_cr4);
 	RUN(xsave_sizes_follow_xcr0);

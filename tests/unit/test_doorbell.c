@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Doorbells: which writes ring which event, how many there can be, and that their events come back.
  */
-#include "kernel/doorbell.h"
 
 #include "fake_vcpu.h"
 #include "kernel/event.h"
@@ -25,26 +24,30 @@ static struct event *new_event(void)
 	return event;
 }
 
-static struct abi_doorbell key(uint64_t port, uint32_t size)
+/* What is written. */
+struct bell {
+	uint64_t port, size, value;
+};
+
+static struct bell key(uint64_t port, uint64_t size)
 {
-	return (struct abi_doorbell){.address = port, .is_port = 1, .size = size};
+	return (struct bell){port, size, ABI_ANY_VALUE};
 }
 
-static struct abi_doorbell with_value(struct abi_doorbell bell, uint64_t value)
+static struct bell with_value(struct bell bell, uint64_t value)
 {
-	bell.has_value = 1;
 	bell.value = value;
 	return bell;
 }
 
-static int add(struct abi_doorbell bell, struct event *event)
+static int add(struct bell bell, struct event *event)
 {
-	return vm_doorbell_set(vm, &bell, event);
+	return vm_doorbell_set(vm, bell.port, bell.size, bell.value, event);
 }
 
-static int take_away(struct abi_doorbell bell)
+static int take_away(struct bell bell)
 {
-	return vm_doorbell_set(vm, &bell, NULL);
+	return add(bell, NULL);
 }
 
 TEST(port_size_and_value_choose_the_event)
@@ -56,12 +59,12 @@ TEST(port_size_and_value_choose_the_event)
 	CHECK_EQ(add(key(0x100, 0), any), 0);
 	CHECK_EQ(add(key(0x101, 2), word), 0);
 	CHECK_EQ(add(with_value(key(0x102, 4), 7), seven), 0);
-	CHECK(doorbell_ring_port(vm, 0x100, 1, 0) && doorbell_ring_port(vm, 0x100, 4, UINT32_MAX));
-	CHECK(doorbell_ring_port(vm, 0x101, 2, 5));
-	CHECK(!doorbell_ring_port(vm, 0x101, 1, 5) && !doorbell_ring_port(vm, 0x101, 4, 5));
-	CHECK(doorbell_ring_port(vm, 0x102, 4, 7));
-	CHECK(!doorbell_ring_port(vm, 0x102, 4, 8) && !doorbell_ring_port(vm, 0x102, 2, 7));
-	CHECK(!doorbell_ring_port(vm, 0x103, 1, 0) && !doorbell_ring_port(vm, 0, 1, 0));
+	CHECK(vm_ring_port(vm, 0x100, 1, 0) && vm_ring_port(vm, 0x100, 4, UINT32_MAX));
+	CHECK(vm_ring_port(vm, 0x101, 2, 5));
+	CHECK(!vm_ring_port(vm, 0x101, 1, 5) && !vm_ring_port(vm, 0x101, 4, 5));
+	CHECK(vm_ring_port(vm, 0x102, 4, 7));
+	CHECK(!vm_ring_port(vm, 0x102, 4, 8) && !vm_ring_port(vm, 0x102, 2, 7));
+	CHECK(!vm_ring_port(vm, 0x103, 1, 0) && !vm_ring_port(vm, 0, 1, 0));
 	CHECK_EQ(event_take(any), 2);
 	CHECK_EQ(event_take(word), 1);
 	CHECK_EQ(event_take(seven), 1);
@@ -78,39 +81,23 @@ TEST(one_port_may_have_a_bell_for_each_value)
 	}
 	for (uint32_t i = 0; i < 3; i++)
 		for (uint32_t n = 0; n <= i; n++)
-			CHECK(doorbell_ring_port(vm, 0xc000, 2, i));
-	CHECK(!doorbell_ring_port(vm, 0xc000, 2, 3));
+			CHECK(vm_ring_port(vm, 0xc000, 2, i));
+	CHECK(!vm_ring_port(vm, 0xc000, 2, 3));
 	for (uint32_t i = 0; i < 3; i++)
 		CHECK_EQ(event_take(events[i]), i + 1);
 }
 
 TEST(bad_keys_are_refused)
 {
-	struct abi_doorbell bell;
 	struct event *event;
 
 	start();
 	event = new_event();
-	bell = key(0x10000, 1);
-	CHECK_EQ(add(bell, event), -ABI_EINVAL);
-	bell = key(UINT64_MAX, 1);
-	CHECK_EQ(add(bell, event), -ABI_EINVAL);
-	bell = key(0x100, 3);
-	CHECK_EQ(add(bell, event), -ABI_EINVAL);
-	bell = key(0x100, 8);
-	CHECK_EQ(add(bell, event), -ABI_EINVAL);
-	bell = key(0xfee00000, 4);
-	bell.is_port = 0; /* memory: ring 0 decodes no instruction */
-	CHECK_EQ(add(bell, event), -ABI_EINVAL);
-	bell = key(0x100, 1);
-	bell.is_port = 2;
-	CHECK_EQ(add(bell, event), -ABI_EINVAL);
-	bell = key(0x100, 1);
-	bell.reserved = 1;
-	CHECK_EQ(add(bell, event), -ABI_EINVAL);
-	bell = key(0x100, 1);
-	bell.has_value = 2;
-	CHECK_EQ(add(bell, event), -ABI_EINVAL);
+	CHECK_EQ(add(key(0x10000, 1), event), -ABI_EINVAL);
+	CHECK_EQ(add(key(UINT64_MAX, 1), event), -ABI_EINVAL);
+	CHECK_EQ(add(key(0x100, 3), event), -ABI_EINVAL);
+	CHECK_EQ(add(key(0x100, 8), event), -ABI_EINVAL);
+	CHECK_EQ(add(key(0x100, 1ull << 32), event), -ABI_EINVAL);
 	CHECK_EQ(add(with_value(key(0x100, 4), 1ull << 32 | 5), event),
 		 -ABI_EINVAL); /* no write has it */
 	CHECK_EQ(vm->doorbell_count, 0);
@@ -133,9 +120,9 @@ TEST(a_bell_is_there_once_and_goes_by_the_same_key)
 	CHECK_EQ(take_away(with_value(key(0x100, 1), 1)), -ABI_ENOENT);
 	CHECK_EQ(take_away(key(0x100, 1)), 0);
 	CHECK_EQ(take_away(key(0x100, 1)), -ABI_ENOENT);
-	CHECK(doorbell_ring_port(vm, 0x100, 2, 9));
-	CHECK(doorbell_ring_port(vm, 0x100, 1, 0));
-	CHECK(!doorbell_ring_port(vm, 0x100, 1, 1));
+	CHECK(vm_ring_port(vm, 0x100, 2, 9));
+	CHECK(vm_ring_port(vm, 0x100, 1, 0));
+	CHECK(!vm_ring_port(vm, 0x100, 1, 1));
 	CHECK_EQ(event->object.refs, 3);
 }
 
@@ -150,7 +137,7 @@ TEST(there_can_be_64)
 	CHECK_EQ(add(key(0x2000, 0), event), -ABI_ENOSPC);
 	CHECK_EQ(add(key(0x1000, 0), event), -ABI_EEXIST);
 	for (unsigned i = 0; i < BELLS_MAX; i++)
-		CHECK(doorbell_ring_port(vm, (uint16_t)(0x1000 + i), 4, 0));
+		CHECK(vm_ring_port(vm, (uint16_t)(0x1000 + i), 4, 0));
 	CHECK_EQ(take_away(key(0x1000, 0)), 0);
 	CHECK_EQ(add(key(0x2000, 0), event), 0);
 	CHECK_EQ(event_take(event), BELLS_MAX);
@@ -189,7 +176,7 @@ TEST(without_memory_none_is_added)
 	quota->limit = quota->used;
 	CHECK_EQ(add(key(0x100, 1), event), -ABI_ENOMEM);
 	CHECK_EQ(event->object.refs, 1);
-	CHECK(!doorbell_ring_port(vm, 0x100, 1, 0));
+	CHECK(!vm_ring_port(vm, 0x100, 1, 0));
 }
 
 int main(void)

@@ -32,7 +32,7 @@ TEST(mov_loads_by_the_rules_of_each_size)
 	DONE(GUEST_MMIO + 0x10, 0x40, 0x8a, 0x63, 0x10); /* mov 0x10(%rbx), %spl */
 	CHECK(page.gpr[ABI_RSP] == 0x11);
 	DONE(GUEST_MMIO + 0x10, 0x4c, 0x8b, 0x4b, 0x10); /* mov 0x10(%rbx), %r9 */
-	CHECK(page.gpr[ABI_R9] == 0x8877665544332211);
+	CHECK(page.gpr[9] == 0x8877665544332211);
 	CHECK_EQ(mmio_reads, 5);
 	guest_stop();
 }
@@ -42,7 +42,7 @@ TEST(mov_stores_registers_and_immediates)
 	guest_start64();
 	page.gpr[ABI_RBX] = GUEST_MMIO;
 	page.gpr[ABI_RCX] = 2;
-	page.gpr[ABI_R10] = 0x1122334455667788;
+	page.gpr[10] = 0x1122334455667788;
 	DONE(GUEST_MMIO + 0x18, 0x4c, 0x89, 0x54, 0xcb, 0x08); /* mov %r10, 8(%rbx,%rcx,8) */
 	CHECK(get_mmio(0x18) == 0x1122334455667788);
 	DONE(GUEST_MMIO, 0xc7, 0x03, 0xfe, 0xff, 0xff, 0xff); /* movl $-2, (%rbx) */
@@ -612,6 +612,24 @@ TEST(ends_that_ring_0_reports_are_passed_on)
 	guest_stop();
 }
 
+TEST(messages_that_start_a_cpu_are_passed_on)
+{
+	guest_start64();
+	page.exit.kind = ABI_EXIT_STARTUP;
+	page.exit.startup.is_init = 0;
+	page.exit.startup.vector = 0x9a;
+	vcpu.index = 3;
+	page.eoi_word = 0x1000; /* where the CPU's old life had it */
+	vcpu.msr.s.pv_eoi = 0x1001;
+	vcpu_exit_handle(&vcpu);
+	CHECK_EQ(fake->start_up, 0x3009a);
+	CHECK_EQ(page.eoi_word | vcpu.msr.s.pv_eoi, 0);
+	page.exit.startup.is_init = 1;
+	vcpu_exit_handle(&vcpu);
+	CHECK_EQ(fake->start_up, 0x3019a);
+	guest_stop();
+}
+
 TEST(each_error_has_its_sentence)
 {
 	static const uint32_t known[] = {3,          4,          9,          49,        0x63,
@@ -695,6 +713,7 @@ int main(void)
 	RUN(a_write_of_dr7_does_nothing_where_it_must_not);
 	RUN(a_write_of_dr7_that_came_after_the_exit_is_run_again);
 	RUN(ends_that_ring_0_reports_are_passed_on);
+	RUN(messages_that_start_a_cpu_are_passed_on);
 	RUN(each_error_has_its_sentence);
 	return unit_end();
 }

@@ -31,6 +31,7 @@ static void start(void)
 
 static enum exit_action handle(struct vm_exit *exit)
 {
+	exit_reinject(vcpu, exit);
 	return exit_handle(vcpu, exit);
 }
 
@@ -95,10 +96,10 @@ TEST(each_exit_is_counted_as_what_it_turned_out_to_be)
 	plain(ABI_EXIT_CPUID, 2);
 	plain(ABI_EXIT_WINDOW, 0);
 	handle(&exit);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_CPUID], 2);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_WINDOW], 1);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_MMIO], 1);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_STAGE2], 0);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_CPUID], 2);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_WINDOW], 1);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_MMIO], 1);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_STAGE2], 0);
 }
 
 /* ---- instructions ---- */
@@ -250,11 +251,11 @@ TEST(a_string_port_access_goes_to_vmm_before_it_began)
 	CHECK_EQ(vcpu->page->cpu.cr3, 0x1000);
 }
 
-static struct event *add_doorbell(const struct abi_doorbell *key)
+static struct event *add_doorbell(uint64_t port)
 {
 	struct event *event = event_create(vcpu->vm->object.quota);
 
-	CHECK_EQ(vm_doorbell_set(vcpu->vm, key, event), 0);
+	CHECK_EQ(vm_doorbell_set(vcpu->vm, port, 0, ABI_ANY_VALUE, event), 0);
 	return event;
 }
 
@@ -263,12 +264,12 @@ TEST(a_doorbell_is_rung_without_vmm)
 	struct event *event;
 
 	start();
-	event = add_doorbell(&(struct abi_doorbell){.address = 0xfc, .is_port = 1});
+	event = add_doorbell(0xfc);
 	CHECK_EQ(port(0xfc, 4, true, false), EXIT_NEXT_INSN);
 	CHECK_EQ(event->count, 1);
 	CHECK_EQ(moved(), 2);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_DOORBELL], 1);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_PORT], 0);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_DOORBELL], 1);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_PORT], 0);
 	CHECK_EQ(port(0xfc, 4, false, false), EXIT_TO_VMM);
 	CHECK_EQ(port(0xfc, 4, true, true), EXIT_TO_VMM);
 	CHECK_EQ(port(0xfd, 4, true, false), EXIT_TO_VMM);
@@ -290,7 +291,7 @@ TEST(lazy_memory_is_given_and_the_access_tried_again)
 	CHECK_EQ(touch(0x3008, PT_EXEC), EXIT_SAME_INSN);
 	CHECK_EQ(touch(0x3008, PT_READ), EXIT_SAME_INSN);
 	CHECK_EQ(moved(), 0);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_STAGE2], 3);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_STAGE2], 3);
 }
 
 TEST(an_address_without_ram_goes_to_vmm_with_the_state)
@@ -313,8 +314,8 @@ TEST(a_write_to_read_only_memory_goes_to_vmm)
 
 	start();
 	CHECK_EQ(memory_create(vcpu->vm->object.quota, PAGE_SIZE, 0, &rom), 0);
-	CHECK_EQ(vm_map(vcpu->vm, (gpa_t){0xf0000000}, rom, 0, PAGE_SIZE,
-			ABI_PROT_READ | ABI_PROT_EXEC),
+	CHECK_EQ(space_map(&vcpu->vm->stage2, 0xf0000000, rom, 0, PAGE_SIZE,
+			   ABI_PROT_READ | ABI_PROT_EXEC),
 		 0);
 	CHECK_EQ(touch(0xf0000ff8, PT_WRITE), EXIT_TO_VMM);
 	CHECK_EQ(vcpu->page->exit.kind, ABI_EXIT_MMIO);
@@ -328,7 +329,7 @@ TEST(code_without_ram_stops_the_vm)
 	CHECK_EQ(touch(0xfec00010, PT_EXEC), EXIT_STOP_VM);
 	CHECK_EQ(vcpu->page->exit.kind, ABI_EXIT_ERROR);
 	CHECK_EQ(vcpu->page->exit.error.code, ABI_ERROR_FETCH);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_ERROR], 1);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_ERROR], 1);
 }
 
 TEST(an_event_that_cannot_be_delivered_stops_the_vm)
@@ -387,7 +388,7 @@ TEST(an_intercepted_exception_reaches_the_guest)
 
 TEST(an_error_reaches_vmm_with_its_code)
 {
-	struct vm_exit exit = {.kind = ABI_EXIT_ERROR, .error = {.code = 0x80000021}};
+	struct vm_exit exit = {.kind = ABI_EXIT_ERROR, .error_code = 0x80000021};
 
 	start();
 	memset(&vcpu->page->exit, 0xff, sizeof(vcpu->page->exit));
@@ -436,7 +437,7 @@ TEST(where_another_thread_gets_the_core_the_guest_is_looked_at_again)
 TEST(who_waits_for_a_doorbell_runs_at_once)
 {
 	start();
-	add_doorbell(&(struct abi_doorbell){.address = 0xfc, .is_port = 1});
+	add_doorbell(0xfc);
 	spawn();
 	CHECK_EQ(port(0xfc, 1, true, false), EXIT_NEXT_INSN);
 	CHECK(turns == 1 && vcpu->needs_look);

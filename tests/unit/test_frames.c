@@ -28,7 +28,7 @@ static void start(const struct boot_range *ranges, uint32_t count)
 	fake_frames_start(ranges, count);
 }
 
-/* A frame, or 2^(order - 9) blocks. */
+/* A frame, or (order 9) a block. */
 static int alloc(unsigned order, hpa_t *frame)
 {
 	int error = frames_reserve(1u << order);
@@ -39,7 +39,7 @@ static int alloc(unsigned order, hpa_t *frame)
 		*frame = frames_alloc();
 		return 0;
 	}
-	error = frames_alloc_blocks(order - 9, frame);
+	error = frames_alloc_block(frame);
 	if (error)
 		frames_unreserve(1u << order);
 	return error;
@@ -61,8 +61,8 @@ static void give(hpa_t frame, unsigned order)
 		owned[frame.value / PAGE_SIZE + i] = 0;
 	if (order == 0)
 		frames_free(frame);
-	for (uint64_t at = 0; order && at < PAGE_SIZE << order; at += LARGE_SIZE)
-		frames_free_block((hpa_t){frame.value + at});
+	else
+		frames_free_block(frame);
 }
 
 static const struct boot_range holes[] = {
@@ -84,7 +84,7 @@ TEST(random_allocations_agree_with_a_model)
 	free_before = frames_free_count();
 	for (unsigned i = 0; i < 200000; i++) {
 		if (count < ARRAY_COUNT(live) && random_below(5) < 3) {
-			unsigned order = random_below(10) ? 0 : 9 + random_below(4);
+			unsigned order = random_below(10) ? 0 : 9;
 			hpa_t frame;
 
 			if (alloc(order, &frame) == 0) {
@@ -213,7 +213,7 @@ TEST(memory_map_with_far_apart_ranges)
 	hpa_t frame;
 
 	fake_frames_start(far, ARRAY_COUNT(far));
-	CHECK_EQ(frames_total(), 0x700 + 0x400 + 0x3ff);
+	CHECK_EQ(frames_total, 0x700 + 0x400 + 0x3ff);
 	while (alloc(0, &frame) == 0)
 		count++;
 	CHECK(count > 0x400 + 0x3ff);

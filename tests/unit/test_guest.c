@@ -9,8 +9,9 @@
 enum { RIP = 1, RFLAGS, CR0, CR4, EFER, DR6, DR7, TSC_OFFSET, MSR, PLACES = MSR + HV_MSR_COUNT };
 
 static uint64_t block[PLACES], cr2, cr3;
-static struct abi_segment_state segments[HV_SEGMENT_COUNT];
-static struct arch_vcpu arch;
+static struct abi_segment_state segments[ABI_DESCRIPTOR_COUNT];
+static struct fpu_area area = {.xcr0 = 1};
+static struct arch_vcpu arch = {.fpu = &area};
 static struct vm vm;
 static struct vcpu vcpu = {.vm = &vm, .arch = &arch};
 static bool is_long;
@@ -40,7 +41,7 @@ static void fake_get(struct vcpu *of, struct abi_cpu *cpu, unsigned count)
 	cpu->cr4 = block[CR4];
 	cpu->efer = block[EFER];
 	for (unsigned i = 0; i < count; i++)
-		*hv_segment(cpu, i) = segments[i];
+		cpu->segment[i] = segments[i];
 }
 
 static unsigned fake_attributes(struct vcpu *of, unsigned segment)
@@ -59,8 +60,8 @@ static void fake_set(struct vcpu *of, const struct abi_cpu *cpu)
 	cr3 = cpu->cr3;
 	block[CR4] = cpu->cr4;
 	block[EFER] = cpu->efer;
-	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++)
-		segments[i] = *hv_segment(cpu, i);
+	for (unsigned i = 0; i < ABI_DESCRIPTOR_COUNT; i++)
+		segments[i] = cpu->segment[i];
 }
 
 static void fake_mode_changed(struct vcpu *of, bool now_long)
@@ -84,7 +85,6 @@ static void fake_inject(struct vcpu *of, const struct abi_event *event, uint32_t
 
 static uint32_t blocks;
 static unsigned unloads;
-static uint64_t xcr0 = 1;
 
 static uint32_t fake_get_blocks(struct vcpu *of)
 {
@@ -103,30 +103,22 @@ void hv_unload(void)
 	unloads++;
 }
 
-uint64_t fpu_xcr0(struct fpu_area *area)
+void fpu_save(void *saved)
 {
-	(void)area;
-	return xcr0;
+	CHECK(saved == &area);
 }
 
 void arch_vcpu_set_xcr0(struct vcpu *of, uint64_t value)
 {
 	CHECK(of == &vcpu);
-	xcr0 = value;
+	area.xcr0 = value;
 }
 
-static const struct hv_msr msrs[HV_MSR_COUNT] = {
-	{IA32_PAT, MSR},
-	{IA32_EFER, EFER},
-	{IA32_LSTAR, MSR + 1},
-	{IA32_STAR, MSR + 2},
-	{IA32_FMASK, MSR + 3},
-	{IA32_TSC_AUX, MSR + 4},
-	{IA32_SYSENTER_CS, MSR + 5},
-};
+const uint32_t hv_msrs[HV_MSR_COUNT] = {IA32_PAT,   IA32_EFER,    IA32_LSTAR,      IA32_STAR,
+					IA32_FMASK, IA32_TSC_AUX, IA32_SYSENTER_CS};
 
 static const struct hv_ops ops = {
-	.msrs = msrs,
+	.msr_where = {MSR, EFER, MSR + 1, MSR + 2, MSR + 3, MSR + 4, MSR + 5},
 	.where = {[HV_RIP] = RIP,
 		  [HV_RFLAGS] = RFLAGS,
 		  [HV_CR0] = CR0,
@@ -162,8 +154,8 @@ static struct abi_cpu long_state(void)
 			      .efer = EFER_LME | EFER_LMA,
 			      .dr6 = DR6_FIXED,
 			      .dr7 = DR7_FIXED,
-			      .gdtr = {.base = 0x5000, .limit = 0x7f},
-			      .idtr = {.base = 0x6000, .limit = 0xfff}};
+			      .segment = {[ABI_GDTR] = {.base = 0x5000, .limit = 0x7f},
+					  [ABI_IDTR] = {.base = 0x6000, .limit = 0xfff}}};
 
 	for (unsigned i = 0; i < ABI_SEGMENT_COUNT; i++)
 		cpu.segment[i] = (struct abi_segment_state){
@@ -182,8 +174,8 @@ TEST(a_state_comes_back_as_it_was_set)
 	CHECK_EQ(mode_changes, 1);
 	arch_vcpu_get_cpu(&vcpu, &got);
 	CHECK(memcmp(&cpu, &got, offsetof(struct abi_cpu, pdpte)) == 0);
-	CHECK_EQ(segments[HV_GDTR].base, 0x5000);
-	CHECK_EQ(segments[HV_GDTR + 1].limit, 0xfff);
+	CHECK_EQ(segments[ABI_GDTR].base, 0x5000);
+	CHECK_EQ(segments[ABI_IDTR].limit, 0xfff);
 	CHECK_EQ(arch_vcpu_cpl(&vcpu), 0);
 	CHECK(hv_is_long(&vcpu));
 	segments[ABI_SS].attributes |= 0x60;
@@ -334,7 +326,7 @@ TEST(the_shadow_of_sti_needs_the_flag)
 
 	CHECK_EQ(arch_vcpu_set_hidden(&vcpu, &hidden), -ABI_EINVAL);
 	CHECK_EQ(blocks, 0);
-	CHECK_EQ(xcr0, 1);
+	CHECK_EQ(area.xcr0, 1);
 	CHECK_EQ(arch.dr[0], 0);
 	block[RFLAGS] = RFLAGS_IF;
 	CHECK_EQ(arch_vcpu_set_hidden(&vcpu, &hidden), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ring 0's memcpy and friends against the host's, at every alignment. */
-#include "kernel/lib.h"
 #include "kernel/list.h"
+#include "kernel/types.h"
 
 #include "unit.h"
 

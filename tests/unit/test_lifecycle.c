@@ -163,6 +163,69 @@ TEST(each_state_takes_what_makes_sense_in_it)
 	CHECK(strcmp(lifecycle_word(&life), "waits") == 0);
 }
 
+/* Word by word, so that no order is refused without a sentence, or with another's. */
+TEST(what_is_saved_can_be_loaded_or_killed_and_nothing_else)
+{
+	static const struct {
+		enum console_command command;
+		const char *off, *runs, *paused, *saved, *killed; /* begin so; NULL: done */
+	} cases[] = {
+		{CONSOLE_COMMAND_START, NULL, "runs already", "runs already", "is saved; load",
+		 NULL},
+		{CONSOLE_COMMAND_STOP, "does not run", NULL, "is paused; resume", "is saved; load",
+		 "is being killed"},
+		{CONSOLE_COMMAND_KILL, "does not run", NULL, NULL, NULL, NULL},
+		{CONSOLE_COMMAND_PAUSE, "does not run", NULL, "is paused already", "is saved; load",
+		 "is being killed"},
+		{CONSOLE_COMMAND_RESUME, "does not run", "is not paused", NULL, "is saved; load",
+		 "is being killed"},
+		{CONSOLE_COMMAND_RESET, "does not run", NULL, NULL, "is saved; load",
+		 "is being killed"},
+		{CONSOLE_COMMAND_SAVE, "does not run", NULL, "is paused; resume",
+		 "is saved already", "is being killed"},
+		{CONSOLE_COMMAND_LOAD, "does not run, and nothing is saved", "runs; only",
+		 "is paused; resume", NULL, "is being killed"},
+		{CONSOLE_COMMAND_STATS, "does not run", NULL, NULL, "is saved; load",
+		 "is being killed"},
+	};
+
+	for (unsigned i = 0; i < 5 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *wanted = (&cases[i / 5].off)[i % 5], *why;
+
+		lifecycle_init(&life);
+		lifecycle_saved(&life, true); /* by a vmm that is dead: nothing of it is true */
+		if (i % 5)
+			lifecycle_start(&life, SECOND);
+		CHECK(!life.is_saved);
+		if (i % 5 == 2)
+			lifecycle_apply(&life, CONSOLE_COMMAND_PAUSE);
+		if (i % 5 == 3)
+			lifecycle_saved(&life, true);
+		if (i % 5 == 4)
+			lifecycle_apply(&life, CONSOLE_COMMAND_KILL);
+		why = lifecycle_check(&life, cases[i / 5].command);
+		CHECK(wanted ? why && strncmp(why, wanted, strlen(wanted)) == 0 : !why);
+	}
+}
+
+TEST(what_was_saved_goes_with_its_vmm)
+{
+	start();
+	lifecycle_saved(&life, true);
+	CHECK(strcmp(lifecycle_word(&life), "saved") == 0);
+	lifecycle_saved(&life, false);
+	CHECK(strcmp(lifecycle_word(&life), "runs") == 0 && may(CONSOLE_COMMAND_SAVE));
+	lifecycle_saved(&life, true);
+	lifecycle_apply(&life, CONSOLE_COMMAND_KILL);
+	CHECK(strcmp(lifecycle_word(&life), "ending") == 0);
+	CHECK_EQ(end(CONFIG_RESTART_ALWAYS, true, 2 * SECOND), LIFECYCLE_NEVER);
+	CHECK(!life.is_saved && may(CONSOLE_COMMAND_START));
+	start();
+	lifecycle_saved(&life, true);
+	CHECK_EQ(end(CONFIG_RESTART_ALWAYS, true, 2 * SECOND), LIFECYCLE_WAIT_NS); /* it died */
+	CHECK(!life.is_saved);
+}
+
 int main(void)
 {
 	RUN(each_policy_starts_again_what_it_should);
@@ -175,5 +238,7 @@ int main(void)
 	RUN(a_start_behind_a_kill_waits_for_the_end);
 	RUN(only_what_would_start_again_by_itself_counts_as_given_up);
 	RUN(each_state_takes_what_makes_sense_in_it);
+	RUN(what_is_saved_can_be_loaded_or_killed_and_nothing_else);
+	RUN(what_was_saved_goes_with_its_vmm);
 	return unit_end();
 }

@@ -118,6 +118,26 @@ TEST(cpu_starts_in_long_mode)
 	CHECK_EQ(cpu.rflags, 2);
 }
 
+/* SDM vol 3, "Processor State After Reset". */
+TEST(another_cpu_starts_in_real_mode_at_its_page)
+{
+	struct abi_cpu cpu;
+	uint64_t gpr[16] = {1, 2, 3};
+
+	loader_start_up(0x9a, &cpu, gpr);
+	CHECK_EQ(cpu.rip, 0);
+	CHECK_EQ(cpu.segment[ABI_CS].selector, 0x9a00);
+	CHECK_EQ(cpu.segment[ABI_CS].base, 0x9a000);
+	CHECK_EQ(cpu.segment[ABI_CS].limit, 0xffff);
+	CHECK_EQ(cpu.segment[ABI_CS].attributes, 0x9b);
+	CHECK_EQ(cpu.segment[ABI_SS].attributes, 0x93);
+	CHECK_EQ(cpu.segment[ABI_DS].base | cpu.segment[ABI_DS].selector, 0);
+	CHECK_EQ(cpu.cr0, 0x60000010);
+	CHECK_EQ(cpu.cr3 | cpu.cr4 | cpu.efer | gpr[0] | gpr[1] | gpr[2], 0);
+	CHECK_EQ(cpu.rflags, 2);
+	CHECK_EQ(cpu.segment[ABI_IDTR].limit, 0xffff);
+}
+
 TEST(initrd_lies_high_and_shared)
 {
 	static uint8_t bytes[10000];
@@ -344,6 +364,7 @@ int main(void)
 	RUN(modules_are_refused);
 	RUN(no_memory_for_sharing_is_told);
 	RUN(unaligned_kernel_is_copied);
+	RUN(another_cpu_starts_in_real_mode_at_its_page);
 	RUN(no_length_is_too_short);
 	RUN(no_field_does_harm);
 	RUN(other_files_are_no_kernel);

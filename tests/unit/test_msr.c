@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's MSRs that ring 0 finishes: which they are, and who may write what. */
-#include "kernel/msr.h"
+#include "kernel/exit.h"
 
 #include "fake_vcpu.h"
-#include "kernel/exit.h"
 #include "kernel/vlapic.h"
 #include "msrs.h"
 #include "unit.h"

@@ -131,7 +131,7 @@ static void agrees(const struct pt_format *format)
 
 TEST(host_format_agrees_with_a_model)
 {
-	agrees(&fake_host_format);
+	agrees(&arch_host_format);
 }
 
 TEST(ept_format_agrees_with_a_model)
@@ -144,7 +144,7 @@ TEST(npt_format_agrees_with_a_model)
 {
 	static struct pt_format npt;
 
-	npt = fake_host_format;
+	npt = arch_host_format;
 	npt.table_bits = npt.leaf_bits = 7;
 	npt.leaf_bits &= ~2ull;
 	npt.user_bits = npt.global_bits = 0;
@@ -158,7 +158,7 @@ TEST(running_out_of_quota_leaves_nothing_behind)
 
 	fake_start();
 	quota = quota_create(process_current()->quota, 3 * PAGE_SIZE);
-	CHECK_EQ(pagetable_init(&pt, &fake_host_format, 4, quota), 0);
+	CHECK_EQ(pagetable_init(&pt, &arch_host_format, 4, quota), 0);
 	CHECK_EQ(pagetable_map(&pt, 0x1000, (hpa_t){PAGE_SIZE}, 1, PT_READ), -ABI_ENOMEM);
 	CHECK_EQ(pt.table_count, 1);
 	CHECK_EQ(quota->used, PAGE_SIZE);
@@ -170,10 +170,10 @@ TEST(running_out_of_quota_leaves_nothing_behind)
 TEST(entries_are_what_the_manuals_say)
 {
 	/* SDM vol 3, "4-Level Paging" and "EPT Translation Mechanism". */
-	CHECK_EQ(pagetable_leaf(&fake_host_format, (hpa_t){0x1234000}, 1,
+	CHECK_EQ(pagetable_leaf(&arch_host_format, (hpa_t){0x1234000}, 1,
 				PT_READ | PT_WRITE | PT_USER),
 		 (long long)(0x1234067 | 1ull << 63));
-	CHECK_EQ(pagetable_leaf(&fake_host_format, (hpa_t){0x1200000}, 2, PT_READ | PT_EXEC),
+	CHECK_EQ(pagetable_leaf(&arch_host_format, (hpa_t){0x1200000}, 2, PT_READ | PT_EXEC),
 		 0x12000e1);
 	CHECK_EQ(pagetable_leaf(&fake_ept_format, (hpa_t){0x1234000}, 1,
 				PT_READ | PT_WRITE | PT_EXEC),

@@ -43,7 +43,11 @@ TEST(each_command_is_understood)
 	check_order("resume web", CONSOLE_COMMAND_RESUME, "web");
 	check_order("stats web", CONSOLE_COMMAND_STATS, "web");
 	check_order("top", CONSOLE_COMMAND_TOP, "");
+	check_order("cores", CONSOLE_COMMAND_CORES, "");
+	check_order(" set  web  weight=3 cap=off ", CONSOLE_COMMAND_SET, "web");
+	CHECK(strcmp(line.order.text, "weight=3 cap=off ") == 0);
 	check_order("memory", CONSOLE_COMMAND_MEMORY, "");
+	check_order("trace", CONSOLE_COMMAND_TRACE, "");
 	check_order("poweroff", CONSOLE_COMMAND_POWEROFF, "");
 	check_order("reboot", CONSOLE_COMMAND_REBOOT, "");
 	check_order("   start    web  ", CONSOLE_COMMAND_START, "web");
@@ -67,10 +71,11 @@ TEST(what_is_wrong_is_said)
 	check_error("start a b c d e f g h", "start: takes one name");
 	check_error("vms web", "vms: takes no name");
 	check_error("console a b", "console: takes one name");
-	check_error("set web weight=3", "set: comes with the scheduler");
-	check_error("cores", "cores: comes with the scheduler");
-	check_error("trace", "trace: comes with the scheduler");
-	check_error("save web", "save: is not there yet");
+	check_error("set", "set: the name of a VM is missing; `vms` lists them");
+	check_error("set web", "set: a setting such as weight=300 is missing; `help` lists them");
+	check_error("cores 0", "cores: takes no name");
+	check_error("save", "save: the name of a VM is missing; `vms` lists them");
+	check_error("load web db", "load: takes one name");
 	check_error("start 0123456789012345678901234567890123456789",
 		    "01234567890123456789012345678901...: longer than any name");
 	check_error("\x80\xff", "??: no command; `help` lists them");
@@ -104,6 +109,10 @@ TEST(names_are_completed)
 	check_completion("vms w", "", "");
 	check_completion("kill web w", "", "");
 	check_completion("boom w", "", "");
+	check_completion("set we", "", "web  web-2  weather");
+	check_completion("set web w", "eight=", "");
+	check_completion("set web weight=3 c", "", "cap=  cpus=");
+	check_completion("set web ", "", "weight=  cap=  cpus=  exclusive=  realtime=");
 }
 
 TEST(a_completion_in_a_line_looks_at_what_is_before_it)

@@ -71,7 +71,7 @@ TEST(an_error_has_the_code)
 		struct vm_exit exit = decode(codes[i], 0, 0);
 
 		CHECK_EQ(exit.kind, ABI_EXIT_ERROR);
-		CHECK_EQ(exit.error.code, (uint32_t)codes[i]);
+		CHECK_EQ(exit.error_code, (uint32_t)codes[i]);
 	}
 }
 

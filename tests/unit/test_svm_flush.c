@@ -125,11 +125,37 @@ TEST(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once)
 	guest_destroy(guest);
 }
 
+TEST(a_guest_that_moves_gets_a_flushed_asid_and_the_host_of_the_new_core)
+{
+	struct guest *guest;
+
+	start(100, FLUSH_GUEST);
+	other_core.hv = the_core.hv;
+	the_core.hv.host = 0x1000;
+	other_core.hv.host = 0x2000;
+	other_core.hv.tag_next = 7;
+	guest = guest_create(0x1000);
+	run(guest, 1);
+	CHECK_EQ(svm_vcpu(&guest->vcpu)->entry.host, 0x1000);
+	the_core.fpu_owner = guest->vcpu.arch->fpu;
+	here = &other_core;
+	arch_vcpu_load(&guest->vcpu);
+	CHECK(!the_core.hv.owner && !the_core.fpu_owner);
+	CHECK_EQ(svm_vcpu(&guest->vcpu)->entry.host, 0x2000);
+	CHECK_EQ(svm_vmcb(&guest->vcpu)->asid, 7);
+	CHECK_EQ(svm_vmcb(&guest->vcpu)->tlb_control, FLUSH_GUEST);
+	CHECK_EQ(svm_vmcb(&guest->vcpu)->clean, 0);
+	here = &the_core;
+	guest_destroy(guest);
+	CHECK(!other_core.hv.owner);
+}
+
 int main(void)
 {
 	RUN(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once);
 	RUN(an_asid_that_comes_again_is_flushed_where_it_is_used);
 	RUN(without_flush_by_asid_all_are_flushed);
 	RUN(where_breakpoints_stay_armed_no_state_has_any);
+	RUN(a_guest_that_moves_gets_a_flushed_asid_and_the_host_of_the_new_core);
 	return unit_end();
 }

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The system-call table: what each call does, and that bad arguments change nothing. */
-#include "boot/boot_info.h"
 #include "kernel/frames.h"
 #include "kernel/memory.h"
 #include "kernel/process.h"
 #include "kernel/quota.h"
-#include "kernel/system.h"
 #include "kernel/thread.h"
 
-#include "fake_arch.h"
-#include "unit.h"
+#include "fake_system.h"
 
 #include <sys/mman.h>
 
@@ -18,23 +15,7 @@
 
 static void start(void)
 {
-	static struct boot_module module __attribute__((aligned(512))) = {
-		.start = 0x20000, .size = 5000, .kind = BOOT_MODULE_FILE, .path = "linux/kernel"};
-	static struct boot_info info = {.magic = BOOT_INFO_MAGIC,
-					.version = BOOT_INFO_VERSION,
-					.size = sizeof(info),
-					.range_size = sizeof(struct boot_range),
-					.module_count = 1,
-					.module_size = sizeof(module)};
-	struct process *process;
-
-	fake_start();
-	info.modules = (uint64_t)&module - fake_window;
-	process = process_current();
-	system_init(&info);
-	CHECK_EQ(handle_install(process, object_alloc(OBJECT_SYSTEM, sizeof(struct object), NULL),
-				ABI_RIGHT_ALL),
-		 ABI_HANDLE_BOOTSTRAP);
+	fake_system_start(ABI_RIGHT_ALL);
 }
 
 /* ---- what good calls do ---- */
@@ -165,6 +146,27 @@ TEST(memory_is_mapped_with_the_rights_of_its_handle)
 	CHECK_EQ(CALL(SYS_MEMORY_UNMAP, -1ull, address, 4 << 20), -ABI_ENOENT);
 	CHECK_EQ(CALL(SYS_MEMORY_INFO, memory, P(&info)), 0);
 	CHECK_EQ(info.size, 4 << 20);
+}
+
+TEST(a_vm_has_memory_at_addresses_of_its_own)
+{
+	int64_t memory, read_only, vm, vcpu;
+
+	start();
+	memory = CALL(SYS_MEMORY_CREATE, 4 << 20, 0);
+	read_only = CALL(SYS_PROCESS_GIVE, -1ull, memory, ABI_RIGHT_READ | ABI_RIGHT_MAP);
+	vm = CALL(SYS_VM_CREATE, 1, 0);
+	vcpu = CALL(SYS_VCPU_CREATE, vm, 0);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, vm, memory, 0, 4096, 0, 7), 0);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, vm, memory, 0, 4096, 0, 1), -ABI_EEXIST);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, vm, read_only, 0, 4096, 8192, 3), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, vm, memory, 0, 4096, 0xfee00000, 1), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, vm, memory, 0, 4096, 1ull << 46, 1), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, vm, vcpu, 0, 4096, 8192, 3), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, -1ull, vcpu, 0, 4096, 1 << 20, 3), 1 << 20);
+	CHECK_EQ(CALL(SYS_MEMORY_MAP, vcpu, memory, 0, 4096, 8192, 1), -ABI_EBADTYPE);
+	CHECK_EQ(CALL(SYS_MEMORY_UNMAP, vm, 0, 4096), 0);
+	CHECK_EQ(CALL(SYS_MEMORY_UNMAP, vm, 0, 4096), -ABI_ENOENT);
 }
 
 TEST(written_pages_are_listed_where_the_caller_says)
@@ -483,6 +485,36 @@ TEST(random_arguments_do_no_harm)
 	CHECK_EQ(process_current()->quota->used, used_before);
 }
 
+TEST(cores_are_shared_as_who_manages_the_machine_says)
+{
+	struct abi_sched sched = {.weight = 7, .cpus = {1}};
+	struct abi_core_info core;
+	struct abi_process_info info;
+	uint64_t child, weak, watch;
+
+	start();
+	child = (uint64_t)CALL(SYS_PROCESS_CREATE, 0, 1 << 20);
+	weak = (uint64_t)CALL(SYS_PROCESS_GIVE, -1ull, child, ABI_RIGHT_ALL & ~ABI_RIGHT_MANAGE);
+	watch = (uint64_t)CALL(SYS_PROCESS_GIVE, -1ull, 0, ABI_RIGHT_READ);
+	CHECK_EQ(CALL(SYS_PROCESS_SCHED, 0, child, P(&sched)), 0);
+	CHECK_EQ(handle_entry(process_current(), child)->object->type, OBJECT_PROCESS);
+	CHECK_EQ(((struct process *)handle_entry(process_current(), child)->object)->sched.weight,
+		 7);
+	CHECK_EQ(CALL(SYS_PROCESS_SCHED, 0, -1ull, P(&sched)), 0);
+	CHECK_EQ(process_current()->sched.weight, 7);
+	CHECK_EQ(CALL(SYS_PROCESS_SCHED, 0, weak, P(&sched)), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_PROCESS_SCHED, watch, child, P(&sched)), -ABI_EPERM);
+	CHECK_EQ(CALL(SYS_PROCESS_SCHED, 0, 999, P(&sched)), -ABI_EBADF);
+	CHECK_EQ(CALL(SYS_PROCESS_SCHED, 0, child, 0), -ABI_EFAULT);
+	sched.weight = 0;
+	CHECK_EQ(CALL(SYS_PROCESS_SCHED, 0, child, P(&sched)), -ABI_EINVAL);
+	CHECK_EQ(CALL(SYS_SYSTEM_CORE, watch, P(&core), 0), 0);
+	CHECK_EQ(CALL(SYS_PROCESS_INFO, -1ull, P(&info)), 0);
+	CHECK(core.apic_id == 0 && core.ready_count == 0 && info.id && core.process == info.id);
+	CHECK_EQ(CALL(SYS_SYSTEM_CORE, 0, P(&core), 1), -ABI_ENOENT);
+	CHECK_EQ(CALL(SYS_SYSTEM_CORE, 0, 0, 0), -ABI_EFAULT);
+}
+
 /* Each call in turn with every bad handle, at each place for a handle: refused, and nothing
  * changes. */
 TEST(bad_handles_are_refused_by_every_call)
@@ -496,6 +528,8 @@ TEST(bad_handles_are_refused_by_every_call)
 		{SYS_PROCESS_GIVE, 0, OBJECT_PROCESS},
 		{SYS_PROCESS_KILL, 0, OBJECT_PROCESS},
 		{SYS_PROCESS_INFO, 0, OBJECT_PROCESS},
+		{SYS_PROCESS_SCHED, 0, OBJECT_SYSTEM},
+		{SYS_SYSTEM_CORE, 0, OBJECT_SYSTEM},
 		{SYS_THREAD_CREATE, 0, OBJECT_PROCESS},
 		{SYS_MEMORY_COW, 0, OBJECT_MEMORY},
 		{SYS_MEMORY_INFO, 0, OBJECT_MEMORY},
@@ -515,8 +549,6 @@ TEST(bad_handles_are_refused_by_every_call)
 		{SYS_DEVICE_IRQ_ACK, 0, OBJECT_DEVICE},
 		{SYS_DEVICE_DMA_MAP, 0, OBJECT_DEVICE},
 		{SYS_DEVICE_DMA_UNMAP, 0, OBJECT_DEVICE},
-		{SYS_VM_MAP, 0, OBJECT_VM},
-		{SYS_VM_UNMAP, 0, OBJECT_VM},
 		{SYS_VM_DOORBELL, 0, OBJECT_VM},
 		{SYS_VM_MSI, 0, OBJECT_VM},
 		{SYS_VM_STATS, 0, OBJECT_VM},
@@ -567,12 +599,14 @@ int main(void)
 	RUN(a_channel_moves_bytes_and_handles);
 	RUN(a_send_that_fails_moves_nothing);
 	RUN(memory_is_mapped_with_the_rights_of_its_handle);
+	RUN(a_vm_has_memory_at_addresses_of_its_own);
 	RUN(written_pages_are_listed_where_the_caller_says);
 	RUN(modules_are_handed_out_and_copied_on_write);
 	RUN(devices_keep_to_their_ports_and_lines);
 	RUN(memory_under_dma_stays_until_unmapped);
 	RUN(a_child_runs_with_what_it_was_given);
 	RUN(random_arguments_do_no_harm);
+	RUN(cores_are_shared_as_who_manages_the_machine_says);
 	RUN(bad_handles_are_refused_by_every_call);
 	return unit_end();
 }

@@ -94,11 +94,10 @@ TEST(a_run_lasts_until_vmm_is_needed)
 		then(ABI_EXIT_CPUID);
 	run(ABI_EXIT_PORT);
 	CHECK_EQ(arch->enter_count, 11);
-	CHECK_EQ(vcpu->vm->stats.to_vmm, 1);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_CPUID], 10);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_PORT], 1);
+	CHECK_EQ(vcpu->stats.to_vmm, 1);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_CPUID], 10);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_PORT], 1);
 	CHECK(vcpu->runner == NULL);
-	CHECK(vm_first_entry_tsc != 0);
 }
 
 static void nosy(struct vcpu *running, struct vm_exit *exit)
@@ -124,7 +123,7 @@ TEST(a_kick_ends_one_run)
 	vcpu_kick(vcpu);
 	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
 	CHECK_EQ(arch->enter_count, 0);
-	CHECK_EQ(vcpu->vm->stats.to_vmm, 0);
+	CHECK_EQ(vcpu->stats.to_vmm, 0);
 	run(ABI_EXIT_PORT);
 	CHECK_EQ(arch->enter_count, 1);
 }
@@ -340,11 +339,11 @@ TEST(vmm_acknowledges_the_8259_pair_when_the_guest_can_take_it)
 	arch->cpu.rflags = 2;
 	vcpu->page->extint = 1;
 	run(ABI_EXIT_PORT);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_INTA], 0);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_INTA], 0);
 	arch->cpu.rflags |= IF;
 	then(ABI_EXIT_WINDOW);
 	run(ABI_EXIT_INTA);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_INTA], 1);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_INTA], 1);
 	vcpu->page->inject_vector = 0x20;
 	vcpu->page->extint = 0;
 	run(ABI_EXIT_PORT);
@@ -384,7 +383,7 @@ TEST(vmm_learns_of_the_end_of_a_level_triggered_interrupt)
 	then_eoi();
 	run(ABI_EXIT_EOI);
 	CHECK_EQ(vcpu->page->exit.eoi.vector, 0x51);
-	CHECK_EQ(vcpu->vm->stats.exits[ABI_EXIT_EOI], 1);
+	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_EOI], 1);
 	arrive(LEVEL | 0x51); /* the line is still up */
 	run(ABI_EXIT_PORT);
 	check_delivered(1, VM_EVENT_INTERRUPT, 0x51);
@@ -434,6 +433,40 @@ TEST(the_timer_wakes_a_sleeping_guest_in_time)
 	run(ABI_EXIT_PORT);
 	check_delivered(0, VM_EVENT_INTERRUPT, 0x77);
 	CHECK_EQ(fake_now_ns - before, 5000000);
+}
+
+static void message_by_irq(void)
+{
+	message(0);
+}
+
+/* Halts once more, until an interrupt. */
+static void halt(void)
+{
+	CHECK(vlapic_write(vcpu, VLAPIC_EOI, 0));
+	step = step_count = 0;
+	then(ABI_EXIT_HLT);
+	run(ABI_EXIT_PORT);
+	CHECK(!vcpu->is_halted);
+}
+
+TEST(a_guest_whose_interrupts_come_soon_halts_awake)
+{
+	uint64_t before;
+
+	start();
+	then(ABI_EXIT_HLT);
+	spawn(message);
+	run(ABI_EXIT_PORT);
+	fake_irq = message_by_irq;
+	halt(); /* asleep, no thread would wake it, and fake_arch.c ends the test */
+	spawn(message);
+	before = fake_now_ns;
+	halt(); /* the interrupt came late: not again */
+	CHECK_EQ(fake_now_ns, before);
+	spawn(message);
+	halt(); /* it would, but somebody else wants the core */
+	CHECK_EQ(fake_now_ns, before);
 }
 
 TEST(what_comes_before_hlt_is_not_slept_through)
@@ -809,7 +842,7 @@ TEST(translations_that_went_are_flushed_before_the_next_entry)
 	before = arch->flush_count;
 	run(ABI_EXIT_PORT);
 	CHECK_EQ(arch->flush_count, before);
-	CHECK_EQ(vm_unmap(vcpu->vm, (gpa_t){0}, RAM), 0);
+	CHECK_EQ(space_unmap(&vcpu->vm->stage2, 0, RAM), 0);
 	run(ABI_EXIT_PORT);
 	CHECK_EQ(arch->flush_count, before + 1);
 	run(ABI_EXIT_PORT);
@@ -832,9 +865,132 @@ TEST(the_number_of_vcpus_is_checked)
 
 	start();
 	CHECK_EQ(vm_create(process_current(), 0, 0, &vm), -ABI_EINVAL);
-	CHECK_EQ(vm_create(process_current(), 2, 0, &vm), -ABI_EINVAL); /* this version runs one */
+	CHECK_EQ(vm_create(process_current(), 255, 0, &vm), -ABI_EINVAL);
 	CHECK_EQ(vm_create(process_current(), (1ull << 32) + 1, 0, &vm), -ABI_EINVAL);
 	CHECK_EQ(vm_create(process_current(), 1, 0, &vm), 0);
+	CHECK_EQ(vm_create(process_current(), 254, 0, &vm), 0);
+	CHECK_EQ(vcpu_create(vm, 254, &vcpu), -ABI_EINVAL);
+	CHECK_EQ(vcpu_create(vm, 253, &vcpu), 0);
+}
+
+static struct vcpu *first;
+
+static void send_init(uint64_t low)
+{
+	CHECK(vlapic_write(first, VLAPIC_ICR, 1ull << 32 | low));
+}
+
+/* A second vCPU of a VM, which is `vcpu` then. */
+static void start_second(void)
+{
+	struct vm *vm;
+
+	start();
+	fake_now_ns += 777;
+	CHECK_EQ(vm_create(process_current(), 2, 0, &vm), 0);
+	CHECK_EQ(vcpu_create(vm, 0, &first), 0);
+	fake_now_ns += 12345;
+	CHECK_EQ(vcpu_create(vm, 1, &vcpu), 0);
+	arch = vcpu->arch;
+	CHECK(vlapic_set_base(first, VLAPIC_BASE | 0xd00));
+	CHECK(vlapic_write(first, VLAPIC_SVR, SVR_ON));
+}
+
+TEST(all_tscs_of_a_vm_are_one)
+{
+	start_second();
+	CHECK(first->tsc_offset);
+	CHECK_EQ(vcpu->tsc_offset, first->tsc_offset);
+	CHECK_EQ(vcpu->page->tsc_offset, first->tsc_offset);
+}
+
+static void start_and_kick(uint64_t unused)
+{
+	(void)unused;
+	vcpu_kick(vcpu);
+}
+
+TEST(a_second_vcpu_stands_still_until_it_is_started)
+{
+	start_second();
+	spawn(start_and_kick); /* else it would sleep for ever */
+	vcpu->nmi_pending = true;
+	vcpu->page->extint = 1;
+	CHECK_EQ(vcpu_run(vcpu), -ABI_EINTR);
+	CHECK_EQ(arch->enter_count, 0);
+	CHECK_EQ(thread_create(process_current(), (uint64_t)send_init, 0, 0x69a), 0);
+	run(ABI_EXIT_STARTUP);
+	CHECK(!vcpu->page->exit.startup.is_init && vcpu->page->exit.startup.vector == 0x9a);
+	CHECK_EQ(arch->enter_count, 0);
+	CHECK(!vcpu->nmi_pending); /* none reaches a CPU that waits so */
+	vcpu->page->extint = 0;
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->enter_count, 1);
+}
+
+TEST(init_stops_a_vcpu_and_resets_its_apic)
+{
+	start_second();
+	vcpu->startup = 0;
+	CHECK(vlapic_set_base(vcpu, VLAPIC_BASE | 0xc00));
+	CHECK(vlapic_write(vcpu, VLAPIC_SVR, SVR_ON));
+	CHECK(vlapic_write(vcpu, VLAPIC_TPR, 0x50));
+	vlapic_message(vcpu->vm, 1, false, 0x44);
+	send_init(0x4500);
+	send_init(0x4608); /* before it has seen the first */
+	run(ABI_EXIT_STARTUP);
+	CHECK(vcpu->page->exit.startup.is_init);
+	CHECK_EQ(vlapic_mode(vcpu), VLAPIC_X2APIC);
+	CHECK_EQ(*vlapic_reg(vcpu, VLAPIC_ID), 1);
+	CHECK_EQ(*vlapic_reg(vcpu, VLAPIC_TPR), 0);
+	CHECK_EQ(vlapic_requested(vcpu), -1);
+	run(ABI_EXIT_STARTUP);
+	CHECK(!vcpu->page->exit.startup.is_init && vcpu->page->exit.startup.vector == 8);
+	CHECK_EQ(arch->enter_count, 0);
+	run(ABI_EXIT_PORT);
+}
+
+/* The guest may turn its APIC off after INIT came, and before that is seen. */
+TEST(a_vcpu_stopped_by_init_can_be_started)
+{
+	start_second();
+	vcpu->startup = 0;
+	send_init(0x4500);
+	CHECK(vlapic_set_base(vcpu, VLAPIC_BASE));
+	run(ABI_EXIT_STARTUP);
+	CHECK(vcpu->page->exit.startup.is_init);
+	send_init(0x4608);
+	run(ABI_EXIT_STARTUP);
+	CHECK(!vcpu->page->exit.startup.is_init);
+	CHECK_EQ(*vlapic_reg(vcpu, VLAPIC_ID), 1u << 24);
+}
+
+TEST(init_wakes_a_vcpu_that_sleeps)
+{
+	start_second();
+	vcpu->startup = 0;
+	then(ABI_EXIT_HLT);
+	CHECK_EQ(thread_create(process_current(), (uint64_t)send_init, 0, 0x4500), 0);
+	run(ABI_EXIT_STARTUP);
+	CHECK(vcpu->page->exit.startup.is_init);
+}
+
+static void send_ipi(uint64_t low)
+{
+	CHECK(vlapic_write(first, VLAPIC_ICR, 1ull << 32 | low));
+}
+
+TEST(an_ipi_wakes_a_vcpu_that_sleeps)
+{
+	start_second();
+	vcpu->startup = 0;
+	CHECK(vlapic_write(vcpu, VLAPIC_SVR, SVR_ON));
+	arch->cpu.rflags = IF | 2;
+	then(ABI_EXIT_HLT);
+	CHECK_EQ(thread_create(process_current(), (uint64_t)send_ipi, 0, 0x66), 0);
+	run(ABI_EXIT_PORT);
+	CHECK_EQ(arch->enter_count, 2);
+	check_delivered(0, VM_EVENT_INTERRUPT, 0x66);
 }
 
 TEST(guest_addresses_are_checked)
@@ -851,16 +1007,16 @@ TEST(guest_addresses_are_checked)
 	start();
 	CHECK_EQ(memory_create(vcpu->vm->object.quota, 4 * PAGE_SIZE, 0, &memory), 0);
 	for (unsigned i = 0; i < ARRAY_COUNT(bad); i++)
-		CHECK_EQ(vm_map(vcpu->vm, (gpa_t){bad[i].gpa}, memory, 0, bad[i].size,
-				ABI_PROT_READ),
+		CHECK_EQ(space_map(&vcpu->vm->stage2, bad[i].gpa, memory, 0, bad[i].size,
+				   ABI_PROT_READ),
 			 -ABI_EINVAL);
-	CHECK_EQ(vm_map(vcpu->vm, (gpa_t){VLAPIC_BASE - PAGE_SIZE}, memory, 0, PAGE_SIZE,
-			ABI_PROT_READ),
+	CHECK_EQ(space_map(&vcpu->vm->stage2, VLAPIC_BASE - PAGE_SIZE, memory, 0, PAGE_SIZE,
+			   ABI_PROT_READ),
 		 0);
-	CHECK_EQ(vm_map(vcpu->vm, (gpa_t){VLAPIC_BASE + PAGE_SIZE}, memory, 0, PAGE_SIZE,
-			ABI_PROT_READ),
+	CHECK_EQ(space_map(&vcpu->vm->stage2, VLAPIC_BASE + PAGE_SIZE, memory, 0, PAGE_SIZE,
+			   ABI_PROT_READ),
 		 0);
-	CHECK_EQ(vm_map(vcpu->vm, (gpa_t){0}, memory, 0, PAGE_SIZE, ABI_PROT_READ), -ABI_EEXIST);
+	CHECK_EQ(space_map(&vcpu->vm->stage2, 0, memory, 0, PAGE_SIZE, ABI_PROT_READ), -ABI_EEXIST);
 }
 
 static void make_and_drop(bool ends_well)
@@ -894,7 +1050,7 @@ TEST(all_of_it_comes_back_at_its_end)
 		make_and_drop(true);
 		CHECK_EQ(quota->used, used);
 	}
-	CHECK(vm_stage2_bytes() > 0); /* of the first */
+	CHECK(pagetable_stage2_count > 0); /* of the first */
 }
 
 TEST(without_memory_nothing_is_half_made)
@@ -976,6 +1132,27 @@ TEST(a_vcpu_that_was_asleep_sleeps_on)
 	check_delivered(0, VM_EVENT_INTERRUPT, 0x44);
 }
 
+TEST(how_a_cpu_waits_for_its_start_is_state_and_what_came_since_is_not_lost)
+{
+	struct abi_hidden hidden;
+
+	start();
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_HIDDEN, &hidden, sizeof(hidden)), 0);
+	CHECK_EQ(hidden.startup, vcpu->startup);
+	hidden.xcr0 = 7;
+	hidden.startup = ABI_STARTUP_WAITS | ABI_STARTUP_CAME | 0x9a;
+	CHECK_EQ(hidden_set(&hidden), 0);
+	CHECK_EQ(vcpu->startup, hidden.startup);
+	CHECK_EQ(vcpu_get_state(vcpu, ABI_STATE_HIDDEN, &hidden, sizeof(hidden)), 0);
+	CHECK_EQ(hidden.startup, ABI_STARTUP_WAITS | ABI_STARTUP_CAME | 0x9a);
+	vcpu->startup = ABI_STARTUP_WAITS | ABI_STARTUP_INIT;
+	vcpu->nmi_pending = true;
+	hidden.startup = 0;
+	CHECK_EQ(hidden_set(&hidden), 0);
+	CHECK_EQ(vcpu->startup, ABI_STARTUP_WAITS | ABI_STARTUP_INIT);
+	CHECK(vcpu->nmi_pending);
+}
+
 TEST(hidden_state_that_cannot_be_is_refused_whole)
 {
 	struct abi_hidden good = {.xcr0 = 7, .is_halted = 1, .event = {.is_valid = 1}}, bad, now;
@@ -1002,8 +1179,10 @@ TEST(hidden_state_that_cannot_be_is_refused_whole)
 	REFUSED(blocks, ABI_BLOCK_STI); /* RFLAGS.IF is clear */
 	REFUSED(is_halted, 2);
 	REFUSED(has_nmi, 255);
-	REFUSED(reserved[0], 1);
-	REFUSED(reserved[5], 1);
+	REFUSED(startup, 0x800);
+	REFUSED(startup, 0xffff);
+	REFUSED(reserved, 1);
+	REFUSED(reserved, 1u << 31);
 	REFUSED(event.is_valid, 2);
 	REFUSED(event.type, 1);
 	REFUSED(event.type, 5);
@@ -1063,6 +1242,7 @@ int main(void)
 	RUN(a_message_wakes_a_sleeping_guest);
 	RUN(an_nmi_wakes_a_guest_that_takes_no_interrupts);
 	RUN(the_timer_wakes_a_sleeping_guest_in_time);
+	RUN(a_guest_whose_interrupts_come_soon_halts_awake);
 	RUN(what_comes_before_hlt_is_not_slept_through);
 	RUN(a_kicked_guest_sleeps_on);
 	RUN(the_line_of_the_pair_wakes_a_kicked_guest);
@@ -1076,11 +1256,18 @@ int main(void)
 	RUN(translations_that_went_are_flushed_before_the_next_entry);
 	RUN(a_vm_has_the_vcpus_that_it_was_made_with);
 	RUN(the_number_of_vcpus_is_checked);
+	RUN(all_tscs_of_a_vm_are_one);
+	RUN(a_second_vcpu_stands_still_until_it_is_started);
+	RUN(init_stops_a_vcpu_and_resets_its_apic);
+	RUN(a_vcpu_stopped_by_init_can_be_started);
+	RUN(init_wakes_a_vcpu_that_sleeps);
+	RUN(an_ipi_wakes_a_vcpu_that_sleeps);
 	RUN(guest_addresses_are_checked);
 	RUN(all_of_it_comes_back_at_its_end);
 	RUN(without_memory_nothing_is_half_made);
 	RUN(hidden_state_goes_from_one_vcpu_to_another);
 	RUN(a_vcpu_that_was_asleep_sleeps_on);
+	RUN(how_a_cpu_waits_for_its_start_is_state_and_what_came_since_is_not_lost);
 	RUN(hidden_state_that_cannot_be_is_refused_whole);
 	RUN(a_kick_waits_for_the_end_of_a_level_triggered_interrupt);
 	return unit_end();

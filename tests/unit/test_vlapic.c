@@ -15,6 +15,10 @@
 #define LOGICAL      0x800u
 #define LOWEST       0x100u
 #define NMI          0x400u
+#define INIT         0x500u
+#define STARTUP      0x600u
+#define ASSERT_LEVEL 0x4000u
+#define MANY         40u
 #define SEND_ILLEGAL 0x20u
 #define RECV_ILLEGAL 0x40u
 #define REG_ILLEGAL  0x80u
@@ -468,7 +472,7 @@ TEST(an_nmi_is_noted_by_itself)
 
 TEST(modes_that_are_not_there_do_nothing)
 {
-	static const uint32_t modes[] = {2, 3, 5, 6, 7};
+	static const uint32_t modes[] = {2, 3, 7};
 
 	start(true);
 	for (unsigned i = 0; i < ARRAY_COUNT(modes); i++) {
@@ -476,8 +480,196 @@ TEST(modes_that_are_not_there_do_nothing)
 		message(0, false, modes[i] << 8 | 0x40);
 	}
 	CHECK_EQ(vlapic_pending(vcpu), -1);
-	CHECK(!vcpu->nmi_pending);
+	CHECK(!vcpu->nmi_pending && !vcpu->startup);
 	CHECK_EQ(errors(), 0);
+}
+
+/* ---- several vCPUs ---- */
+
+static struct vcpu *all[MANY];
+
+/* `vcpu` is the first of them. */
+static void start_many(bool x2apic)
+{
+	struct vm *vm;
+
+	fake_vcpu_start(0);
+	CHECK_EQ(vm_create(process_current(), MANY, 0, &vm), 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		CHECK_EQ(vcpu_create(vm, i, &vcpu), 0);
+		all[i] = vcpu;
+		CHECK_EQ(vcpu->startup, i ? ABI_STARTUP_WAITS : 0);
+		vcpu->startup = 0;
+		if (x2apic)
+			CHECK(vlapic_set_base(vcpu, VLAPIC_BASE | ENABLE | X2APIC));
+		write_reg(VLAPIC_SVR, SVR_ON);
+	}
+	vcpu = all[0];
+}
+
+/* By index, those that have got the vector, which is taken away again. */
+static uint64_t reached(unsigned vector)
+{
+	uint64_t set = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		vcpu = all[i];
+		set |= (uint64_t)is_pending(vector) << i;
+		if (is_pending(vector))
+			vlapic_accept(vcpu, vector);
+		write_reg(VLAPIC_EOI, 0);
+		CHECK(vcpu->needs_look);
+	}
+	vcpu = all[0];
+	return set;
+}
+
+static uint64_t sent(unsigned from, uint32_t destination, uint32_t low)
+{
+	vcpu = all[from];
+	write_reg(VLAPIC_ICR, (uint64_t)destination << 32 | low | 0x50);
+	return reached(0x50);
+}
+
+#define ALL_OF_THEM ((1ull << MANY) - 1)
+
+TEST(ipis_find_their_destinations_in_x2apic_mode)
+{
+	start_many(true);
+	for (unsigned i = 0; i < MANY; i++) {
+		CHECK_EQ(sent(3, i, 0), 1ull << i);
+		CHECK_EQ(sent(i, i >> 4 << 16 | 1u << (i & 15), LOGICAL), 1ull << i);
+		CHECK_EQ(sent(i, 7, SELF), 1ull << i);
+		CHECK_EQ(sent(i, 7, 2 * SELF), ALL_OF_THEM);
+		CHECK_EQ(sent(i, 7, 3 * SELF), ALL_OF_THEM & ~(1ull << i));
+	}
+	CHECK_EQ(sent(0, 0x18005, LOGICAL), 0x5ull << 16 | 1ull << 31);
+	CHECK_EQ(sent(0, 0x2ffff, LOGICAL), 0xffull << 32);
+	CHECK_EQ(sent(0, 0x3ffff, LOGICAL), 0);
+	CHECK_EQ(sent(0, UINT32_MAX, 0), ALL_OF_THEM);
+	CHECK_EQ(sent(0, UINT32_MAX, LOGICAL), ALL_OF_THEM);
+	CHECK_EQ(sent(0, MANY, 0), 0);
+	CHECK_EQ(sent(0, 0xff, 0), 0);
+	CHECK_EQ(sent(0, UINT32_MAX - 1, 0), 0);
+}
+
+TEST(ipis_find_their_destinations_in_xapic_mode)
+{
+	start_many(false);
+	for (unsigned i = 0; i < 8; i++) {
+		vcpu = all[i];
+		write_reg(VLAPIC_LDR, 0x01000000u << i);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		vcpu = all[i];
+		write_reg(VLAPIC_ICR_HIGH, 0x85u << 24);
+		CHECK_EQ(sent(i, 0, LOGICAL), 0x85);
+		vcpu = all[i];
+		write_reg(VLAPIC_ICR_HIGH, i << 24);
+		CHECK_EQ(sent(i, 0, 0), 1ull << i);
+		CHECK_EQ(sent(i, 0, 3 * SELF), ALL_OF_THEM & ~(1ull << i));
+	}
+	write_reg(VLAPIC_ICR_HIGH, 0xff000000);
+	CHECK_EQ(sent(0, 0, 0), ALL_OF_THEM);
+	for (unsigned i = 0; i < 16; i++) { /* clusters of four */
+		vcpu = all[i];
+		write_reg(VLAPIC_DFR, 0);
+		write_reg(VLAPIC_LDR, (i / 4 << 4 | 1u << i % 4) << 24);
+	}
+	write_reg(VLAPIC_ICR_HIGH, 0);
+	vcpu = all[0];
+	write_reg(VLAPIC_ICR_HIGH, 0x2au << 24);
+	CHECK_EQ(sent(0, 0, LOGICAL), 0xaull << 8);
+}
+
+TEST(a_device_reaches_any_vcpu)
+{
+	start_many(true);
+	CHECK_EQ(vm_msi(vcpu->vm, 0xfee00000 | 37 << 12, 0x50), 0);
+	CHECK_EQ(reached(0x50), 1ull << 37);
+	CHECK_EQ(vm_msi(vcpu->vm, 0xfee00000 | 0x81 << 12 | 4, 0x50), 0);
+	CHECK_EQ(reached(0x50), 0x81);
+	CHECK_EQ(vm_msi(vcpu->vm, 0xfee00000 | 0xff << 12, 0x50), 0);
+	CHECK_EQ(reached(0x50), ALL_OF_THEM);
+}
+
+TEST(the_lowest_priority_takes_what_goes_to_it)
+{
+	start_many(true);
+	for (unsigned i = 0; i < MANY; i++)
+		*vlapic_reg(all[i], VLAPIC_TPR) = 0x40;
+	CHECK_EQ(sent(1, UINT32_MAX, LOWEST), 1);
+	*vlapic_reg(all[9], VLAPIC_TPR) = 0x30;
+	CHECK_EQ(sent(1, UINT32_MAX, LOWEST), 1ull << 9);
+	CHECK_EQ(sent(1, 0x10, LOWEST | LOGICAL), 1ull << 4);
+	*vlapic_reg(all[9], VLAPIC_TPR) = 0;
+	vcpu = all[9];
+	self_ipi(0x88);
+	vlapic_accept(vcpu, 0x88); /* what is in service counts too */
+	*vlapic_reg(all[12], VLAPIC_TPR) = 0x20;
+	message(0xff, false, LOWEST | 0x50);
+	CHECK(*vlapic_reg(all[12], VLAPIC_IRR + 0x20) == 1u << 16);
+	CHECK_EQ(reached(0x50), 1ull << 12);
+	vcpu = all[12];
+	write_reg(VLAPIC_SVR, 0xff); /* one that takes none is not asked */
+	CHECK_EQ(sent(1, UINT32_MAX, LOWEST) & 1ull << 12, 0);
+	for (unsigned i = 0; i < MANY; i++) {
+		vcpu = all[i];
+		write_reg(VLAPIC_SVR, 0xff);
+	}
+	CHECK_EQ(sent(1, UINT32_MAX, LOWEST), 0);
+}
+
+TEST(nmis_go_to_each_that_is_meant)
+{
+	start_many(true);
+	write_reg(VLAPIC_ICR, 3 * SELF | NMI);
+	for (unsigned i = 0; i < MANY; i++)
+		CHECK_EQ(all[i]->nmi_pending, i != 0);
+	write_reg(VLAPIC_ICR, SELF | NMI);
+	CHECK(vcpu->nmi_pending);
+}
+
+/* SDM vol 3, "MP Initialization Protocol Algorithm for MP Systems". */
+TEST(start_up_counts_once_after_init)
+{
+	start_many(true);
+	write_reg(VLAPIC_ICR, 5ull << 32 | STARTUP | 0x9a); /* it runs */
+	CHECK_EQ(all[5]->startup, 0);
+	write_reg(VLAPIC_ICR, 5ull << 32 | INIT | LEVEL); /* the end of a level */
+	CHECK_EQ(all[5]->startup, 0);
+	all[5]->needs_look = false;
+	write_reg(VLAPIC_ICR, 5ull << 32 | INIT | ASSERT_LEVEL);
+	CHECK_EQ(all[5]->startup, ABI_STARTUP_WAITS | ABI_STARTUP_INIT);
+	CHECK(all[5]->needs_look);
+	write_reg(VLAPIC_ICR, 5ull << 32 | STARTUP | 0x9a);
+	write_reg(VLAPIC_ICR, 5ull << 32 | STARTUP | 0x77);
+	CHECK_EQ(all[5]->startup, ABI_STARTUP_WAITS | ABI_STARTUP_INIT | ABI_STARTUP_CAME | 0x9a);
+	write_reg(VLAPIC_ICR, 5ull << 32 | INIT | LEVEL | ASSERT_LEVEL);
+	CHECK_EQ(all[5]->startup, ABI_STARTUP_WAITS | ABI_STARTUP_INIT);
+	write_reg(VLAPIC_ICR, 3 * SELF | INIT);
+	write_reg(VLAPIC_ICR, 3 * SELF | STARTUP | 1);
+	for (unsigned i = 1; i < MANY; i++)
+		CHECK_EQ(all[i]->startup,
+			 ABI_STARTUP_WAITS | ABI_STARTUP_INIT | ABI_STARTUP_CAME | 1);
+	CHECK_EQ(vcpu->startup, 0);
+	write_reg(VLAPIC_ICR, SELF | STARTUP | 1);
+	CHECK_EQ(vcpu->startup, 0);
+	CHECK_EQ(errors(), 0); /* no vector is too low for it */
+}
+
+TEST(one_that_is_off_or_gone_is_not_reached)
+{
+	start_many(true);
+	CHECK(vlapic_set_base(all[2], VLAPIC_BASE));
+	object_unref(&all[3]->object);
+	while (reaper_step())
+		;
+	CHECK(!vcpu->vm->vcpus[3]);
+	write_reg(VLAPIC_ICR, 3 * SELF | INIT);
+	write_reg(VLAPIC_ICR, 3ull << 32 | INIT);
+	write_reg(VLAPIC_ICR, 3 * SELF | NMI);
+	CHECK(!all[2]->startup && !all[2]->nmi_pending && all[4]->startup);
 }
 
 TEST(vectors_below_16_are_errors)
@@ -836,6 +1028,13 @@ int main(void)
 	RUN(an_ipi_is_edge_triggered);
 	RUN(an_nmi_is_noted_by_itself);
 	RUN(modes_that_are_not_there_do_nothing);
+	RUN(ipis_find_their_destinations_in_x2apic_mode);
+	RUN(ipis_find_their_destinations_in_xapic_mode);
+	RUN(a_device_reaches_any_vcpu);
+	RUN(the_lowest_priority_takes_what_goes_to_it);
+	RUN(nmis_go_to_each_that_is_meant);
+	RUN(start_up_counts_once_after_init);
+	RUN(one_that_is_off_or_gone_is_not_reached);
 	RUN(vectors_below_16_are_errors);
 	RUN(esr_shows_what_came_before_the_last_write);
 	RUN(an_error_interrupts_if_its_entry_lets_it);

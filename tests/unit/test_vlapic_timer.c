@@ -4,7 +4,7 @@
 
 #include "fake_vcpu.h"
 #include "kernel/cpu.h"
-#include "kernel/msr.h"
+#include "kernel/exit.h"
 #include "unit.h"
 
 #define VECTOR       0x90u

@@ -322,6 +322,29 @@ TEST(the_clock_does_not_follow_the_tsc)
 	CHECK(is_about(guest_ns(0x3000), fake->now_ns - zero));
 }
 
+/* Two vCPUs whose TSCs are far apart, and whose clocks were set up at other times. */
+TEST(the_clocks_of_all_vcpus_are_one)
+{
+	static struct abi_vcpu_page other_page;
+	struct time_info mine, others;
+	struct vmsr other;
+
+	start();
+	CHECK(set(SYSTEM_TIME, 0x3000 | ENABLE));
+	fake->now_ns += 1234567;
+	other_page = page;
+	other_page.tsc_offset += 0x123456789abc;
+	vmsr_init(&other, &fake->platform, &other_page);
+	other.zero_ns = msr.zero_ns;
+	CHECK(vmsr_write(&other, SYSTEM_TIME, 0x4000 | ENABLE));
+	mine = info(0x3000);
+	others = info(0x4000);
+	CHECK_EQ(mine.system_time, others.system_time);
+	CHECK_EQ(page.tsc_offset - mine.tsc_timestamp,
+		 other_page.tsc_offset - others.tsc_timestamp);
+	CHECK(mine.mul == others.mul && mine.shift == others.shift);
+}
+
 TEST(a_clock_that_is_off_writes_nothing)
 {
 	struct time_info at;
@@ -389,6 +412,22 @@ TEST(the_wall_clock_is_that_of_the_vms_start)
 }
 
 /* A guest that read one half before and the other behind it must see that, also after a load. */
+static size_t now_save(const struct vmsr *from, void *buffer, size_t capacity)
+{
+	struct vmsr_moment now = {0};
+
+	vmsr_now(&fake->platform, &now);
+	return vmsr_save(from, &now, buffer, capacity);
+}
+
+static int now_load(struct vmsr *to, const void *buffer, size_t size)
+{
+	struct vmsr_moment now = {0};
+
+	vmsr_now(&fake->platform, &now);
+	return vmsr_load(to, &now, buffer, size);
+}
+
 TEST(each_change_has_another_even_version)
 {
 	uint8_t buffer[1024];
@@ -400,7 +439,7 @@ TEST(each_change_has_another_even_version)
 		version = info(0x3000).version;
 		CHECK(set(TSC, i));
 		CHECK_EQ(info(0x3000).version, version + 2);
-		CHECK_EQ(vmsr_load(&msr, buffer, vmsr_save(&msr, buffer, sizeof(buffer))), 0);
+		CHECK_EQ(now_load(&msr, buffer, now_save(&msr, buffer, sizeof(buffer))), 0);
 		CHECK_EQ(info(0x3000).version, version + 4);
 	}
 	memset(fake->platform.ram.part[0].host + 0x3000, 0xff, 32); /* what the guest left */
@@ -449,10 +488,10 @@ static void spoil(uint64_t *field, uint64_t value)
 	struct vmsr_state now;
 
 	*field = value;
-	CHECK(vmsr_save(&msr, buffer, sizeof(buffer)) <= sizeof(buffer));
+	CHECK(now_save(&msr, buffer, sizeof(buffer)) <= sizeof(buffer));
 	*field = before;
 	now = msr.s;
-	CHECK_EQ(vmsr_load(&msr, buffer, vmsr_save(&msr, NULL, 0)), -ABI_EINVAL);
+	CHECK_EQ(now_load(&msr, buffer, now_save(&msr, NULL, 0)), -ABI_EINVAL);
 	CHECK(memcmp(&now, &msr.s, sizeof(now)) == 0);
 }
 
@@ -463,10 +502,10 @@ TEST(its_state_goes_to_another_and_comes_back)
 
 	start();
 	CHECK(set(0x200, 0x100006) && set(SYSTEM_TIME, 0x3000 | ENABLE) && set(0x1a0, 0x801));
-	size = vmsr_save(&msr, buffer, sizeof(buffer));
+	size = now_save(&msr, buffer, sizeof(buffer));
 	start();
 	fake->now_ns += 1000;
-	CHECK_EQ(vmsr_load(&msr, buffer, size), 0);
+	CHECK_EQ(now_load(&msr, buffer, size), 0);
 	CHECK_EQ(get(0x200), 0x100006);
 	CHECK_EQ(get(0x1a0), 0x801);
 	CHECK(is_about(guest_ns(0x3000), 1000));
@@ -484,20 +523,46 @@ TEST(tsc_and_clock_go_on_as_if_nothing_had_been)
 	CHECK(set(TSC, 1ull << 40) && set(SYSTEM_TIME, 0x3000 | ENABLE));
 	tsc = get(TSC);
 	ns = guest_ns(0x3000);
-	size = vmsr_save(&msr, buffer, sizeof(buffer));
+	size = now_save(&msr, buffer, sizeof(buffer));
 	for (unsigned i = 0; i < 20; i++) {
 		page.tsc_offset = 77 * i; /* a CPU made anew, */
 		vmsr_init(&msr, &fake->platform, &page);
 		fake->now_ns += 1000000; /* later */
-		CHECK_EQ(vmsr_load(&msr, buffer, size), 0);
+		CHECK_EQ(now_load(&msr, buffer, size), 0);
 		CHECK(get(TSC) > tsc);
 		CHECK(guest_ns(0x3000) > ns);
-		size = vmsr_save(&msr, buffer, sizeof(buffer));
+		size = now_save(&msr, buffer, sizeof(buffer));
 	}
 	CHECK(is_about(guest_ns(0x3000), ns + 20000000));
 	CHECK(is_about(get(TSC), tsc + 20000000 * FAKE_TSC_PER_NS));
 	fake->now_ns--; /* the VM's clock never goes back */
-	CHECK_EQ(vmsr_load(&msr, buffer, size), -ABI_EINVAL);
+	CHECK_EQ(now_load(&msr, buffer, size), -ABI_EINVAL);
+}
+
+/* Each with its own offset, to the tick, however long it was away and whatever the first did. */
+TEST(tscs_saved_at_one_moment_stay_in_step)
+{
+	uint64_t offset[2] = {1ull << 40, (1ull << 40) - 12345};
+	uint8_t buffer[2][1024];
+	struct vmsr_moment now = {0};
+	size_t size = 0;
+
+	start();
+	vmsr_now(&fake->platform, &now);
+	for (unsigned i = 0; i < 2; i++) {
+		page.tsc_offset = offset[i];
+		size = vmsr_save(&msr, &now, buffer[i], sizeof(buffer[i]));
+		fake->now_ns += 700;
+	}
+	fake->now_ns += 123456789;
+	vmsr_now(&fake->platform, &now);
+	for (unsigned i = 0; i < 2; i++) {
+		vmsr_init(&msr, &fake->platform, &page);
+		CHECK_EQ(vmsr_load(&msr, &now, buffer[i], size), 0);
+		offset[i] = page.tsc_offset;
+		fake->now_ns += 700;
+	}
+	CHECK_EQ(offset[0] - offset[1], 12345);
 }
 
 TEST(a_state_that_cannot_be_is_refused_whole)
@@ -513,7 +578,7 @@ TEST(a_state_that_cannot_be_is_refused_whole)
 TEST(hostile_states)
 {
 	start();
-	HOSTILE_STATES(vmsr, &msr, get(TSC));
+	HOSTILE_STATES(now, &msr, get(TSC));
 }
 
 int main(void)
@@ -531,6 +596,7 @@ int main(void)
 	RUN(mtrrs_have_the_types_and_bits_of_the_sdm);
 	RUN(the_clock_counts_from_the_vms_start);
 	RUN(the_clock_does_not_follow_the_tsc);
+	RUN(the_clocks_of_all_vcpus_are_one);
 	RUN(a_clock_that_is_off_writes_nothing);
 	RUN(what_the_cpu_is_free_of_is_told_where_cpuid_says_so);
 	RUN(the_msrs_read_back_under_both_their_numbers);
@@ -541,6 +607,7 @@ int main(void)
 	RUN(an_address_without_ram_loses_the_clock_alone);
 	RUN(its_state_goes_to_another_and_comes_back);
 	RUN(tsc_and_clock_go_on_as_if_nothing_had_been);
+	RUN(tscs_saved_at_one_moment_stay_in_step);
 	RUN(a_state_that_cannot_be_is_refused_whole);
 	RUN(hostile_states);
 	return unit_end();

@@ -58,6 +58,7 @@ static void fake_invvpid(uint64_t type, uint64_t vpid)
 		tlb_flush(1, vpid);
 }
 
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #define vmread  fake_vmread
 #define vmwrite fake_vmwrite
 #define vmclear fake_vmclear
@@ -68,7 +69,6 @@ static void fake_invvpid(uint64_t type, uint64_t vpid)
 	if (0)                                                                                     \
 	__asm__ /* SIDT, SGDT */
 
-#pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmisleading-indentation"
 #include "arch/x86_64/hv.c"
 #include "arch/x86_64/vmx/control.c"
@@ -158,6 +158,36 @@ TEST(a_vpid_that_comes_again_brings_no_translation)
 		guest_destroy(guests[i]);
 }
 
+TEST(a_guest_that_moves_leaves_nothing_on_the_core_where_it_was)
+{
+	struct guest *guest, *native;
+	unsigned core;
+
+	start(100);
+	other_core.hv = the_core.hv;
+	guest = guest_create(0x1000);
+	native = guest_create(0x2000);
+	for (unsigned i = 0; i < 4; i++) {
+		core = i % 2;
+		here = core ? &other_core : &the_core;
+		memset(tlb, 0, sizeof(tlb)); /* each core has one of its own */
+		run(guest, 1);
+		CHECK(fake_vmread(VMCS_HOST_TR_BASE) == (uintptr_t)&here->tss);
+		CHECK(!vmx_vcpu(&guest->vcpu)->entry.is_launched);
+		vmx_vcpu(&guest->vcpu)->entry.is_launched = 1;
+		here->fpu_owner = guest->vcpu.arch->fpu;
+		CHECK(here->hv.owner == &guest->vcpu && guest->vcpu.arch->core == here);
+		CHECK((core ? &the_core : &other_core)->hv.owner != &guest->vcpu);
+		CHECK((core ? &the_core : &other_core)->fpu_owner != here->fpu_owner);
+	}
+	arch_vcpu_load(&native->vcpu);
+	here = &the_core;
+	guest_destroy(guest); /* as the reaper, on a core where it is not */
+	CHECK(other_core.hv.owner == &native->vcpu && !other_core.fpu_owner);
+	guest_destroy(native);
+	CHECK(!other_core.hv.owner);
+}
+
 TEST(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once)
 {
 	struct guest *guest;
@@ -218,6 +248,7 @@ TEST(the_cpu_plays_the_apic_in_x2apic_mode_where_it_can)
 int main(void)
 {
 	RUN(the_cpu_plays_the_apic_in_x2apic_mode_where_it_can);
+	RUN(a_guest_that_moves_leaves_nothing_on_the_core_where_it_was);
 	RUN(an_interrupt_goes_in_with_the_flag_and_no_shadow_and_once);
 	RUN(a_root_that_a_dead_vm_had_brings_none_of_its_translations);
 	RUN(a_vpid_that_comes_again_brings_no_translation);

@@ -70,6 +70,8 @@ TEST(a_word_of_the_command_line_hides_packed_rings)
 	CHECK(vtest_reload_ns("quiet") == 0);
 	CHECK(vtest_spoil("test.spoil=cut x") == VTEST_SPOIL_CUT);
 	CHECK(vtest_spoil("a test.spoil=refused") == VTEST_SPOIL_REFUSED);
+	CHECK(vtest_spoil("test.spoil=twice") == VTEST_SPOIL_TWICE);
+	CHECK(vtest_spoil("test.spoil=fewer") == VTEST_SPOIL_FEWER);
 	CHECK(vtest_spoil("test.spoil=") == VTEST_SPOIL_NOT);
 	CHECK(vtest_hidden_features("") == 0);
 }

@@ -11,7 +11,8 @@ VMS_MAX = 4096
 MODULES_MAX = 64
 CMDLINE_MAX = 2047
 MEMORY_MAX = 65536 << 30
-VCPUS_MAX = 1
+VCPUS_MAX = 254
+CPUS_MAX = 1024
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 MEMORY = re.compile(r"([1-9][0-9]*)([KMG])")
@@ -48,6 +49,10 @@ class Vm:
         self.kernel = None
         self.initrd = None
         self.modules = []  # (file, cmdline)
+        self.weight = 100
+        self.cap = 0
+        self.cpus = set()
+        self.realtime = []  # priority, budget_us, period_us
 
 
 class Config:
@@ -187,7 +192,7 @@ class Judge:
         if value < 1:
             raise Fault("less than 1; give at least 1")
         if value > VCPUS_MAX:
-            raise Fault("more than this version supports; give at most 1")
+            raise Fault("more than this version supports; give at most 254")
         vm.vcpus = int(value)
 
     @staticmethod
@@ -212,6 +217,80 @@ class Judge:
         if vm.restart not in RESTART:
             raise Fault('not a known word; "never", "on-failure" or "always" belongs here')
 
+    @staticmethod
+    def whole(item, least, most, sentence):
+        if not isinstance(item, float) or not least <= item <= most or item != int(item):
+            raise Fault(sentence)
+        return int(item)
+
+    def weight(self, item, vm):
+        if item is not ABSENT:
+            vm.weight = self.whole(
+                item, 1, 10000, "not a whole number from 1 to 10000; 100 is what others have"
+            )
+
+    def cap(self, item, vm):
+        if item is not ABSENT:
+            vm.cap = self.whole(
+                item, 1, 102400, "not a whole number from 1 to 102400; give percent of a core"
+            )
+
+    def cpus(self, item, vm):
+        if item is ABSENT:
+            return
+        if not isinstance(item, list) or not item:
+            raise Fault("not a list of cores; numbers such as [0, 2] belong here")
+        for i, entry in enumerate(item):
+            try:
+                vm.cpus.add(
+                    self.whole(
+                        entry, 0, CPUS_MAX - 1, "not a core; give whole numbers from 0 to 1023"
+                    )
+                )
+            except Fault as fault:
+                raise Fault(fault.sentence, f"[{i}]") from None
+
+    def exclusive(self, item, vm):
+        vm.exclusive = self.boolean(item, False)
+
+    def realtime(self, item, vm):
+        if item is ABSENT:
+            return
+        if not isinstance(item, Object):
+            raise Fault(
+                'not an object; {"priority": ..., "budget_us": ..., "period_us": ...} belongs here'
+            )
+        microseconds = "not a whole number from 100 to 10000000; give microseconds"
+        rules = {
+            "priority": (1, 99, "not a whole number from 1 to 99; the highest goes first"),
+            "budget_us": (100, 10000000, microseconds),
+            "period_us": (100, 10000000, microseconds),
+        }
+        try:
+            check_keys(item, rules, "unknown key; known are priority, budget_us and period_us")
+        except KeyFault as fault:
+            raise Fault(fault.sentence, "." + fault.key) from None
+        for key, rule in rules.items():
+            try:
+                vm.realtime.append(self.whole(item.get(key), *rule))
+            except Fault as fault:
+                raise Fault(fault.sentence, "." + key) from None
+
+    @staticmethod
+    def sharing(vm):
+        """What the settings of the cores have against each other: the key, and why."""
+        if vm.exclusive and not vm.cpus:
+            return "exclusive", "true without cpus; name the cores that it is to have"
+        if vm.exclusive and 0 in vm.cpus:
+            return "exclusive", "true with core 0, where Corbel's own work is done; name others"
+        if vm.realtime and vm.cap:
+            return "realtime", "beside a cap; its budget is one"
+        if vm.realtime and vm.realtime[1] > vm.realtime[2]:
+            return "realtime", "a budget_us of more than its period_us; give at most as much"
+        if vm.cpus and vm.cap > 100 * len(vm.cpus):
+            return "cap", "more than its cpus can give; 100 is a whole core"
+        return None
+
     KEYS = {
         "name": name,
         "kernel": kernel,
@@ -224,6 +303,11 @@ class Judge:
         "restart": restart,
         "test_device": test_device,
         "apicv": apicv,
+        "weight": weight,
+        "cap": cap,
+        "cpus": cpus,
+        "exclusive": exclusive,
+        "realtime": realtime,
     }
 
     def vm(self, index, item):
@@ -239,11 +323,16 @@ class Judge:
                 item,
                 self.KEYS,
                 "unknown key; known are name, kernel, initrd, modules, cmdline, "
-                "memory, vcpus, autostart, restart, test_device and apicv",
+                "memory, vcpus, autostart, restart, test_device, apicv, weight, "
+                "cap, cpus, exclusive and realtime",
             )
             for name, rule in self.KEYS.items():
                 key = "." + name
                 rule(self, item.get(name), vm)
+            fault = self.sharing(vm)
+            if fault:
+                key = "." + fault[0]
+                raise Fault(fault[1])
         except KeyFault as fault:
             vm.error = f"config: vms[{index}].{fault.key}: {fault.sentence}"
         except Fault as fault:

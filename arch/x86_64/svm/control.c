@@ -2,6 +2,7 @@
 /* A vCPU's VMCB: setting it up, the guest's registers in it, events; and the table for hv.c. */
 #include "arch/x86_64/svm/svm.h"
 #include "kernel/frames.h"
+#include "kernel/system.h"
 
 #define DR6_CAUSES (DR6_BS | 0xa00fu) /* B0 to B3, BD, BS, BT */
 
@@ -21,9 +22,8 @@ static void svm_vcpu_init(struct vcpu *vcpu)
 	struct svm_vcpu *svm = svm_vcpu(vcpu);
 	struct vmcb *vmcb = svm->arch.block;
 
-	svm->entry = (struct svm_entry){.gpr = vcpu->page->gpr,
-					.vmcb = kpage_hpa(vmcb).value,
-					.host = core_this()->hv.host};
+	svm->entry.gpr = vcpu->page->gpr;
+	svm->entry.vmcb = kpage_hpa(vmcb).value;
 	for (unsigned code = SVM_INTR; code < SVM_CODE_COUNT; code++)
 		if (svm_codes[code].kind && !svm_codes[code].is_sometimes)
 			svm_intercept(vmcb, code, true);
@@ -32,8 +32,8 @@ static void svm_vcpu_init(struct vcpu *vcpu)
 	if (svm_caps.is_tcg)
 		vmcb->intercept_dr = INTERCEPT_DR7_WRITE;
 	vmcb->intercept_exceptions = HV_EXCEPTIONS;
-	vmcb->iopm = hv_io_map.value;
-	vmcb->msrpm = hv_msr_map.value;
+	vmcb->iopm = boot_info->cpu.io_maps;
+	vmcb->msrpm = boot_info->cpu.msr_maps;
 	vmcb->vintr = VINTR_MASKING | VINTR_IGNORE_TPR;
 	vmcb->nested = 1;
 	vmcb->nested_cr3 = vcpu->vm->stage2.table.root.value;
@@ -47,6 +47,7 @@ static void svm_vcpu_load(struct vcpu *vcpu)
 	if (!vcpu->arch->is_new)
 		return;
 	vcpu->arch->is_new = false;
+	svm_vcpu(vcpu)->entry.host = core_this()->hv.host;
 	vmcb->asid = vcpu->arch->tag;
 	/* Another guest may have had it: flushed where it is used, as only a VMRUN can. */
 	vmcb->tlb_control = svm_caps.flush;
@@ -56,30 +57,6 @@ static void svm_vcpu_load(struct vcpu *vcpu)
 /* ---- registers ---- */
 
 #define AT(field) offsetof(struct vmcb, field)
-
-static const struct hv_msr msrs[HV_MSR_COUNT] = {
-	{IA32_SYSENTER_CS, AT(sysenter_cs)},
-	{IA32_SYSENTER_ESP, AT(sysenter_esp)},
-	{IA32_SYSENTER_EIP, AT(sysenter_eip)},
-	{IA32_PAT, AT(pat)},
-	{IA32_EFER, AT(efer)},
-	{IA32_STAR, AT(star)},
-	{IA32_LSTAR, AT(lstar)},
-	{IA32_CSTAR, AT(cstar)},
-	{IA32_FMASK, AT(fmask)},
-	{IA32_FS_BASE, AT(segment[ABI_FS].base)},
-	{IA32_GS_BASE, AT(segment[ABI_GS].base)},
-	{IA32_KERNEL_GS_BASE, AT(kernel_gs_base)},
-	{IA32_TSC_AUX, 0},
-};
-
-/* APM vol 2, "MSR Intercepts": two bits an MSR; the low ones, then those from 0xc0000000. */
-static void svm_msr_direct(uint8_t *map, uint32_t index)
-{
-	/* Not every CPU keeps the guest's PAT apart from the host's when it is written. */
-	if (index != IA32_PAT)
-		map[(index >> 31) * 2048 + (index & 0x1fff) / 4] &= ~(3u << index % 4 * 2);
-}
 
 static uint64_t *field(struct vcpu *vcpu, uint16_t where)
 {
@@ -103,18 +80,17 @@ static void svm_vcpu_flush_tlb(struct vcpu *vcpu)
 	svm_vmcb(vcpu)->tlb_control = svm_caps.flush;
 }
 
-static void svm_mode_changed(struct vcpu *vcpu, bool is_long)
+static void svm_mode_changed(struct vcpu *vcpu, UNUSED bool is_long)
 {
-	(void)is_long;
 	svm_vcpu_flush_tlb(vcpu);
 }
 
-static struct vmcb_segment *segment(struct vmcb *vmcb, unsigned i)
+static struct abi_segment_state *segment(struct vmcb *vmcb, unsigned i)
 {
 	static const uint16_t system[] = {AT(ldtr), AT(tr), AT(gdtr), AT(idtr)};
 
 	return i <= ABI_GS ? &vmcb->segment[i]
-			   : (struct vmcb_segment *)((char *)vmcb + system[i - ABI_LDTR]);
+			   : (struct abi_segment_state *)((char *)vmcb + system[i - ABI_LDTR]);
 }
 
 /* VT-x keeps CPL in SS.DPL, and so does the neutral state; here the two may differ. */
@@ -140,13 +116,9 @@ static void svm_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 	cpu->cr4 = vmcb->cr4;
 	cpu->efer = vmcb->efer & ~EFER_SVME;
 	for (unsigned i = 0; i < segments; i++) {
-		const struct vmcb_segment *from = segment(vmcb, i);
-		struct abi_segment_state *s = hv_segment(cpu, i);
-
-		s->base = from->base;
-		s->limit = from->limit;
-		s->selector = i < HV_GDTR ? from->selector : 0;
-		s->attributes = i < HV_GDTR ? from->attributes & 0xfff : 0;
+		cpu->segment[i] = *segment(vmcb, i);
+		cpu->segment[i].attributes &= i < ABI_GDTR ? 0xfff : 0;
+		cpu->segment[i].selector = i < ABI_GDTR ? cpu->segment[i].selector : 0;
 	}
 	cpu->segment[ABI_SS].attributes = (uint16_t)svm_attributes(vcpu, ABI_SS);
 }
@@ -172,13 +144,9 @@ static void svm_set(struct vcpu *vcpu, const struct abi_cpu *cpu)
 	svm_vcpu(vcpu)->is_stepping = false;
 	if (svm_caps.is_tcg)
 		vmcb->dr7 = DR7_FIXED;
-	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++) {
-		const struct abi_segment_state *s = hv_segment(cpu, i);
-
-		*segment(vmcb, i) = (struct vmcb_segment){.selector = s->selector,
-							  .attributes = s->attributes & 0xfff,
-							  .limit = s->limit,
-							  .base = s->base};
+	for (unsigned i = 0; i < ABI_DESCRIPTOR_COUNT; i++) {
+		*segment(vmcb, i) = cpu->segment[i];
+		segment(vmcb, i)->attributes &= 0xfff;
 	}
 	vmcb->cpl = cpu->segment[ABI_SS].attributes >> 5 & 3;
 }
@@ -246,6 +214,13 @@ static void svm_vcpu_skip(struct vcpu *vcpu, unsigned length)
 	end_instruction(vcpu, vmcb);
 }
 
+static void window_close(struct vmcb *vmcb)
+{
+	vmcb->vintr &= ~VINTR_IRQ;
+	vmcb->intercept_cr &= ~INTERCEPT_CR8_WRITE;
+	svm_intercept(vmcb, SVM_VINTR, false);
+}
+
 static void mask_nmis(struct vcpu *vcpu, bool is_masked)
 {
 	svm_vcpu(vcpu)->is_nmi_masked = is_masked;
@@ -281,12 +256,28 @@ static void svm_set_blocks(struct vcpu *vcpu, uint32_t blocks)
 		end_step(vcpu);
 }
 
-/* APM vol 2, "Event Injection". */
+/*
+ * APM vol 2, "Event Injection". QEMU keeps the vector of an interrupt that EVENTINJ delivered, and
+ * delivers it again if it is kicked before the next exit, as it is by its other CPUs. A virtual
+ * interrupt that is not intercepted does the same there without that.
+ */
+static void put(struct vmcb *vmcb, uint32_t info)
+{
+	if (!svm_caps.is_tcg || EVENT_TYPE(info) != VM_EVENT_INTERRUPT) {
+		vmcb->event = info;
+		return;
+	}
+	window_close(vmcb);
+	vmcb->vintr |= VINTR_IRQ;
+	vmcb->vintr_vector = info & 0xff;
+}
+
 static void svm_inject(struct vcpu *vcpu, const struct abi_event *event, uint32_t info)
 {
 	struct vmcb *vmcb = svm_vmcb(vcpu);
 
-	vmcb->event = info;
+	put(vmcb, info);
+	core_trace(ABI_TRACE_INJECT | event->vector);
 	vmcb->event_error = event->error & 0xffff;
 	if (event->type == VM_EVENT_NMI) /* no other goes in before the IRET of this one */
 		mask_nmis(vcpu, true);
@@ -296,7 +287,8 @@ static inline bool can_take(struct vcpu *vcpu)
 {
 	const struct vmcb *vmcb = svm_vmcb(vcpu);
 
-	return !svm_vcpu(vcpu)->is_stepping && !(vmcb->shadow & 1) && !(vmcb->event & EVENT_VALID);
+	return !svm_vcpu(vcpu)->is_stepping && !(vmcb->shadow & 1) &&
+	       !(vmcb->event & EVENT_VALID) && !svm_is_taking(vmcb);
 }
 
 static bool svm_can_nmi(struct vcpu *vcpu)
@@ -313,7 +305,8 @@ static bool svm_interrupt(struct vcpu *vcpu, uint8_t vector)
 {
 	if (!svm_can_interrupt(vcpu))
 		return false;
-	svm_vmcb(vcpu)->event = EVENT_VALID | VM_EVENT_INTERRUPT << 8 | vector;
+	put(svm_vmcb(vcpu), EVENT_VALID | VM_EVENT_INTERRUPT << 8 | vector);
+	core_trace(ABI_TRACE_INJECT | vector);
 	return true;
 }
 
@@ -333,6 +326,8 @@ static void svm_vcpu_want_interrupt(struct vcpu *vcpu, unsigned class)
 		step_start(svm);
 		return;
 	}
+	if (svm_is_taking(vmcb)) /* its V_IRQ is needed; the exit here comes soon */
+		vmcb->event = EVENT_VALID | VM_EVENT_INTERRUPT << 8 | vmcb->vintr_vector;
 	vmcb->intercept_cr |= INTERCEPT_CR8_WRITE;
 	svm_intercept(vmcb, SVM_VINTR, true);
 	if (class == 0 || vcpu->lapic.page[0x80] >> 4 < class)
@@ -350,9 +345,7 @@ void svm_window_settle(struct vcpu *vcpu)
 	struct svm_vcpu *svm = svm_vcpu(vcpu);
 	struct vmcb *vmcb = svm->arch.block;
 
-	vmcb->vintr &= ~VINTR_IRQ;
-	vmcb->intercept_cr &= ~INTERCEPT_CR8_WRITE;
-	svm_intercept(vmcb, SVM_VINTR, false);
+	window_close(vmcb);
 	if (vmcb->exit_code == SVM_CR8_WRITE)
 		step_start(svm);
 	if (vmcb->exit_code == SVM_IRET) { /* it runs first */
@@ -399,7 +392,6 @@ const struct hv_ops svm_ops = {
 		  .want_interrupt = svm_vcpu_want_interrupt,
 		  .want_nmi = svm_vcpu_want_nmi,
 		  .flush_tlb = svm_vcpu_flush_tlb},
-	.msrs = msrs,
 	.where = {[HV_RIP] = offsetof(struct vmcb, rip),
 		  [HV_RFLAGS] = offsetof(struct vmcb, rflags),
 		  [HV_CR0] = offsetof(struct vmcb, cr0),
@@ -408,10 +400,13 @@ const struct hv_ops svm_ops = {
 		  [HV_DR6] = offsetof(struct vmcb, dr6),
 		  [HV_DR7] = offsetof(struct vmcb, dr7),
 		  [HV_TSC_OFFSET] = offsetof(struct vmcb, tsc_offset)},
+	.msr_where = {AT(sysenter_cs), AT(sysenter_esp), AT(sysenter_eip), AT(pat), AT(efer),
+		      AT(segment[ABI_FS].base), AT(segment[ABI_GS].base), AT(star), AT(lstar),
+		      AT(cstar), AT(fmask), AT(kernel_gs_base)},
+	.msr_loose = 12,
 	.vcpu_size = sizeof(struct svm_vcpu),
 	.cpu_start = svm_cpu_start,
 	.cpu_stop = svm_cpu_stop,
-	.msr_direct = svm_msr_direct,
 	.vcpu_init = svm_vcpu_init,
 	.vcpu_load = svm_vcpu_load,
 	.read = svm_read,

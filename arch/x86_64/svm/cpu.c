@@ -14,7 +14,7 @@ const struct pt_format svm_npt_format = {
 	.read_bits = 1,
 	.write_bits = 2,
 	.noexec_bits = 1ull << 63,
-	.uncached_bits = 0x18,
+	.is_stage2 = true,
 };
 
 const char *svm_cpu_start(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The way into a guest and out again: save the host, load the guest, enter; the reverse on an exit. */
-#include "asm_offsets.h"
+#include "arch/x86_64/enter_macros.S"
 
 /* RDI = struct vcpu, RSI = struct vm_exit: svm.h. */
 	.text
@@ -33,13 +33,6 @@ svm_vcpu_enter:
 	vmload	%rax
 	cli
 	stgi			/* an NMI that ended the guest is taken here */
-	.irp reg, eax, ecx, edx, r8d, r9d, r10d, r11d
-	xor	%\reg, %\reg
-	.endr
-	.irp reg, rsi, rdi, r15, r14, r13, r12, rbx, rbp
-	pop	%\reg
-	.endr
-	jmp	svm_after
+	xor	%eax, %eax
+	leave_to svm_after
 	.size svm_vcpu_enter, . - svm_vcpu_enter
-
-	.section .note.GNU-stack, "", @progbits

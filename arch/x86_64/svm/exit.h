@@ -4,19 +4,9 @@
 #include "arch/x86_64/hv.h"
 #include "arch/x86_64/svm/vmcb.h"
 
-/* How the record's union is filled. INSTRUCTION: not at all, and the exit has a length;
- * INTERRUPT: not at all, and it comes often. */
-enum svm_form { SVM_ERROR, SVM_PLAIN, SVM_INTERRUPT, SVM_INSTRUCTION, SVM_EVENT, SVM_GP, SVM_PORT };
-
-/* One row an exit code; nested page faults are apart. */
-struct svm_code {
-	uint8_t kind;      /* enum abi_exit */
-	uint8_t form;      /* no row: SVM_ERROR, which ends the VM */
-	uint8_t length;    /* of the instruction without prefixes */
-	bool is_sometimes; /* not always intercepted */
-};
-#define SVM_CODE_COUNT 0x8fu
-extern const struct svm_code svm_codes[SVM_CODE_COUNT];
+/* Nested page faults are apart. */
+#define SVM_CODE_COUNT 0x90u /* and one that is none */
+extern const struct hv_exit svm_codes[SVM_CODE_COUNT];
 
 static inline uint8_t svm_exit_kind(const struct vmcb *vmcb)
 {
@@ -39,7 +29,7 @@ static inline bool svm_exit_plain(const struct vmcb *vmcb, bool has_next_rip, st
 	uint64_t code = vmcb->exit_code;
 
 	if (code >= SVM_CODE_COUNT || vmcb->exit_event & EVENT_VALID ||
-	    (svm_codes[code].form != SVM_INSTRUCTION && svm_codes[code].form != SVM_INTERRUPT))
+	    svm_codes[code].form != HV_QUICK)
 		return false;
 	exit->kind = svm_exit_kind(vmcb);
 	exit->length = svm_exit_length(vmcb, svm_codes[code].length, has_next_rip);

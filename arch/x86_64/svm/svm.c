@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entering a guest by SVM, and what an exit leaves half-done. */
 #include "arch/x86_64/svm/svm.h"
+#include "arch/x86_64/traps.h"
+#include "kernel/exit.h"
 
 /* Whatever of the core or the VMCB is not as this entry needs it. */
 static __attribute__((noinline)) struct svm_entry *before_slow(struct vcpu *vcpu)
 {
 	arch_vcpu_load(vcpu);
 	write_cr2(svm_vmcb(vcpu)->cr2); /* VMRUN loads it, but Bochs 3.0 does not */
-	fpu_enter_guest(vcpu->arch->fpu);
+	fpu_load(vcpu->arch->fpu);
 	return &svm_vcpu(vcpu)->entry;
 }
 
@@ -51,14 +53,18 @@ static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_ex
 			write_cr8(0);
 	}
 	svm_exit_decode(vmcb, svm_caps.has_next_rip, exit);
+	if (svm_is_taking(vmcb)) { /* or was about to */
+		exit->reinject = hv_event(VM_EVENT_INTERRUPT << 8 | vmcb->vintr_vector, 0);
+		vmcb->vintr &= ~VINTR_IRQ;
+	}
 	if (exit->kind == ABI_EXIT_WINDOW)
 		svm_window_settle(vcpu);
 	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_MACHINE_CHECK)
-		__asm__ volatile("int %0"
-				 :
-				 : "i"(VECTOR_MACHINE_CHECK)); /* the host's: does not return */
+		machine_check_serve();
 	else if (exit->kind == ABI_EXIT_EXCEPTION && exit->exception.vector == VECTOR_DEBUG)
 		svm_debug_settle(vcpu, exit);
+	exit_reinject(vcpu, exit);
+	core_trace(exit->kind);
 }
 
 void svm_after(struct vcpu *vcpu, struct vm_exit *exit)
@@ -75,4 +81,6 @@ void svm_after(struct vcpu *vcpu, struct vm_exit *exit)
 				     !svm_exit_plain(vmcb, svm_caps.has_next_rip, exit),
 			     0))
 		after_slow(vcpu, exit);
+	else
+		core_trace(exit->kind);
 }

@@ -36,6 +36,12 @@ static inline struct vmcb *svm_vmcb(struct vcpu *vcpu)
 	return vcpu->arch->block;
 }
 
+/* A virtual interrupt stands for one that goes in, and is no window. */
+static inline bool svm_is_taking(const struct vmcb *vmcb)
+{
+	return vmcb->vintr & VINTR_IRQ && !(vmcb->intercept_cr & INTERCEPT_CR8_WRITE);
+}
+
 /* cpu.c */
 extern const struct pt_format svm_npt_format;
 const char *svm_cpu_start(void);

@@ -4,12 +4,6 @@
 #include "kernel/abi.h"
 #include "kernel/types.h"
 
-struct vmcb_segment {
-	uint16_t selector, attributes; /* attributes as in abi_segment_state */
-	uint32_t limit;
-	uint64_t base;
-};
-
 struct vmcb {
 	/* control area */
 	uint32_t intercept_cr, intercept_dr; /* reads 0-15, writes 16-31 */
@@ -31,14 +25,13 @@ struct vmcb {
 	uint32_t event, event_error; /* EVENTINJ */
 	uint64_t nested_cr3;
 	uint64_t lbr;
-	uint32_t
-		clean; /* what the CPU may have cached: 0 when anything but RIP, RSP, RAX changed */
+	uint32_t clean; /* what the CPU may have cached: 0 if not only RIP, RSP, RAX changed */
 	uint32_t reserved_0c4;
 	uint64_t next_rip;
 	uint8_t reserved_0d0[0x400 - 0xd0];
 	/* state save area */
-	struct vmcb_segment segment[6]; /* ES to GS: enum abi_segment */
-	struct vmcb_segment gdtr, ldtr, idtr, tr;
+	struct abi_segment_state segment[6]; /* ES to GS: enum abi_segment */
+	struct abi_segment_state gdtr, ldtr, idtr, tr;
 	uint8_t reserved_4a0[0x4cb - 0x4a0];
 	uint8_t cpl;
 	uint32_t reserved_4cc;
@@ -54,15 +47,11 @@ struct vmcb {
 	uint64_t cr2;
 	uint8_t reserved_648[0x668 - 0x648];
 	uint64_t pat;
-	uint64_t debugctl;
-	uint8_t reserved_678[0x1000 - 0x678];
+	uint8_t reserved_670[0x1000 - 0x670];
 };
 
-_Static_assert(offsetof(struct vmcb, vintr) == 0x60, "VMCB layout");
-_Static_assert(offsetof(struct vmcb, exit_code) == 0x70, "VMCB layout");
-_Static_assert(offsetof(struct vmcb, tr) == 0x490, "VMCB layout");
+_Static_assert(offsetof(struct vmcb, next_rip) == 0xc8, "VMCB layout");
 _Static_assert(offsetof(struct vmcb, rip) == 0x578, "VMCB layout");
-_Static_assert(offsetof(struct vmcb, cr2) == 0x640, "VMCB layout");
 _Static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB layout");
 _Static_assert(sizeof(struct vmcb) == PAGE_SIZE, "VMCB layout");
 

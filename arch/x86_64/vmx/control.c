@@ -3,6 +3,7 @@
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/frames.h"
 #include "kernel/panic.h"
+#include "kernel/system.h"
 #include "kernel/vlapic.h"
 
 /* Bits of CR0 that exit when they would change; the others are the guest's own. */
@@ -14,29 +15,18 @@
 
 #define EPTP_BITS (6 | 3u << 3) /* write-back, 4 levels */
 
+/* SDM vol 3, "Field Encoding in VMCS": width << 13 | type << 10 | index << 1. */
+#define FIELDS_MAX       32u
+#define FIELDS_READ_ONLY 1u
+
 #define PAUSE_LOOP_GAP   128u  /* ticks between two PAUSEs of one loop */
 #define PAUSE_LOOP_LIMIT 4096u /* ticks of such a loop before it exits */
-
-/* A VMCS starts with nothing known in it: its fields, from one to another. */
-static const uint16_t zero_fields[][2] = {
-	{VMCS_GUEST_SELECTOR, VMCS_GUEST_SELECTOR + 2 * ABI_TR},
-	{VMCS_HOST_ES, VMCS_HOST_TR},
-	{VMCS_GUEST_DEBUGCTL, VMCS_GUEST_PDPTE0 + 6},
-	{VMCS_PIN, VMCS_PROC2},
-	{VMCS_GUEST_LIMIT, VMCS_GUEST_SYSENTER_CS},
-	{VMCS_HOST_SYSENTER_CS, VMCS_HOST_SYSENTER_CS},
-	{VMCS_GUEST_CR0, VMCS_GUEST_SYSENTER_EIP},
-	{VMCS_HOST_CR0, VMCS_HOST_RIP},
-};
 
 /* What an exit loads, but for HOST_RSP and HOST_CR3, which every entry checks. */
 static void write_host(struct vmx_vcpu *vmx)
 {
 	struct core *core = core_this();
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) idtr;
+	struct table_register idtr;
 
 	__asm__ volatile("sidt %0" : "=m"(idtr));
 	__asm__ volatile("sgdt %0" : "=m"(vmx->entry.gdtr));
@@ -72,18 +62,20 @@ static void vmx_vcpu_init(struct vcpu *vcpu)
 	struct vmx_vcpu *vmx = vmx_vcpu(vcpu);
 
 	vmx->entry.gpr = vcpu->page->gpr;
-	for (unsigned i = 0; i < ARRAY_COUNT(zero_fields); i++)
-		for (unsigned field = zero_fields[i][0]; field <= zero_fields[i][1]; field += 2)
-			vmwrite(field, 0);
+	/* A VMCS starts with nothing known in it: all its fields, and some that the CPU has not;
+	 * but for those of 16 bits and controls, as VPID has been set. */
+	for (unsigned group = 1; group < 16; group++)
+		for (unsigned i = 0; i < FIELDS_MAX && group % 4 != FIELDS_READ_ONLY; i++)
+			vmwrite(group / 4 << 13 | group % 4 << 10 | i << 1, 0);
 	vmwrite(VMCS_PIN, vmx_controls[BOOT_VMX_PIN]);
 	vmwrite(VMCS_PROC, vmx_controls[BOOT_VMX_PROC]);
 	vmwrite(VMCS_PROC2, vmx_controls[BOOT_VMX_PROC2] & ~PROC2_APICV);
 	vmwrite(VMCS_EXIT, vmx_controls[BOOT_VMX_EXIT]);
 	vmwrite(VMCS_ENTRY, vmx_controls[BOOT_VMX_ENTRY]);
 	vmwrite(VMCS_EXCEPTIONS, HV_EXCEPTIONS);
-	vmwrite(VMCS_IO_BITMAP_A, hv_io_map.value); /* both halves */
-	vmwrite(VMCS_IO_BITMAP_B, hv_io_map.value);
-	vmwrite(VMCS_MSR_BITMAP, hv_msr_map.value);
+	vmwrite(VMCS_IO_BITMAP_A, boot_info->cpu.io_maps); /* both halves */
+	vmwrite(VMCS_IO_BITMAP_B, boot_info->cpu.io_maps);
+	vmwrite(VMCS_MSR_BITMAP, boot_info->cpu.msr_maps);
 	vmwrite(VMCS_VIRTUAL_APIC, kpage_hpa(vcpu->lapic.page).value);
 	vmwrite(VMCS_EPTP, vcpu->vm->stage2.table.root.value | EPTP_BITS);
 	vmwrite(VMCS_LINK, UINT64_MAX);
@@ -110,6 +102,7 @@ static void vmx_vcpu_load(struct vcpu *vcpu)
 	if (!vmx->arch.is_new)
 		return;
 	vmx->arch.is_new = false;
+	write_host(vmx);
 	if (vmx->arch.tag == 1)
 		invvpid(INV_ALL, 0);
 	vmwrite(VMCS_VPID, vmx->arch.tag);
@@ -117,31 +110,6 @@ static void vmx_vcpu_load(struct vcpu *vcpu)
 }
 
 /* ---- registers ---- */
-
-static const struct hv_msr msrs[HV_MSR_COUNT] = {
-	{IA32_SYSENTER_CS, VMCS_GUEST_SYSENTER_CS},
-	{IA32_SYSENTER_ESP, VMCS_GUEST_SYSENTER_ESP},
-	{IA32_SYSENTER_EIP, VMCS_GUEST_SYSENTER_EIP},
-	{IA32_PAT, VMCS_GUEST_PAT},
-	{IA32_EFER, VMCS_GUEST_EFER},
-	{IA32_STAR, 0},
-	{IA32_LSTAR, 0},
-	{IA32_CSTAR, 0},
-	{IA32_FMASK, 0},
-	{IA32_FS_BASE, VMCS_GUEST_BASE + 2 * ABI_FS},
-	{IA32_GS_BASE, VMCS_GUEST_BASE + 2 * ABI_GS},
-	{IA32_KERNEL_GS_BASE, 0},
-	{IA32_TSC_AUX, 0},
-};
-
-/* SDM vol 3, "MSR-Bitmap Address": reads of low and high MSRs, then writes. */
-static void vmx_msr_direct(uint8_t *map, uint32_t index)
-{
-	uint32_t at = (index >> 31) * 1024 + (index & 0x1fff) / 8;
-
-	map[at] &= ~(1u << index % 8);
-	map[at + 2048] &= ~(1u << index % 8);
-}
 
 static uint64_t vmx_read(UNUSED struct vcpu *vcpu, uint16_t where)
 {
@@ -200,7 +168,7 @@ static void get_rest(struct vcpu *vcpu, struct abi_cpu *cpu)
 
 static void vmx_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 {
-	if (segments == HV_SEGMENT_COUNT)
+	if (segments == ABI_DESCRIPTOR_COUNT)
 		get_rest(vcpu, cpu);
 	cpu->rip = vmread(VMCS_GUEST_RIP);
 	cpu->rflags = vmread(VMCS_GUEST_RFLAGS);
@@ -210,13 +178,13 @@ static void vmx_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 	cpu->cr4 = (vmread(VMCS_GUEST_CR4) & ~CR4_HOST) | (vmread(VMCS_CR4_SHADOW) & CR4_HOST);
 	cpu->efer = vmread(VMCS_GUEST_EFER);
 	for (unsigned i = 0; i < segments; i++) {
-		struct abi_segment_state *s = hv_segment(cpu, i);
+		struct abi_segment_state *s = &cpu->segment[i];
 
 		s->base = vmread(VMCS_GUEST_BASE + 2 * i);
 		s->limit = (uint32_t)vmread(VMCS_GUEST_LIMIT + 2 * i);
 		s->selector = 0;
 		s->attributes = 0;
-		if (i >= HV_GDTR)
+		if (i >= ABI_GDTR)
 			continue;
 		s->selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR + 2 * i);
 		s->attributes = (uint16_t)vmx_attributes(vcpu, i);
@@ -243,13 +211,13 @@ static void vmx_set(struct vcpu *vcpu, const struct abi_cpu *cpu)
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
 	for (unsigned i = 0; i < 4; i++)
 		vmwrite(VMCS_GUEST_PDPTE0 + 2 * i, cpu->pdpte[i]);
-	for (unsigned i = 0; i < HV_SEGMENT_COUNT; i++) {
-		const struct abi_segment_state *s = hv_segment(cpu, i);
+	for (unsigned i = 0; i < ABI_DESCRIPTOR_COUNT; i++) {
+		const struct abi_segment_state *s = &cpu->segment[i];
 		uint32_t a = s->attributes;
 
 		vmwrite(VMCS_GUEST_BASE + 2 * i, s->base);
 		vmwrite(VMCS_GUEST_LIMIT + 2 * i, s->limit);
-		if (i >= HV_GDTR)
+		if (i >= ABI_GDTR)
 			continue;
 		vmwrite(VMCS_GUEST_SELECTOR + 2 * i, s->selector);
 		vmwrite(VMCS_GUEST_RIGHTS + 2 * i,
@@ -303,6 +271,7 @@ static void vmx_inject(UNUSED struct vcpu *vcpu, const struct abi_event *event, 
 	vmwrite(VMCS_ENTRY_ERROR, event->error & 0xffff);
 	vmwrite(VMCS_ENTRY_LENGTH, event->length);
 	vmwrite(VMCS_ENTRY_EVENT, info);
+	core_trace(ABI_TRACE_INJECT | event->vector);
 	if (event->type == VM_EVENT_NMI) /* one that goes in again blocks itself already */
 		vmwrite(VMCS_GUEST_SHADOW, vmread(VMCS_GUEST_SHADOW) & ~SHADOW_NMI);
 }
@@ -331,7 +300,7 @@ static bool vmx_sync_apic(struct vcpu *vcpu)
 		vcpu->lapic.is_stale = false;
 		vmwrite(VMCS_PROC2, is_on ? vmx_controls[BOOT_VMX_PROC2]
 					  : vmx_controls[BOOT_VMX_PROC2] & ~PROC2_APICV);
-		vmwrite(VMCS_MSR_BITMAP, hv_msr_map.value + (is_on ? PAGE_SIZE : 0));
+		vmwrite(VMCS_MSR_BITMAP, boot_info->cpu.msr_maps + (is_on ? PAGE_SIZE : 0));
 		for (unsigned i = 0; is_on && i < 4; i++)
 			vmwrite(VMCS_EOI_EXIT + 2 * i,
 				*vlapic_reg(vcpu, VLAPIC_TMR + 32 * i) |
@@ -350,6 +319,7 @@ static bool vmx_interrupt(struct vcpu *vcpu, uint8_t vector)
 	if (!vmx_can_interrupt(vcpu))
 		return false;
 	vmwrite(VMCS_ENTRY_EVENT, EVENT_VALID | VM_EVENT_INTERRUPT << 8 | vector);
+	core_trace(ABI_TRACE_INJECT | vector);
 	return true;
 }
 
@@ -393,7 +363,6 @@ const struct hv_ops vmx_ops = {
 		  .want_nmi = vmx_vcpu_want_nmi,
 		  .sync_apic = vmx_sync_apic,
 		  .flush_tlb = vmx_vcpu_flush_tlb},
-	.msrs = msrs,
 	.where = {[HV_RIP] = VMCS_GUEST_RIP,
 		  [HV_RFLAGS] = VMCS_GUEST_RFLAGS,
 		  [HV_CR0] = VMCS_GUEST_CR0,
@@ -401,10 +370,13 @@ const struct hv_ops vmx_ops = {
 		  [HV_EFER] = VMCS_GUEST_EFER,
 		  [HV_DR7] = VMCS_GUEST_DR7,
 		  [HV_TSC_OFFSET] = VMCS_TSC_OFFSET},
+	.msr_where = {VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP, VMCS_GUEST_SYSENTER_EIP,
+		      VMCS_GUEST_PAT, VMCS_GUEST_EFER, VMCS_GUEST_BASE + 2 * ABI_FS,
+		      VMCS_GUEST_BASE + 2 * ABI_GS},
+	.msr_loose = 7,
 	.vcpu_size = sizeof(struct vmx_vcpu),
 	.cpu_start = vmx_cpu_start,
 	.cpu_stop = vmx_cpu_stop,
-	.msr_direct = vmx_msr_direct,
 	.vcpu_init = vmx_vcpu_init,
 	.vcpu_clear = vmx_vcpu_clear,
 	.vcpu_load = vmx_vcpu_load,

@@ -2,7 +2,6 @@
 /* What this CPU's VT-x can do, and turning it on and off. */
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/frames.h"
-#include "kernel/lib.h"
 #include "kernel/system.h"
 
 #define FEATURE_CONTROL_LOCK  (1ull << 0)
@@ -17,6 +16,7 @@ const struct pt_format vmx_ept_format = {
 	.read_bits = 1,
 	.write_bits = 2,
 	.exec_bits = 4,
+	.is_stage2 = true,
 };
 
 const uint32_t *vmx_controls;
@@ -34,15 +34,6 @@ static bool allows_controls(void)
 	return rdmsr(IA32_VMX_EPT_VPID_CAP) == boot_info->cpu.vmx_ept_vpid;
 }
 
-/* SDM vol 3, "MSR-Bitmap Address", "Virtualizing MSR-Based APIC Accesses": TPR, and writes of EOI
-   and self-IPI; the page of registers has not all that a read of the others must answer. */
-static void open_x2apic(uint8_t *map)
-{
-	map[0x808 / 8] &= ~(1u << 0);
-	map[2048 + 0x808 / 8] &= ~(1u << 0 | 1u << 3);
-	map[2048 + 0x83f / 8] &= ~(1u << 7);
-}
-
 const char *vmx_cpu_start(void)
 {
 	uint64_t control = rdmsr(IA32_FEATURE_CONTROL);
@@ -54,8 +45,6 @@ const char *vmx_cpu_start(void)
 	if (!region ||
 	    (control & (FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON)) == FEATURE_CONTROL_LOCK)
 		return "its VT-x is locked off, or there is no memory for it";
-	memcpy(hv_msr_bits + PAGE_SIZE, hv_msr_bits, PAGE_SIZE);
-	open_x2apic(hv_msr_bits + PAGE_SIZE);
 	core_this()->hv.tag_end = VPID_COUNT;
 	if (!(control & FEATURE_CONTROL_LOCK))
 		wrmsr(IA32_FEATURE_CONTROL, control | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);

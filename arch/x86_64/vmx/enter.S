@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The way into a guest and out again: save the host, load the guest, enter; the reverse on an exit. */
-#include "asm_offsets.h"
-
-	/* The host's registers again, and struct vcpu and vm_exit for the next function. */
-	.macro leave_to next
-	.irp reg, ecx, edx, r8d, r9d, r10d, r11d
-	xor	%\reg, %\reg
-	.endr
-	.irp reg, rsi, rdi, r15, r14, r13, r12, rbx, rbp
-	pop	%\reg
-	.endr
-	jmp	\next
-	.endm
+#include "arch/x86_64/enter_macros.S"
 
 /* RDI = struct vcpu, RSI = struct vm_exit: vmx.h. */
 	.text
@@ -59,5 +48,3 @@ vmx_exit_landing:
 	lgdt	ENTRY_GDTR(%rax)	/* ring 3 must not find descriptors behind the table */
 	leave_to vmx_after
 	.size vmx_vcpu_enter, . - vmx_vcpu_enter
-
-	.section .note.GNU-stack, "", @progbits

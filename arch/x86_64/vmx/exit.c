@@ -2,42 +2,38 @@
 /* From the raw fields of a VM exit to the neutral record: pure, and no policy. */
 #include "arch/x86_64/vmx/exit.h"
 
-#include "arch/x86_64/hv.h"
-
-#define VECTOR_GP 13u
-
-const struct vmx_reason vmx_reasons[VMX_REASON_COUNT] = {
-	[0] = {ABI_EXIT_EXCEPTION, VMX_EVENT},
-	[1] = {ABI_EXIT_INTERRUPT, VMX_INTERRUPT},
-	[2] = {ABI_EXIT_TRIPLE_FAULT, VMX_PLAIN},
-	[5 ... 6] = {ABI_EXIT_INTERRUPT, VMX_PLAIN}, /* SMI: it has been served */
-	[7 ... 8] = {ABI_EXIT_WINDOW, VMX_PLAIN},    /* interrupt, NMI */
-	[10] = {ABI_EXIT_CPUID, VMX_INSTRUCTION},
-	[11] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* GETSEC */
-	[12] = {ABI_EXIT_HLT, VMX_INSTRUCTION},
-	[13] = {ABI_EXIT_INVALIDATE, VMX_INSTRUCTION}, /* INVD */
-	[15] = {ABI_EXIT_EXCEPTION, VMX_GP},           /* RDPMC: there are no counters */
-	[17] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* RSM */
-	[18] = {ABI_EXIT_HYPERCALL, VMX_INSTRUCTION},
-	[19 ... 27] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* VMCLEAR, VMLAUNCH, VMPTRLD, ... */
-	[28] = {ABI_EXIT_CR, VMX_PLAIN},
-	[30] = {ABI_EXIT_PORT, VMX_PORT},
-	[31] = {ABI_EXIT_RDMSR, VMX_INSTRUCTION},
-	[32] = {ABI_EXIT_WRMSR, VMX_INSTRUCTION},
-	[36] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* MWAIT */
-	[39] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* MONITOR */
-	[40] = {ABI_EXIT_PAUSE, VMX_INSTRUCTION},
-	[43] = {ABI_EXIT_WINDOW, VMX_PLAIN}, /* TPR below threshold */
-	[45] = {ABI_EXIT_WINDOW, VMX_PLAIN}, /* EOI of a level-triggered interrupt */
-	[48] = {ABI_EXIT_STAGE2, VMX_EPT},
-	[50] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* INVEPT */
-	[53] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* INVVPID */
-	[54] = {ABI_EXIT_INVALIDATE, VMX_INSTRUCTION}, /* WBINVD, WBNOINVD */
-	[55] = {ABI_EXIT_XSETBV, VMX_INSTRUCTION},
-	[56] = {ABI_EXIT_WINDOW, VMX_PLAIN},           /* self-IPI with a vector below 16 */
-	[59 ... 60] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* VMFUNC, ENCLS */
-	[67 ... 68] = {ABI_EXIT_UNDEFINED, VMX_PLAIN}, /* UMWAIT, TPAUSE */
-	[70] = {ABI_EXIT_UNDEFINED, VMX_PLAIN},        /* ENCLV */
+const struct hv_exit vmx_reasons[VMX_REASON_COUNT] = {
+	[0] = {ABI_EXIT_EXCEPTION, .form = HV_EVENT},
+	[1] = {ABI_EXIT_INTERRUPT, .form = HV_QUICK},
+	[2] = {ABI_EXIT_TRIPLE_FAULT, .form = HV_PLAIN},
+	[5 ... 6] = {ABI_EXIT_INTERRUPT, .form = HV_PLAIN}, /* SMI: it has been served */
+	[7 ... 8] = {ABI_EXIT_WINDOW, .form = HV_PLAIN},    /* interrupt, NMI */
+	[10] = {ABI_EXIT_CPUID, .form = HV_QUICK},
+	[11] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN}, /* GETSEC */
+	[12] = {ABI_EXIT_HLT, .form = HV_QUICK},
+	[13] = {ABI_EXIT_INVALIDATE, .form = HV_QUICK}, /* INVD */
+	[15] = {ABI_EXIT_EXCEPTION, .form = HV_PLAIN},  /* RDPMC: there are no counters */
+	[17] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN},  /* RSM */
+	[18] = {ABI_EXIT_HYPERCALL, .form = HV_QUICK},
+	[19 ... 27] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN}, /* VMCLEAR, VMLAUNCH, VMPTRLD, ... */
+	[28] = {ABI_EXIT_CR, .form = HV_PLAIN},
+	[30] = {ABI_EXIT_PORT, .form = HV_PORT},
+	[31] = {ABI_EXIT_RDMSR, .form = HV_QUICK},
+	[32] = {ABI_EXIT_WRMSR, .form = HV_QUICK},
+	[36] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN}, /* MWAIT */
+	[39] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN}, /* MONITOR */
+	[40] = {ABI_EXIT_PAUSE, .form = HV_QUICK},
+	[43] = {ABI_EXIT_WINDOW, .form = HV_PLAIN}, /* TPR below threshold */
+	[45] = {ABI_EXIT_WINDOW, .form = HV_PLAIN}, /* EOI of a level-triggered interrupt */
+	[48] = {ABI_EXIT_STAGE2, .form = HV_STAGE2},
+	[50] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN},  /* INVEPT */
+	[53] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN},  /* INVVPID */
+	[54] = {ABI_EXIT_INVALIDATE, .form = HV_QUICK}, /* WBINVD, WBNOINVD */
+	[55] = {ABI_EXIT_XSETBV, .form = HV_QUICK},
+	[56] = {ABI_EXIT_WINDOW, .form = HV_PLAIN},           /* self-IPI with a vector below 16 */
+	[59 ... 60] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN}, /* VMFUNC, ENCLS */
+	[67 ... 68] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN}, /* UMWAIT, TPAUSE */
+	[70] = {ABI_EXIT_UNDEFINED, .form = HV_PLAIN},        /* ENCLV */
 };
 
 /* An event whose delivery the exit cut short goes in again. */
@@ -61,48 +57,42 @@ static void decode_event(const struct vmx_raw *raw, struct vm_exit *exit)
 
 static void decode_port(uint64_t q, struct vm_exit *exit)
 {
-	exit->port.port = (uint16_t)(q >> 16);
-	exit->port.size = (q & 7) + 1;
-	exit->port.is_write = !(q >> 3 & 1);
-	exit->port.is_string = q >> 4 & 1;
+	exit->port = (struct abi_port){.port = (uint16_t)(q >> 16),
+				       .size = (q & 7) + 1,
+				       .is_write = !(q >> 3 & 1),
+				       .is_string = q >> 4 & 1};
 }
 
 void vmx_exit_decode(const struct vmx_raw *raw, struct vm_exit *exit)
 {
-	static const struct vmx_reason none = {ABI_EXIT_ERROR, VMX_ERROR};
-	const struct vmx_reason *reason =
-		raw->reason < VMX_REASON_COUNT ? &vmx_reasons[raw->reason] : &none;
+	const struct hv_exit *row = &vmx_reasons[MIN(raw->reason, VMX_REASON_COUNT - 1)];
 	uint64_t q = raw->qualification;
 
-	exit->kind = reason->kind;
-	exit->length = 0;
+	exit->kind = row->kind;
+	exit->length = row->form == HV_QUICK || row->form == HV_PORT ? raw->length : 0;
 	exit->reinject.is_valid = 0;
-	switch ((enum vmx_form)reason->form) {
-	case VMX_ERROR:
+	switch ((enum hv_form)row->form) {
+	case HV_ERROR:
 		exit->kind = ABI_EXIT_ERROR;
-		exit->error.code = raw->reason;
-		return;
-	case VMX_PLAIN:
-	case VMX_INTERRUPT:
-		return;
-	case VMX_GP:
-		exit->exception.vector = VECTOR_GP;
+		exit->error_code = raw->reason;
+		break;
+	case HV_PLAIN:
+		exit->exception.vector = VECTOR_PROTECTION;
 		exit->exception.error = 0;
-		return;
-	case VMX_PORT:
+		break;
+	case HV_QUICK:
+		break;
+	case HV_PORT:
 		decode_port(q, exit);
 		break;
-	case VMX_INSTRUCTION:
-		break;
-	case VMX_EVENT:
+	case HV_EVENT:
 		decode_event(raw, exit);
 		decode_vectoring(raw, exit);
-		return;
-	case VMX_EPT:
+		break;
+	case HV_STAGE2:
 		exit->stage2.gpa.value = raw->gpa;
 		exit->stage2.access = q & 2 ? PT_WRITE : q & 4 ? PT_EXEC : PT_READ;
 		decode_vectoring(raw, exit);
-		return;
+		break;
 	}
-	exit->length = raw->length;
 }

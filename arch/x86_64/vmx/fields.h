@@ -6,7 +6,6 @@
 #define VMCS_VPID            0x0000u
 #define VMCS_GUEST_SELECTOR  0x0800u
 #define VMCS_GUEST_INTERRUPT 0x0810u /* RVI, SVI << 8 */
-#define VMCS_HOST_ES         0x0c00u
 #define VMCS_HOST_CS         0x0c02u
 #define VMCS_HOST_SS         0x0c04u
 #define VMCS_HOST_TR         0x0c0cu
@@ -21,7 +20,6 @@
 #define VMCS_EOI_EXIT       0x201cu /* 4, 2 apart */
 #define VMCS_GUEST_PHYSICAL 0x2400u
 #define VMCS_LINK           0x2800u
-#define VMCS_GUEST_DEBUGCTL 0x2802u
 #define VMCS_GUEST_PAT      0x2804u
 #define VMCS_GUEST_EFER     0x2806u
 #define VMCS_GUEST_PDPTE0   0x280au /* 4, 2 apart */
@@ -52,7 +50,6 @@
 #define VMCS_GUEST_RIGHTS      0x4814u /* by segment */
 #define VMCS_GUEST_SHADOW      0x4824u /* interruptibility state */
 #define VMCS_GUEST_SYSENTER_CS 0x482au
-#define VMCS_HOST_SYSENTER_CS  0x4c00u
 
 /* natural width */
 #define VMCS_CR0_MASK            0x6000u

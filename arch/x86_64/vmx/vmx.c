@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entering a guest by VT-x, and what an exit leaves half-done. */
 #include "arch/x86_64/vmx/vmx.h"
+#include "arch/x86_64/traps.h"
+#include "kernel/exit.h"
 #include "kernel/vlapic.h"
 
 #define DR6_OF_QUALIFICATION 0x600full /* B0 to B3, BD, BS */
@@ -27,7 +29,7 @@ static __attribute__((noinline)) struct vmx_entry *before_slow(struct vcpu *vcpu
 	if (vmx->tpr_threshold > vcpu->lapic.page[0x80] >> 4)
 		vmx_set_tpr_threshold(vcpu, 0);
 	write_cr2(vmx->cr2);
-	fpu_enter_guest(vmx->arch.fpu);
+	fpu_load(vmx->arch.fpu);
 	return &vmx->entry;
 }
 
@@ -73,18 +75,13 @@ static void settle(struct vcpu *vcpu, const struct vmx_raw *raw, struct vm_exit 
 		if (exit->exception.vector == VECTOR_DEBUG)
 			settle_debug(raw);
 		else if (exit->exception.vector == VECTOR_MACHINE_CHECK)
-			__asm__ volatile(
-				"int %0"
-				:
-				: "i"(VECTOR_MACHINE_CHECK)); /* the host's: does not return */
+			machine_check_serve();
 		break;
 	case ABI_EXIT_CR: /* SDM vol 3, "Exit Qualification for Control-Register Accesses" */
 		if (vmx_write_cr(vcpu, raw->qualification & 15,
 				 vcpu->page->gpr[raw->qualification >> 8 & 15]))
 			break;
-		exit->kind = ABI_EXIT_EXCEPTION;
-		exit->exception.vector = VECTOR_PROTECTION;
-		exit->exception.error = 0;
+		exit->kind = ABI_EXIT_EXCEPTION; /* #GP, of a PLAIN record */
 		break;
 	case ABI_EXIT_STAGE2: /* SDM vol 3, "Resuming Guest Software after Handling an Exception" */
 		if (raw->qualification & QUALIFICATION_NMI_UNBLOCKED && !exit->reinject.is_valid)
@@ -103,7 +100,7 @@ void vmx_failed(struct vcpu *vcpu, struct vm_exit *exit)
 	exit->kind = ABI_EXIT_ERROR;
 	exit->length = 0;
 	exit->reinject.is_valid = 0;
-	exit->error.code = ABI_ERROR_ENTRY + (uint32_t)vmread(VMCS_INSTRUCTION_ERROR);
+	exit->error_code = ABI_ERROR_ENTRY + (uint32_t)vmread(VMCS_INSTRUCTION_ERROR);
 	vmx_vcpu_clear(vcpu);
 }
 
@@ -125,6 +122,8 @@ static __attribute__((noinline)) void after_slow(struct vcpu *vcpu, struct vm_ex
 	vcpu->page->gpr[ABI_RSP] = vmx_vcpu(vcpu)->rsp;
 	vmx_exit_decode(&raw, exit);
 	settle(vcpu, &raw, exit);
+	exit_reinject(vcpu, exit);
+	core_trace(exit->kind);
 }
 
 void vmx_after(struct vcpu *vcpu, struct vm_exit *exit)
@@ -141,4 +140,5 @@ void vmx_after(struct vcpu *vcpu, struct vm_exit *exit)
 		return;
 	}
 	exit->length = (uint32_t)vmread(VMCS_LENGTH);
+	core_trace(exit->kind);
 }

@@ -14,10 +14,7 @@ struct vmx_entry {
 	uint64_t host_rsp; /* what the VMCS's HOST_RSP holds */
 	uint8_t is_launched;
 	uint8_t reserved[5];
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) gdtr; /* of this core: an exit leaves a limit of 64 KiB */
+	struct table_register gdtr; /* of this core: an exit leaves a limit of 64 KiB */
 };
 
 struct vmx_vcpu {
