@@ -85,9 +85,13 @@ def typed(prefix, lines):
         wait = rf"\n{prefix}/root # "
 
 
+# Where Linux boots faster, it is to be reloaded more often.
+RELOAD_MS = {"bochs-vmx": 250, "bochs-svm": 250, "qemu-svm": 100, "kvm": 10}
+
+
 def reload_linux(rig):
     """Both kinds of rings while each VM is saved, thrown away and loaded all the time, from its start on."""
-    every_ms = 10 if rig == "kvm" else 250
+    every_ms = RELOAD_MS[rig]
     steps = [(r"(?s)(?=.*^split\| /root # ).*^packed\| /root # ", b"")]
     for name in VIRTIO:
         steps += [*typed(rf"{name}\| ", RELOAD_SAY), (rf"^{name}\| 42-x\r?$", b"poweroff -f\n"), (rf"^corbel: vm {name}: ended: ", b"")]
@@ -121,7 +125,7 @@ BUSY = ("w() { n=0; while [ $n -lt $1 ]; do n=$((n+1)); done; echo done $n-x; }\
 
 def reload_linux_smp(rig, cores):
     """Two CPUs at work while the VM is saved, thrown away and loaded all the time."""
-    every_ms = 10 if rig == "kvm" else 250
+    every_ms = RELOAD_MS[rig]
     steps = [(r"^/root # ", b""), *typed("", BUSY), (r"^cpus \d+ 42-x\r?$", b"poweroff -f\n")]
     log = machine.boot(rig, [vm("linux", "linux/cloud-12/vmlinuz", initrd="initrd", memory="128M", vcpus=2,
                                 cmdline=f"console=ttyS0 quiet test.reload_ms={every_ms}")], "--cpus", str(cores),
