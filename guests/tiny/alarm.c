@@ -29,6 +29,8 @@ void guest_main(void)
 	lapic_enable(true);
 	trap_handle(TIMER, timer);
 	lapic_write(LAPIC_LVT_TIMER, LVT_TSC_DEADLINE | TIMER);
+	time_tsc_khz();
+	print("alarm begins\n");
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t deadline = time_tsc_after_us(i ? us : boot_number("first", us));
 

@@ -62,12 +62,16 @@ static void print_entry(unsigned core, const struct abi_trace *entry, char *line
 	}
 }
 
+/* The last of what a core wrote, the oldest first. */
+struct lines {
+	size_t count;
+	struct abi_trace entry[LINES_MAX];
+};
+
 /* The core goes on writing: what it has overwritten since is no older than the first copied. */
-static void tell_core(unsigned core, const struct abi_trace *ring, struct abi_trace *copy,
-		      teller *tell)
+static void take(const struct abi_trace *ring, struct abi_trace *copy, struct lines *lines)
 {
 	size_t newest = 0, count = 0;
-	char line[120];
 
 	memcpy(copy, ring, ABI_TRACE_SIZE);
 	for (size_t i = 0; i < ENTRY_COUNT; i++) {
@@ -75,36 +79,51 @@ static void tell_core(unsigned core, const struct abi_trace *ring, struct abi_tr
 		if (tsc_of(&copy[i]) > tsc_of(&copy[newest]))
 			newest = i;
 	}
-	count = count < LINES_MAX ? count : LINES_MAX;
-	while (count-- > 0) {
-		print_entry(core, &copy[(newest + ENTRY_COUNT - count) % ENTRY_COUNT], line,
-			    sizeof(line));
-		tell(line);
-	}
+	lines->count = count < LINES_MAX ? count : LINES_MAX;
+	for (size_t i = 0; i < lines->count; i++)
+		lines->entry[i] = copy[(newest + 1 + ENTRY_COUNT - lines->count + i) % ENTRY_COUNT];
 }
 
+/* False: there is no such core, or no memory. */
+static bool take_core(handle_t system, unsigned core, struct abi_trace *copy, struct lines *lines)
+{
+	int64_t memory = system_trace(system, core);
+	int64_t ring =
+		memory < 0 ? memory
+			   : memory_map_here((handle_t)memory, 0, ABI_TRACE_SIZE, ABI_PROT_READ);
+
+	if (ring >= 0) {
+		take((const struct abi_trace *)ring, copy, lines);
+		memory_unmap(PROCESS_SELF, (uint64_t)ring, ABI_TRACE_SIZE);
+	}
+	if (memory >= 0)
+		handle_close((handle_t)memory);
+	return ring >= 0;
+}
+
+/* All cores at one moment: telling takes long, and is much that they do. */
 void trace_tell(handle_t system, teller *tell)
 {
 	struct abi_trace *copy = malloc(ABI_TRACE_SIZE);
 	struct abi_system_info info;
+	struct lines *lines;
 	char line[120];
+	unsigned taken = 0;
 
 	system_info(system, &info);
+	lines = calloc(info.core_count, sizeof(*lines));
+	while (copy && lines && taken < info.core_count &&
+	       take_core(system, taken, copy, &lines[taken]))
+		taken++;
 	snprintf(line, sizeof(line), "trace begins: %u cores, TSC at %lu kHz", info.core_count,
 		 info.tsc_khz);
 	tell(line);
-	for (uint32_t core = 0; copy && core < info.core_count; core++) {
-		int64_t memory = system_trace(system, core);
-		int64_t ring = memory < 0 ? memory
-					  : memory_map_here((handle_t)memory, 0, ABI_TRACE_SIZE,
-							    ABI_PROT_READ);
-
-		if (ring < 0)
-			break;
-		tell_core(core, (const struct abi_trace *)ring, copy, tell);
-		memory_unmap(PROCESS_SELF, (uint64_t)ring, ABI_TRACE_SIZE);
-		handle_close((handle_t)memory);
-	}
+	for (unsigned core = 0; core < taken; core++)
+		for (size_t i = 0; i < lines[core].count; i++) {
+			print_entry(core, &lines[core].entry[i], line, sizeof(line));
+			tell(line);
+		}
+	free(lines);
 	free(copy);
-	tell(copy ? "trace ends" : "trace ends: no memory");
+	tell(taken == info.core_count ? "trace ends" : "trace ends: no memory");
 }
