@@ -23,6 +23,7 @@ void cpus_main(uint32_t id);
 uint8_t cpus_stacks[CPUS_MAX][CPUS_STACK] __attribute__((aligned(16)));
 static struct gate gates[256] __attribute__((aligned(16)));
 static void (*work)(uint32_t id);
+volatile uint32_t cpus_came[CPUS_MAX], cpus_nmis[CPUS_MAX];
 
 unsigned int cpus_count(void)
 {
@@ -58,6 +59,25 @@ void cpus_main(uint32_t id)
 
 	__asm__ volatile("lidt %0" : : "m"(pointer));
 	work(id);
+}
+
+static void on_message(struct trap_frame *frame)
+{
+	(void)frame;
+	cpus_came[lapic_id()]++;
+	lapic_eoi();
+}
+
+static void on_nmi(struct trap_frame *frame)
+{
+	(void)frame;
+	cpus_nmis[lapic_id()]++;
+}
+
+void cpus_count_messages(void)
+{
+	trap_handle(CPUS_VECTOR, on_message);
+	trap_handle(2, on_nmi);
 }
 
 void cpus_send(uint32_t destination, uint32_t low)

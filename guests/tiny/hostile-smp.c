@@ -6,28 +6,15 @@
  */
 #include "guests/lib/cpus.h"
 
-#define VECTOR   0x61
 #define STORM_US 100000
 #define ROUNDS   2000
 #define SOON_US  10000000
 
 enum order { SLEEP, STORM, SELF_INIT, EXITS, TRIPLE, INIT_FIRST, DEAF, TIMERS };
 
-static volatile uint32_t started[CPUS_MAX], came[CPUS_MAX], stormed[CPUS_MAX];
+static volatile uint32_t started[CPUS_MAX], stormed[CPUS_MAX];
 static volatile uint32_t order;
 static unsigned int count;
-
-static void on_ipi(struct trap_frame *frame)
-{
-	(void)frame;
-	came[lapic_id()]++;
-	lapic_eoi();
-}
-
-static void on_nmi(struct trap_frame *frame)
-{
-	(void)frame;
-}
 
 static uint32_t next_random(uint32_t *state)
 {
@@ -38,10 +25,10 @@ static uint32_t next_random(uint32_t *state)
 /* Fixed and lowest-priority interrupts and NMIs, to all and to one. */
 static void storm(uint32_t id, uint32_t *state)
 {
-	static const uint32_t low[] = {IPI_OTHERS | VECTOR,        IPI_ALL | VECTOR,
-				       IPI_OTHERS | IPI_NMI,       IPI_LOWEST | IPI_ALL | VECTOR,
-				       IPI_LOGICAL | VECTOR,       VECTOR,
-				       IPI_START | IPI_OTHERS | 1, 0x700 | IPI_OTHERS};
+	static const uint32_t low[] = {
+		IPI_OTHERS | CPUS_VECTOR,           IPI_ALL | CPUS_VECTOR,     IPI_OTHERS | IPI_NMI,
+		IPI_LOWEST | IPI_ALL | CPUS_VECTOR, IPI_LOGICAL | CPUS_VECTOR, CPUS_VECTOR,
+		IPI_START | IPI_OTHERS | 1,         0x700 | IPI_OTHERS};
 
 	cpus_send(next_random(state) % (count + 1), low[next_random(state) % ARRAY_SIZE(low)]);
 	stormed[id]++;
@@ -55,10 +42,10 @@ static void set_timer(uint32_t *state)
 {
 	static const uint64_t deadlines[] = {1, UINT64_MAX, INT64_MAX, 0, 1ul << 32};
 
-	lapic_write(LAPIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR);
+	lapic_write(LAPIC_LVT_TIMER, LVT_TSC_DEADLINE | CPUS_VECTOR);
 	wrmsr(MSR_TSC_DEADLINE, deadlines[next_random(state) % ARRAY_SIZE(deadlines)]);
 	if (next_random(state) % 2) {
-		lapic_write(LAPIC_LVT_TIMER, LVT_PERIODIC | VECTOR);
+		lapic_write(LAPIC_LVT_TIMER, LVT_PERIODIC | CPUS_VECTOR);
 		lapic_write(LAPIC_TIMER_INITIAL, next_random(state) % 2 ? 1 : UINT32_MAX);
 	}
 	interrupts_enable();
@@ -121,9 +108,9 @@ static bool start_all(void)
 		before = started[id];
 		cpus_start(id);
 		good &= time_wait(&started[id], before + 1, SOON_US);
-		came[id] = 0;
-		cpus_send(id, VECTOR);
-		good &= time_wait(&came[id], 1, SOON_US);
+		cpus_came[id] = 0;
+		cpus_send(id, CPUS_VECTOR);
+		good &= time_wait(&cpus_came[id], 1, SOON_US);
 	}
 	return good;
 }
@@ -131,7 +118,7 @@ static bool start_all(void)
 static void wake(uint32_t what)
 {
 	order = what;
-	cpus_send(0, IPI_OTHERS | VECTOR);
+	cpus_send(0, IPI_OTHERS | CPUS_VECTOR);
 }
 
 /* The first CPU does what the others do, but for ever starting those that stop themselves. */
@@ -189,8 +176,7 @@ void guest_main(void)
 	count = cpus_count();
 	time_tsc_khz();
 	lapic_enable(true);
-	trap_handle(VECTOR, on_ipi);
-	trap_handle(2, on_nmi);
+	cpus_count_messages();
 	cpus_init(other);
 	if (boot_option("how", how, sizeof(how))) {
 		start_all();
@@ -210,8 +196,8 @@ void guest_main(void)
 	tap_ok(start_all(), "and all can be started anew behind it");
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		/* No NMIs: one can come before its CPU has an interrupt table. */
-		static const uint32_t low[] = {IPI_INIT | IPI_ASSERT, IPI_START | CPUS_PAGE, VECTOR,
-					       IPI_INIT | IPI_OTHERS};
+		static const uint32_t low[] = {IPI_INIT | IPI_ASSERT, IPI_START | CPUS_PAGE,
+					       CPUS_VECTOR, IPI_INIT | IPI_OTHERS};
 
 		cpus_send(1 + next_random(&state) % (count - 1),
 			  low[next_random(&state) % ARRAY_SIZE(low)]);

@@ -7,7 +7,6 @@
 #include "guests/lib/cpus.h"
 
 #define RELOAD   4 /* to PORT_TEST_CRASH */
-#define VECTOR   0x61
 #define SOON_US  20000000
 #define QUIET_US 30000
 #define RUN_US   1000000
@@ -16,7 +15,7 @@
 
 enum order { SLEEP, ROUND };
 
-static volatile uint32_t started[CPUS_MAX], came[CPUS_MAX], nmis[CPUS_MAX], idle[CPUS_MAX];
+static volatile uint32_t started[CPUS_MAX], idle[CPUS_MAX];
 static volatile uint32_t order, is_over;
 static volatile uint32_t wrong_count, wrong_register, wrong_lock, backwards;
 static unsigned int count;
@@ -30,19 +29,6 @@ static uint64_t counted[CPUS_MAX];
 static void reload(void)
 {
 	out8(PORT_TEST_CRASH, RELOAD);
-}
-
-static void on_ipi(struct trap_frame *frame)
-{
-	(void)frame;
-	came[lapic_id()]++;
-	lapic_eoi();
-}
-
-static void on_nmi(struct trap_frame *frame)
-{
-	(void)frame;
-	nmis[lapic_id()]++;
 }
 
 /* In between, what two counters say may differ, and no other CPU may see it. */
@@ -86,7 +72,7 @@ static void count_in_registers(uint64_t id)
  * meanwhile, the rest go on working. */
 static void round(uint32_t id, uint32_t number)
 {
-	while (came[id] < number && !is_over) {
+	while (cpus_came[id] < number && !is_over) {
 		if (id & 1) {
 			interrupts_wait();
 			continue;
@@ -97,14 +83,14 @@ static void round(uint32_t id, uint32_t number)
 		cpu_relax();
 		interrupts_disable();
 	}
-	if (came[id] != number && !is_over)
+	if (cpus_came[id] != number && !is_over)
 		wrong_count++;
 	count_in_registers(id);
 	count_under_lock(id);
 	if (number % OWN == id)
 		reload();
 	if (id != 0)
-		cpus_send((id + 1) % ring, VECTOR);
+		cpus_send((id + 1) % ring, CPUS_VECTOR);
 }
 
 static void other(uint32_t id)
@@ -135,15 +121,15 @@ static uint32_t go_round(unsigned int cpus, uint64_t us)
 	bool good = true;
 
 	for (unsigned int i = 0; i < count; i++)
-		came[i] = 0;
+		cpus_came[i] = 0;
 	ring = cpus;
 	is_over = 0;
 	order = ROUND;
 	while (good && (rdtsc() < end || number < ROUNDS)) {
 		number++;
-		cpus_send(1 % ring, VECTOR);
+		cpus_send(1 % ring, CPUS_VECTOR);
 		count_under_lock(0);
-		good = time_wait(&came[0], number, SOON_US);
+		good = time_wait(&cpus_came[0], number, SOON_US);
 		round(0, number);
 	}
 	is_over = 1;
@@ -153,7 +139,7 @@ static uint32_t go_round(unsigned int cpus, uint64_t us)
 		uint64_t soon = time_tsc_after_us(SOON_US);
 
 		while (!idle[i] && rdtsc() < soon)
-			cpus_send(i, VECTOR);
+			cpus_send(i, CPUS_VECTOR);
 		good &= idle[i];
 	}
 	return good ? number : 0;
@@ -161,8 +147,7 @@ static uint32_t go_round(unsigned int cpus, uint64_t us)
 
 static bool start(uint32_t id, uint32_t number)
 {
-	cpus_send(id, IPI_INIT | IPI_ASSERT);
-	cpus_send(id, IPI_START | IPI_ASSERT | CPUS_PAGE);
+	cpus_start(id);
 	reload(); /* before the CPU saw either, perhaps */
 	return time_wait(&started[id], number, SOON_US) && started[id] == number;
 }
@@ -174,14 +159,14 @@ static void check_parked(uint32_t last)
 	cpus_send(last, IPI_INIT | IPI_ASSERT);
 	reload();
 	time_delay_us(QUIET_US);
-	came[last] = nmis[last] = 0;
-	cpus_send(last, VECTOR);
+	cpus_came[last] = cpus_nmis[last] = 0;
+	cpus_send(last, CPUS_VECTOR);
 	cpus_send(last, IPI_NMI);
 	number = go_round(last, QUIET_US);
 	reload();
-	tap_ok(number && started[last] == before && !came[last] && !nmis[last],
+	tap_ok(number && started[last] == before && !cpus_came[last] && !cpus_nmis[last],
 	       "a CPU that waits for its start goes on waiting");
-	tap_ok(start(last, before + 1) && !nmis[last],
+	tap_ok(start(last, before + 1) && !cpus_nmis[last],
 	       "and begins when it is told, by a message that was under way");
 	tap_ok(go_round(count, QUIET_US), "and takes part again");
 }
@@ -196,8 +181,7 @@ void guest_main(void)
 	count = cpus_count();
 	time_tsc_khz();
 	lapic_enable(true);
-	trap_handle(VECTOR, on_ipi);
-	trap_handle(2, on_nmi);
+	cpus_count_messages();
 	cpus_init(other);
 	tap_plan(9);
 	for (uint32_t id = 1; id < count; id++)
@@ -210,12 +194,12 @@ void guest_main(void)
 		sum += counted[i];
 	tap_ok(left == right && left == sum && !wrong_lock, "who holds a lock is alone");
 	tap_equal(wrong_register, 0, "each CPU has its own registers");
-	nmis[1] = 0;
+	cpus_nmis[1] = 0;
 	cpus_send(1, IPI_NMI);
 	reload();
-	good = time_wait(&nmis[1], 1, SOON_US);
+	good = time_wait(&cpus_nmis[1], 1, SOON_US);
 	time_delay_us(QUIET_US);
-	tap_ok(good && nmis[1] == 1, "an NMI under way arrives once");
+	tap_ok(good && cpus_nmis[1] == 1, "an NMI under way arrives once");
 	check_parked(count - 1);
 	tap_equal(backwards, 0, "no CPU's TSC is behind what another read before");
 	while (boot_option("again", word, sizeof(word)) && go_round(count, RUN_US) &&

@@ -3,7 +3,6 @@
 #include "guests/lib/cpus.h"
 #include "guests/lib/irq.h"
 
-#define VECTOR   0x61
 #define LINE     0x71
 #define UART_IRQ 4
 #define IER      (PORT_UART + 1)
@@ -16,26 +15,13 @@
 
 enum order { SLEEP, SPIN, TOGGLE, WAKE_FIRST };
 
-static volatile uint32_t started[CPUS_MAX], came[CPUS_MAX], nmis[CPUS_MAX], lines[CPUS_MAX];
+static volatile uint32_t started[CPUS_MAX], lines[CPUS_MAX];
 static volatile uint32_t order; /* what the others do */
 static volatile uint32_t turn;  /* whose it is to read the TSC: 0 = the first's */
 static volatile uint64_t last_tsc;
 static volatile uint32_t backwards;
 static unsigned int count;
 static bool wants_x2apic;
-
-static void on_ipi(struct trap_frame *frame)
-{
-	(void)frame;
-	came[lapic_id()]++;
-	lapic_eoi();
-}
-
-static void on_nmi(struct trap_frame *frame)
-{
-	(void)frame;
-	nmis[lapic_id()]++;
-}
 
 static void on_line(struct trap_frame *frame)
 {
@@ -75,7 +61,7 @@ static void other(uint32_t id)
 			read_tsc(id);
 		if (order == WAKE_FIRST && id == 1) {
 			order = SPIN;
-			cpus_send(0, VECTOR);
+			cpus_send(0, CPUS_VECTOR);
 		}
 		if (order == SLEEP) {
 			interrupts_wait();
@@ -128,11 +114,11 @@ static bool all_ways(void)
 	bool good = true;
 
 	for (uint32_t id = 0; id < count; id++)
-		good &= reaches(1ul << id, id, VECTOR, came);
-	good &= reaches(all(), 0, IPI_ALL | VECTOR, came);
-	good &= reaches(all() & ~1ul, 0, IPI_OTHERS | VECTOR, came);
-	good &= reaches(1, 0, IPI_SELF | VECTOR, came);
-	return good & reaches(all(), wants_x2apic ? UINT32_MAX : 0xff, VECTOR, came);
+		good &= reaches(1ul << id, id, CPUS_VECTOR, cpus_came);
+	good &= reaches(all(), 0, IPI_ALL | CPUS_VECTOR, cpus_came);
+	good &= reaches(all() & ~1ul, 0, IPI_OTHERS | CPUS_VECTOR, cpus_came);
+	good &= reaches(1, 0, IPI_SELF | CPUS_VECTOR, cpus_came);
+	return good & reaches(all(), wants_x2apic ? UINT32_MAX : 0xff, CPUS_VECTOR, cpus_came);
 }
 
 static bool logical_ways(void)
@@ -140,8 +126,8 @@ static bool logical_ways(void)
 	bool good = true;
 
 	for (uint32_t id = 0; id < count && id < 8; id++)
-		good &= reaches(1ul << id, 1u << id, IPI_LOGICAL | VECTOR, came);
-	return good & reaches(3, 3, IPI_LOGICAL | VECTOR, came);
+		good &= reaches(1ul << id, 1u << id, IPI_LOGICAL | CPUS_VECTOR, cpus_came);
+	return good & reaches(3, 3, IPI_LOGICAL | CPUS_VECTOR, cpus_came);
 }
 
 static bool start_all(uint32_t number)
@@ -166,7 +152,7 @@ static bool ignores_start_up(uint32_t id)
 	cpus_send(id, IPI_START | IPI_ASSERT | 1);
 	cpus_send(id, IPI_INIT | IPI_LEVEL); /* the end of a level: no INIT */
 	time_delay_us(QUIET_US);
-	return started[id] == before && reaches(1ul << id, id, VECTOR, came);
+	return started[id] == before && reaches(1ul << id, id, CPUS_VECTOR, cpus_came);
 }
 
 /* Stands still, so that nothing reaches it, until it is started. */
@@ -176,14 +162,14 @@ static bool stops_and_starts(uint32_t id)
 	bool good;
 
 	cpus_send(id, IPI_INIT | IPI_ASSERT);
-	came[id] = nmis[id] = 0;
-	cpus_send(id, VECTOR);
+	cpus_came[id] = cpus_nmis[id] = 0;
+	cpus_send(id, CPUS_VECTOR);
 	cpus_send(id, IPI_NMI);
 	time_delay_us(QUIET_US);
-	good = came[id] == 0 && nmis[id] == 0 && started[id] == before;
+	good = cpus_came[id] == 0 && cpus_nmis[id] == 0 && started[id] == before;
 	cpus_send(id, IPI_START | IPI_ASSERT | CPUS_PAGE);
 	good &= wait_for(&started[id], before + 1);
-	return good && nmis[id] == 0 && reaches(1ul << id, id, VECTOR, came);
+	return good && cpus_nmis[id] == 0 && reaches(1ul << id, id, CPUS_VECTOR, cpus_came);
 }
 
 static bool lowest_takes_one(void)
@@ -193,16 +179,16 @@ static bool lowest_takes_one(void)
 	for (unsigned int round = 0; round < 20; round++) {
 		uint32_t sum = 0;
 
-		clear(came);
-		cpus_send(0, IPI_LOWEST | IPI_OTHERS | VECTOR);
+		clear(cpus_came);
+		cpus_send(0, IPI_LOWEST | IPI_OTHERS | CPUS_VECTOR);
 		for (uint64_t end = time_tsc_after_us(SOON_US); !sum && rdtsc() < end;)
 			for (unsigned int i = 0; i < count; i++)
-				sum += came[i];
+				sum += cpus_came[i];
 		time_delay_us(50);
 		sum = 0;
 		for (unsigned int i = 0; i < count; i++)
-			sum += came[i];
-		good &= sum == 1 && came[0] == 0;
+			sum += cpus_came[i];
+		good &= sum == 1 && cpus_came[0] == 0;
 	}
 	return good;
 }
@@ -243,7 +229,7 @@ static bool tscs_are_one(void)
 	last_tsc = 0;
 	turn = 0;
 	order = TOGGLE;
-	cpus_send(1, VECTOR); /* it may sleep */
+	cpus_send(1, CPUS_VECTOR); /* it may sleep */
 	for (unsigned int i = 0; i < ROUNDS && good; i++) {
 		uint64_t end = time_tsc_after_us(SOON_US);
 
@@ -259,11 +245,11 @@ static bool tscs_are_one(void)
 /* The first sleeps, with a spinning CPU beside it. */
 static bool wakes_first(void)
 {
-	came[0] = 0;
+	cpus_came[0] = 0;
 	order = WAKE_FIRST;
-	while (came[0] == 0)
+	while (cpus_came[0] == 0)
 		interrupts_wait();
-	return came[0] == 1;
+	return cpus_came[0] == 1;
 }
 
 static void in_mode(const char *mode, uint32_t number)
@@ -277,14 +263,16 @@ static void in_mode(const char *mode, uint32_t number)
 	tap_ok(all_ways(), "%s: IPIs reach CPUs that sleep", mode);
 	tap_ok(logical_ways(), "%s: by their logical ids, too", mode);
 	tap_ok(lowest_takes_one(), "%s: one of those that sleep takes a lowest-priority IPI", mode);
-	tap_ok(reaches(all() & ~1ul, 0, IPI_OTHERS | IPI_NMI, nmis), "%s: NMIs reach them", mode);
+	tap_ok(reaches(all() & ~1ul, 0, IPI_OTHERS | IPI_NMI, cpus_nmis), "%s: NMIs reach them",
+	       mode);
 	tap_ok(lines_reach_all(), "%s: a line reaches each", mode);
 	order = SPIN;
-	good = reaches(all() & ~1ul, 0, IPI_OTHERS | VECTOR, came);
+	good = reaches(all() & ~1ul, 0, IPI_OTHERS | CPUS_VECTOR, cpus_came);
 	tap_ok(good & all_ways(), "%s: IPIs reach CPUs that run", mode);
 	tap_ok(logical_ways(), "%s: by their logical ids", mode);
 	tap_ok(lowest_takes_one(), "%s: one of those that run takes a lowest-priority IPI", mode);
-	tap_ok(reaches(all() & ~1ul, 0, IPI_OTHERS | IPI_NMI, nmis), "%s: NMIs reach those", mode);
+	tap_ok(reaches(all() & ~1ul, 0, IPI_OTHERS | IPI_NMI, cpus_nmis), "%s: NMIs reach those",
+	       mode);
 	tap_ok(lines_reach_all(), "%s: a line reaches each of those", mode);
 	tap_ok(wakes_first(), "%s: an IPI wakes the first CPU", mode);
 	for (uint32_t id = 1; id < count; id++)
@@ -301,9 +289,9 @@ static void in_mode(const char *mode, uint32_t number)
 	tap_ok(tscs_are_one(), "%s: no CPU's TSC is behind another's", mode);
 	good = true;
 	for (uint32_t id = 0; id < count + 3; id++)
-		cpus_send(id, IPI_LOWEST << 1 | VECTOR); /* SMI */
+		cpus_send(id, IPI_LOWEST << 1 | CPUS_VECTOR); /* SMI */
 	for (uint32_t id = 0; id < count; id++)
-		good &= reaches(1ul << id, id, VECTOR, came);
+		good &= reaches(1ul << id, id, CPUS_VECTOR, cpus_came);
 	tap_ok(good, "%s: a mode that is not there does nothing", mode);
 }
 
@@ -315,8 +303,7 @@ void guest_main(void)
 	tap_plan(2 + 2 * RESULTS);
 	tap_ok(count >= 2 && count <= CPUS_MAX, "the MADT names %u CPUs", count);
 	time_tsc_khz();
-	trap_handle(VECTOR, on_ipi);
-	trap_handle(2, on_nmi);
+	cpus_count_messages();
 	trap_handle(LINE, on_line);
 	cpus_init(other);
 	time_delay_us(QUIET_US);
