@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exceptions reach the guest's own handlers as on a bare CPU: vector, error code, RIP, CR2. */
-#include "guests/lib/guest.h"
+#include "guests/lib/lapic.h"
 
 #define HOLE   0x4000000000ul /* an address that nothing maps */
 #define WINDOW 0x4040000000ul /* where the tests map pages */
+#define TIMER  0x50
+#define TICKS  400
 
 extern const char code_de[], code_ud[], code_out[], user_code[], user_code_end[];
 extern uint64_t guest_gdt[];
@@ -233,13 +235,50 @@ static void check_user(void)
 	       "user code gets #PF(5) for a kernel page");
 }
 
+static volatile uint32_t ud_count, ticks;
+
+static void on_ud(struct trap_frame *frame)
+{
+	ud_count++;
+	frame->rip += 2;
+}
+
+static void on_tick(struct trap_frame *frame)
+{
+	(void)frame;
+	ticks++;
+	lapic_eoi();
+}
+
+/* An exit may come between an exception's delivery and the first instruction of its handler. */
+static void check_between(void)
+{
+	uint32_t count = 0, khz;
+
+	ud_count = ticks = 0;
+	trap_handle(6, on_ud);
+	trap_handle(TIMER, on_tick);
+	lapic_enable(false);
+	khz = lapic_timer_khz();
+	lapic_write(LAPIC_LVT_TIMER, LVT_PERIODIC | TIMER);
+	lapic_write(LAPIC_TIMER_INITIAL, khz / 20);
+	interrupts_enable();
+	for (; ticks < TICKS; count++)
+		__asm__ volatile("ud2" : : : "memory");
+	interrupts_disable();
+	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | TIMER);
+	trap_handle(6, NULL);
+	tap_equal(ud_count, count, "none comes twice, whatever interrupts come meanwhile");
+}
+
 void guest_main(void)
 {
-	tap_plan(23);
+	tap_plan(24);
 	check_plain();
 	check_page_faults();
 	check_fpu();
 	check_software();
 	check_idt();
 	check_user();
+	check_between();
 }
