@@ -72,7 +72,7 @@ ZYDIS_FLAGS := $(addprefix -DZYDIS_,STATIC_BUILD MINIMAL_MODE DISABLE_FORMATTER 
 BEARSSL_FLAGS := -isystem $(BEARSSL_SRC)/inc -isystem $(BEARSSL_SRC)/src
 vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 
-GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pveoi pic pit ioapic rtc pmtimer kvmclock pci \
+GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pveoi pv steal pic pit ioapic rtc pmtimer kvmclock pci \
 	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reload dirty reset spin flood vmmcrash hostile-msr hostile-port hostile-memory \
 	hostile-mmio hostile-jump hostile-cpu forge operated vdriver destination extremes features alarm smp hostile-smp smp-reload turns handover
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o acpi.o irq.o lapic.o cpus.o cpus_start.o mode.o virtio.o)
@@ -83,7 +83,7 @@ UNIT_KINDS := kernel vm sched steps arch boot services
 kernel_TESTS := cores frames pagetable memory ipc lib timer syscall
 kernel_FAKES := fake_arch fake_vm
 kernel_PARTS := $(filter-out kernel/main.o kernel/window.o,$(KERNEL_OBJS)) arch/x86_64/string.o # window.o: fake_arch plays it
-vm_TESTS := cpuid doorbell exit msr random vcpu vlapic vlapic_timer
+vm_TESTS := cpuid doorbell exit msr pv random vcpu vlapic vlapic_timer
 vm_FAKES := fake_arch fake_vcpu
 vm_PARTS := $(kernel_PARTS) $(VIRT_OBJS) services/vmm/vcpuid.o
 sched_TESTS := sched

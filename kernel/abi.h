@@ -308,6 +308,7 @@ enum abi_exit {
 struct abi_vm_stats {
 	uint64_t exits[32]; /* by enum abi_exit */
 	uint64_t to_vmm;    /* returns of SYS_VCPU_RUN with an exit */
+	uint64_t steal_ns;  /* in which its vCPUs could have run, and others did */
 	uint64_t stage2_bytes;
 };
 
@@ -445,6 +446,10 @@ struct abi_vcpu_page {
 	/* Where the guest's PV EOI word lies in the runner's memory; 0 = it has none. Ring 0 sets
 	 * bit 0 as it injects an interrupt that the guest may end by taking that bit away. */
 	uint64_t eoi_word;
+
+	/* Where the guest's struct kvm_steal_time lies there; 0 = it has none. Ring 0 adds to it
+	 * what the runner had to wait, and answers what others ask for in `preempted` meanwhile. */
+	uint64_t steal_at;
 };
 #define ABI_SET_RIP    1u /* cpu.rip; also ends the interrupt shadow, as any completed instruction */
 #define ABI_SET_RFLAGS 2u /* cpu.rflags: the status flags and DF only */
@@ -483,7 +488,7 @@ struct abi_hidden {
 	uint8_t is_halted;      /* sleeps after HLT */
 	uint8_t has_nmi;        /* one waits */
 	uint16_t startup;       /* ABI_STARTUP_*; 0: it runs */
-	uint32_t reserved;      /* 0 */
+	uint32_t is_roused;     /* the next HLT is none */
 };
 #define ABI_BLOCK_STI    1u  /* interrupts, for one instruction after STI; RFLAGS.IF is set */
 #define ABI_BLOCK_MOV_SS 2u  /* the same after MOV SS and POP SS; never together */

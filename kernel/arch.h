@@ -91,12 +91,19 @@ void arch_space_activate(hpa_t root);
 /* Of this core, in the form that cpu_call takes. */
 void arch_tlb_flush_page(void *address);
 void arch_tlb_flush_all(void *unused);
+/* Whether a process can have these addresses. */
+static inline bool is_user_range(uint64_t address, uint64_t size)
+{
+	return address >= ABI_USER_BASE && address < ABI_USER_END && size <= ABI_USER_END - address;
+}
 /*
- * Copies between ring 0 and the current process; the range was checked to lie in user addresses.
+ * Copies between ring 0 and the current process, wherever the process says: checked here.
  * 0, or -ABI_EFAULT (page not mapped or not permitted after page-fault handling).
  */
 int arch_copy_from_user(void *to, uint64_t from, size_t size);
 int arch_copy_to_user(uint64_t to, const void *from, size_t size);
+/* Exchanges the two bytes, of which the user's others change at the same time. The same results. */
+int arch_swap_with_user(uint64_t at, uint8_t *byte);
 
 /* ---- threads ---- */
 
@@ -147,6 +154,7 @@ void arch_vcpu_get_emulation(struct vcpu *vcpu, struct abi_cpu *cpu);
  * refuses (SDM vol 3, "Checks on the Guest State Area") ends the VM at the next entry. */
 int arch_vcpu_set_cpu(struct vcpu *vcpu, const struct abi_cpu *cpu);
 unsigned arch_vcpu_cpl(struct vcpu *vcpu);
+bool arch_vcpu_is_long(struct vcpu *vcpu);      /* runs 64-bit code now: CS.L in long mode */
 bool arch_vcpu_has_xsave_on(struct vcpu *vcpu); /* CR4.OSXSAVE */
 /* MSRs that the control block or the CPU holds for the guest, which reaches them without an exit,
    but EFER. false = not one of these; or the CPU would refuse the value. */

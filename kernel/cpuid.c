@@ -36,7 +36,7 @@ static void answer_ops(uint64_t *gpr, uint32_t op)
 	gpr[ABI_RDX] = count >> 32;
 }
 
-void cpuid_answer(struct vcpu *vcpu)
+enum exit_action cpuid_answer(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
 	uint64_t *gpr = vcpu->page->gpr;
 	uint32_t leaf = (uint32_t)gpr[ABI_RAX];
@@ -59,6 +59,7 @@ void cpuid_answer(struct vcpu *vcpu)
 		gpr[ABI_RDX] = vcpu->index;
 		gpr[ABI_RCX] |= subleaf & 0xff;
 	}
+	return EXIT_NEXT_INSN;
 }
 
 uint64_t cpuid_xcr0_allowed(void)

@@ -7,7 +7,12 @@
 #include "kernel/sched.h"
 #include "kernel/vlapic.h"
 
-#define KVM_ENOSYS 1000 /* Linux, "Linux KVM Hypercall" */
+/* Linux, "Linux KVM Hypercall": numbers, and an error that only hypercalls have. */
+#define KVM_KICK_CPU    5u
+#define KVM_SEND_IPI    10u
+#define KVM_SCHED_YIELD 11u
+#define KVM_ENOSYS      1000
+#define IPI_PARTS       0x47ffull /* vector, delivery mode, assert */
 
 /* SDM vol 3, "Exception and Interrupt Reference": #DF, #TS to #PF, #AC. No guest has #CP. */
 #define WITH_ERROR_CODE (1u << 8 | 0x1fu << 10 | 1u << 17)
@@ -41,7 +46,8 @@ static enum exit_action yield(struct vcpu *vcpu, enum exit_action action)
 {
 	if (sched_should_yield()) {
 		lock_take();
-		sched_yield();
+		vcpu_leave(vcpu);
+		thread_yield();
 		arch_vcpu_load(vcpu);
 		lock_give();
 		vcpu->needs_look = true;
@@ -49,27 +55,46 @@ static enum exit_action yield(struct vcpu *vcpu, enum exit_action action)
 	return action;
 }
 
-static enum exit_action on_cpuid(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
+/* To those CPUs whose bits are set in two words, from the id in the third argument on. */
+static int64_t send_ipis(struct vcpu *vcpu, const uint64_t *gpr)
 {
-	cpuid_answer(vcpu);
-	return EXIT_NEXT_INSN;
+	const uint64_t words[] = {gpr[ABI_RBX], gpr[ABI_RCX]};
+	unsigned bits = arch_vcpu_is_long(vcpu) ? 64 : 32;
+	int64_t sent = 0;
+
+	if (gpr[ABI_RSI] & ~IPI_PARTS)
+		return -ABI_EINVAL;
+	for (uint64_t i = 0, id = (uint32_t)gpr[ABI_RDX]; i < 2 * bits; i++, id++)
+		if (words[i / bits] >> i % bits & 1 && id < vcpu->vm->vcpu_count) {
+			vlapic_message(vcpu->vm, (uint32_t)id, false, (uint32_t)gpr[ABI_RSI]);
+			sent++;
+		}
+	return sent;
 }
 
-/* No hypercall is offered (CPUID 0x40000001 names none): every number is unknown. */
+/* CPUID 0x40000001 names those that a guest should use. */
 static enum exit_action on_hypercall(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 {
-	vcpu->page->gpr[ABI_RAX] = (uint64_t)-KVM_ENOSYS;
-	return EXIT_NEXT_INSN;
+	uint64_t *gpr = vcpu->page->gpr;
+	int64_t result = 0;
+
+	lock_take();
+	if (arch_vcpu_cpl(vcpu) != 0)
+		result = -ABI_EPERM;
+	else if (gpr[ABI_RAX] == KVM_SEND_IPI)
+		result = send_ipis(vcpu, gpr);
+	else if (gpr[ABI_RAX] == KVM_KICK_CPU)
+		vlapic_message(vcpu->vm, (uint32_t)gpr[ABI_RCX], false, VLAPIC_ROUSE);
+	else if (gpr[ABI_RAX] == KVM_SCHED_YIELD)
+		sched_let_sibling();
+	else
+		result = -KVM_ENOSYS;
+	lock_give();
+	gpr[ABI_RAX] = (uint64_t)result;
+	return yield(vcpu, EXIT_NEXT_INSN);
 }
 
 /* ---- the MSRs that ring 0 finishes itself; vmm answers for all others ---- */
-
-/* Whether other threads may touch what a write changes. */
-static bool msr_is_shared(uint32_t index)
-{
-	return (index - X2APIC < X2APIC_COUNT && index != X2APIC_EOI) || index == APIC_BASE ||
-	       index == TSC_DEADLINE;
-}
 
 bool msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 {
@@ -112,10 +137,13 @@ static enum exit_action on_rdmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 	return EXIT_NEXT_INSN;
 }
 
+/* Under the lock if other threads may touch what it changes. */
 static __attribute__((noinline)) bool write_msr_locked(struct vcpu *vcpu, uint32_t index,
 						       uint64_t value)
 {
-	bool is_shared = msr_is_shared(index), is_done;
+	bool is_shared = (index - X2APIC < X2APIC_COUNT && index != X2APIC_EOI) ||
+			 index == APIC_BASE || index == TSC_DEADLINE;
+	bool is_done;
 
 	if (is_shared)
 		lock_acquire();
@@ -123,12 +151,6 @@ static __attribute__((noinline)) bool write_msr_locked(struct vcpu *vcpu, uint32
 	if (is_shared)
 		lock_release();
 	return is_done;
-}
-
-/* An IPI may have woken another thread of this core. */
-static __attribute__((noinline)) enum exit_action after_message(struct vcpu *vcpu)
-{
-	return yield(vcpu, EXIT_NEXT_INSN);
 }
 
 static enum exit_action on_wrmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
@@ -139,7 +161,8 @@ static enum exit_action on_wrmsr(struct vcpu *vcpu, UNUSED struct vm_exit *exit)
 
 	if (!(lock_is_used ? write_msr_locked(vcpu, index, value) : msr_write(vcpu, index, value)))
 		return EXIT_TO_VMM;
-	return vcpu->needs_look ? after_message(vcpu) : EXIT_NEXT_INSN;
+	/* An IPI may have woken another thread of this core. */
+	return vcpu->needs_look ? yield(vcpu, EXIT_NEXT_INSN) : EXIT_NEXT_INSN;
 }
 
 /* ---- the other instructions, and what is none ---- */
@@ -276,7 +299,7 @@ static enum exit_action on_error(struct vcpu *vcpu, struct vm_exit *exit)
 }
 
 exit_handler *const exit_table[ABI_EXIT_COUNT] = {
-	[ABI_EXIT_CPUID] = on_cpuid,
+	[ABI_EXIT_CPUID] = cpuid_answer,
 	[ABI_EXIT_HYPERCALL] = on_hypercall,
 	[ABI_EXIT_RDMSR] = on_rdmsr,
 	[ABI_EXIT_WRMSR] = on_wrmsr,
@@ -310,6 +333,7 @@ void exit_take_page(struct vcpu *vcpu)
 		arch_guest->skip(vcpu, vcpu->insn_length);
 	if (set & ABI_SET_TSC)
 		vlapic_move_tsc(vcpu, page->tsc_offset);
+	vcpu->steal_at = page->steal_at;
 	if (page->inject_exception) {
 		uint8_t vector = page->exception_vector & 31;
 

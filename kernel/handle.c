@@ -70,12 +70,8 @@ void handle_exit(struct process *process)
 	struct handle_table *table = &process->handles;
 
 	for (unsigned i = 0; i < EXIT_HANDLES && table->end; i++) {
-		struct handle_entry *entry = entry_at(table, --table->end);
-
-		if (entry->object) {
-			object_unref(entry->object);
-			table->count--;
-		}
+		handle_close(process, table->end - 1); /* if there is one */
+		table->end--;
 		if (table->end % HANDLE_PAGE_ENTRIES == 0)
 			kfree(process->quota, table->pages[table->end / HANDLE_PAGE_ENTRIES],
 			      PAGE_SIZE);

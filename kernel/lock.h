@@ -12,9 +12,9 @@
  *   - in ring 3: trap_handle() takes it and thread_return_to_user() gives it back.
  * It is handed over at a switch of threads, as xv6's: taken by the one, given back by the other. So
  * as before there were cores, ring 0 sees nothing change between two calls that may let others run
- * (thread_block, sched_yield, sched_preempt_point, what is documented to call them, and lock_give).
- * Interrupts are off in ring 0; while a core waits for the lock it serves the calls of the core
- * that has it (cpu_call), and so no two wait for each other.
+ * (thread_block, thread_yield, sched_preempt_point, what is documented to call them, and
+ * lock_give). Interrupts are off in ring 0; while a core waits for the lock it serves the calls of
+ * the core that has it (cpu_call), and so no two wait for each other.
  *
  * It is one because ring 0's stretches are short (5,000 instructions), the paths that guests take
  * most do not need it, and it is easy to see that it is right. It stops being right when cores are

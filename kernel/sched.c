@@ -353,6 +353,7 @@ void sched_ready(struct thread *thread)
 		sched_place(thread, cpu);
 	}
 	cpu->ready_count++;
+	thread->ready_ns = arch_now_ns();
 	arch_trace(thread->process ? (uint32_t)thread->process->id : 0,
 		   ABI_TRACE_WAKE | (cpu->index & 0xff));
 	if (cpu == arch_this_cpu()) {
@@ -435,6 +436,8 @@ static struct share *pick(struct cpu *cpu)
  * elsewhere, or be taken away by the reaper, which runs on the boot core. */
 static struct thread *next_thread(struct cpu *cpu)
 {
+	struct thread *thread;
+
 	cpu->share = NULL;
 	for (;;) {
 		sched_receive(); /* the idle thread may be there, and nobody is in two places */
@@ -454,7 +457,9 @@ static struct thread *next_thread(struct cpu *cpu)
 		cpu->switched_ns = arch_now_ns();
 	}
 	cpu->share->is_new = false;
-	return take(cpu->share);
+	thread = take(cpu->share);
+	thread->waited_ns += cpu->switched_ns - thread->ready_ns;
+	return thread;
 }
 
 static void space_load(struct cpu *cpu, struct thread *next)
@@ -497,7 +502,7 @@ bool sched_should_yield(void)
 }
 
 /* It may go on elsewhere: not before we have left its stack, as then we give back the lock. */
-void sched_yield(void)
+void thread_yield(void)
 {
 	struct cpu *cpu = arch_this_cpu();
 
@@ -515,7 +520,7 @@ void sched_preempt_point(void)
 	arch_irq_window();
 	lock_take();
 	if (sched_should_yield())
-		sched_yield();
+		thread_yield();
 }
 
 int sched_set(struct process *process, const struct abi_sched *sched)

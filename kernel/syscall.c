@@ -35,11 +35,6 @@ struct argument {
 	uint32_t rights; /* of the handle */
 };
 
-static bool is_user_range(uint64_t address, uint64_t size)
-{
-	return address >= ABI_USER_BASE && address < ABI_USER_END && size <= ABI_USER_END - address;
-}
-
 static int64_t process_give(struct process *process, const struct argument *given, uint64_t rights)
 {
 	if (rights & ~(uint64_t)ABI_RIGHT_ALL)
@@ -364,7 +359,7 @@ static int64_t call(struct process *self, uint64_t number, struct argument *a)
 		thread_kill(thread_current());
 		return 0;
 	case SYS_THREAD_YIELD:
-		sched_yield();
+		thread_yield();
 		return 0;
 	case SYS_MEMORY_CREATE:
 		return memory_create(self->quota, a[0].value, (uint32_t)a[1].value, &a[0].memory);

@@ -69,6 +69,5 @@ void system_info(struct abi_system_info *info)
 		.boot_wall_ns = boot_info->clock.wall_s * 1000000000ull,
 	};
 	memcpy(info->vendor, arch_guest->name, sizeof("vmx"));
-	for (unsigned i = 0; i < ABI_OP_COUNT; i++)
-		info->ops[i] = arch_ops[i];
+	memcpy(info->ops, arch_ops, sizeof(info->ops));
 }

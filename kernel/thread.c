@@ -104,7 +104,7 @@ void thread_return_to_user(void)
 			thread_exit();
 		if (!sched_should_yield())
 			break;
-		sched_yield();
+		thread_yield();
 	}
 	lock_give();
 }

@@ -11,14 +11,16 @@ struct share;
 struct vcpu;
 
 struct thread {
-	struct object object;     /* no handle: one reference, its life */
-	struct process *process;  /* NULL = the reaper (set once) */
-	struct list of_process;   /* link of the process's threads */
-	struct share *share;      /* with whom it takes turns, on which core */
-	struct list ready_link;   /* of the share's threads that are ready */
-	bool is_blocked;          /* in thread_block */
-	bool dying;               /* ends at its next return to ring 3; blocked calls end
-				     with -ABI_EINTR */
+	struct object object;    /* no handle: one reference, its life */
+	struct process *process; /* NULL = the reaper (set once) */
+	struct list of_process;  /* link of the process's threads */
+	struct share *share;     /* with whom it takes turns, on which core */
+	struct list ready_link;  /* of the share's threads that are ready */
+	uint64_t ready_ns;       /* since when it can run, clock */
+	uint64_t waited_ns; /* how long it could, and others did; its vCPU takes it from here */
+	bool is_blocked;    /* in thread_block */
+	bool dying;         /* ends at its next return to ring 3; blocked calls end
+			       with -ABI_EINTR */
 	struct arch_thread arch;  /* kernel stack, saved stack pointer, FPU area */
 	struct vcpu *vcpu;        /* whose guest it runs; NULL = none */
 	struct thread *next_mail; /* of the mailbox that it is in */
@@ -46,11 +48,8 @@ bool thread_destroy(struct object *object);
 void thread_block(uint64_t deadline_ns);
 void thread_wake(struct thread *thread); /* or, while it runs elsewhere, makes that core look */
 
-#ifdef UNIT_TEST
-#define sched_yield kernel_sched_yield /* the host's C library has one */
-#endif
 /* sched.c: true if the turn is over or a thread of more right is ready. Cheap: one load. */
 bool sched_should_yield(void);
 /* Puts the current thread behind those that are ready and runs the next; takes due interrupts and
  * timers. */
-void sched_yield(void);
+void thread_yield(void);

@@ -11,13 +11,22 @@
 #include "kernel/thread.h"
 #include "kernel/vlapic.h"
 
-#define SHADOWS     (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS)
-#define BLOCKS      (SHADOWS | ABI_BLOCK_NMI | ABI_BLOCK_STEP)
-#define POLL_MIN_NS 2000u
-#define POLL_MAX_NS 100000u /* what comes later is not worth staying awake for */
+#define SHADOWS      (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS)
+#define BLOCKS       (SHADOWS | ABI_BLOCK_NMI | ABI_BLOCK_STEP)
+#define POLL_MIN_NS  2000u
+#define POLL_MAX_NS  100000u /* what comes later is not worth staying awake for */
+#define STEAL_MIN_NS 10000u  /* less is told later */
+#define AWAY         1u      /* bits of the byte behind struct steal */
+#define AWAY_FLUSH   2u
 #define EVENT_TYPES                                                                                \
 	(1u << VM_EVENT_INTERRUPT | 1u << VM_EVENT_NMI | 1u << VM_EVENT_EXCEPTION |                \
 	 1u << VM_EVENT_SOFTWARE_INTERRUPT | 1u << VM_EVENT_SOFTWARE_EXCEPTION)
+
+/* Linux, "KVM-specific MSRs", MSR_KVM_STEAL_TIME: how it begins. */
+struct steal {
+	uint64_t ns;
+	uint32_t version, flags; /* another even one after each change */
+};
 
 int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 {
@@ -93,9 +102,34 @@ void vcpu_kick(struct vcpu *vcpu)
 	vcpu_notify(vcpu);
 }
 
-static bool has_extint(struct vcpu *vcpu)
+void vcpu_leave(struct vcpu *vcpu)
 {
-	return *(volatile uint32_t *)&vcpu->page->extint && vlapic_takes_extint(vcpu);
+	uint64_t at = vcpu->steal_at + sizeof(struct steal);
+
+	vcpu->is_away = vcpu->steal_at && arch_copy_to_user(at, &(uint8_t){AWAY}, 1) == 0;
+}
+
+/* From where it had no core, perhaps. What others asked for meanwhile is done, and if its page is
+ * gone, what they may have asked for; the time is told where there is RAM. */
+static void come_back(struct vcpu *vcpu)
+{
+	uint64_t at = vcpu->steal_at, ns = vcpu->runner->waited_ns;
+	struct steal steal;
+	uint8_t flags = 0;
+
+	if (vcpu->is_away &&
+	    (arch_swap_with_user(at + sizeof(steal), &flags) != 0 || flags & AWAY_FLUSH))
+		arch_guest->flush_tlb(vcpu);
+	vcpu->is_away = false;
+	if (ns < STEAL_MIN_NS)
+		return;
+	vcpu->runner->waited_ns = 0;
+	vcpu->stats.steal_ns += ns;
+	if (!at || arch_copy_from_user(&steal, at, sizeof(steal)) != 0)
+		return;
+	steal.ns += ns;
+	steal.version = (steal.version | 1) + 1;
+	arch_copy_to_user(at, &steal, sizeof(steal));
 }
 
 static void inject(struct vcpu *vcpu, struct abi_event event)
@@ -122,7 +156,7 @@ static bool inject_interrupts(struct vcpu *vcpu)
 	} else if (vcpu->nmi_pending) {
 		arch_guest->want_nmi(vcpu);
 	}
-	if (has_extint(vcpu)) {
+	if (*(volatile uint32_t *)&vcpu->page->extint && vlapic_takes_extint(vcpu)) {
 		if (arch_guest->can_interrupt(vcpu)) {
 			vcpu->is_halted = false;
 			return true;
@@ -156,7 +190,7 @@ static int start_up(struct vcpu *vcpu)
 {
 	vcpu->page->exit.startup.is_init = !!(vcpu->startup & ABI_STARTUP_INIT);
 	vcpu->page->exit.startup.vector = (uint8_t)vcpu->startup;
-	vcpu->nmi_pending = false;
+	vcpu->nmi_pending = vcpu->is_roused = false;
 	if (vcpu->startup & ABI_STARTUP_INIT) {
 		vcpu->startup &= (uint16_t)~ABI_STARTUP_INIT;
 		if (vcpu->lapic.eoi_word)
@@ -189,6 +223,7 @@ static void await(struct vcpu *vcpu)
 		lock_take();
 	}
 	if (!vcpu->needs_look) {
+		vcpu_leave(vcpu);
 		thread_block(UINT64_MAX);
 		arch_vcpu_load(vcpu);
 	}
@@ -203,6 +238,7 @@ static int prepare(struct vcpu *vcpu)
 	if (vcpu->lapic.eoi_word)
 		vlapic_settle(vcpu, true);
 	for (;;) {
+		come_back(vcpu);
 		if (vcpu->lapic.eoi_vector) { /* first: no saved state has it */
 			vcpu->page->exit.eoi.vector = vcpu->lapic.eoi_vector;
 			vcpu->lapic.eoi_vector = 0;
@@ -223,6 +259,8 @@ static int prepare(struct vcpu *vcpu)
 				vcpu->needs_look = true;
 				return for_vmm(vcpu, ABI_EXIT_INTA);
 			}
+			if (vcpu->is_halted && vcpu->is_roused)
+				vcpu->is_halted = vcpu->is_roused = false;
 			if (!vcpu->is_halted)
 				return 0;
 		}
@@ -297,7 +335,8 @@ static int get_hidden(struct vcpu *vcpu, struct abi_hidden *hidden)
 				      .event = vcpu->event,
 				      .is_halted = vcpu->is_halted,
 				      .has_nmi = vcpu->nmi_pending,
-				      .startup = vcpu->startup};
+				      .startup = vcpu->startup,
+				      .is_roused = vcpu->is_roused};
 	arch_vcpu_get_hidden(vcpu, hidden);
 	return 0;
 }
@@ -313,13 +352,14 @@ static bool event_is_valid(const struct abi_event *event)
 
 static int set_hidden(struct vcpu *vcpu, const struct abi_hidden *hidden)
 {
-	if (hidden->reserved || hidden->startup >= 2 * ABI_STARTUP_INIT ||
+	if (hidden->is_roused > 1 || hidden->startup >= 2 * ABI_STARTUP_INIT ||
 	    hidden->blocks & ~BLOCKS || (hidden->blocks & SHADOWS) == SHADOWS ||
 	    hidden->is_halted > 1 || hidden->has_nmi > 1 || !cpuid_xcr0_is_valid(hidden->xcr0) ||
 	    !event_is_valid(&hidden->event) || arch_vcpu_set_hidden(vcpu, hidden) != 0)
 		return -ABI_EINVAL;
 	vcpu->event = hidden->event;
 	vcpu->is_halted = hidden->is_halted;
+	vcpu->is_roused = hidden->is_roused;
 	vcpu->nmi_pending |= hidden->has_nmi; /* what came since the state was got is not lost */
 	if (!(vcpu->startup & ABI_STARTUP_INIT))
 		vcpu->startup = hidden->startup;

@@ -49,6 +49,9 @@ struct vcpu {
 	bool needs_look;       /* something below or in lapic wants the slow way in; [the core] */
 	bool nmi_pending;
 	bool is_halted;
+	bool is_roused;         /* the next HLT is none */
+	uint64_t steal_at;      /* as the page had it when it began to run */
+	bool is_away;           /* the guest's other CPUs were told that this one has no core */
 	uint16_t startup;       /* ABI_STARTUP_*; 0 = it runs */
 	struct abi_event event; /* to be injected at the next entry: exception or re-injection */
 	uint32_t insn_length;   /* of the instruction of the last exit for vmm; 0 = none */
@@ -77,3 +80,5 @@ int64_t vcpu_apic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint
 
 /* Something became pending: the vCPU's next entry looks, and it wakes if it sleeps. */
 void vcpu_notify(struct vcpu *vcpu);
+/* The runner of the vCPU is about to give its core away; vcpu_run sees to it that this ends. */
+void vcpu_leave(struct vcpu *vcpu);

@@ -299,6 +299,9 @@ static void deliver(struct vcpu *vcpu, uint32_t icr_low)
 	case MODE_LOWEST:
 		receive(vcpu, icr_low & 0xff, icr_low & LEVEL_TRIGGERED);
 		return;
+	case VLAPIC_ROUSE >> 8:
+		vcpu->is_roused = true;
+		break;
 	case MODE_NMI:
 		vcpu->nmi_pending = true;
 		break;

@@ -79,6 +79,7 @@ bool vlapic_takes_extint(const struct vcpu *vcpu);
 /* What an entry of the local vector table raises: a register's offset. */
 void vlapic_interrupt(struct vcpu *vcpu, uint32_t lvt);
 /* A message to all vCPUs that it addresses (0xff = all); an invalid one is dropped. */
+#define VLAPIC_ROUSE 0x300u /* as its mode, which no APIC has: ends a halt, or else the next */
 void vlapic_message(struct vm *vm, uint32_t destination, bool is_logical, uint32_t icr_low);
 
 /* -ABI_EINVAL: a state that cannot be; nothing changed. Get: 0. */

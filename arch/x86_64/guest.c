@@ -25,14 +25,14 @@ unsigned arch_vcpu_cpl(struct vcpu *vcpu)
 	return hv->attributes(vcpu, ABI_SS) >> 5 & 3;
 }
 
-bool hv_is_long(struct vcpu *vcpu)
+bool arch_vcpu_is_long(struct vcpu *vcpu)
 {
 	return get(vcpu, HV_EFER) & EFER_LMA && hv->attributes(vcpu, ABI_CS) & ATTRIBUTE_L;
 }
 
 void arch_vcpu_set_rip(struct vcpu *vcpu, uint64_t rip)
 {
-	set(vcpu, HV_RIP, rip >> 32 && !hv_is_long(vcpu) ? (uint32_t)rip : rip);
+	set(vcpu, HV_RIP, rip >> 32 && !arch_vcpu_is_long(vcpu) ? (uint32_t)rip : rip);
 	hv->end_instruction(vcpu);
 }
 

@@ -107,7 +107,6 @@ const char *hv_cpu_start(void); /* one more core: NULL, or why it is of no use *
 void hv_exit(void);             /* this core can be reset then */
 /* The core's registers are nobody's then. */
 void hv_unload(void);
-bool hv_is_long(struct vcpu *vcpu); /* runs 64-bit code now: CS.L in long mode */
 
 /* Of an exit that cut an event's delivery short. */
 static inline struct abi_event hv_event(uint32_t info, uint32_t error)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The one copy of ring 0 that may fault. */
+/* The one copy of ring 0 that may fault, and the one exchange. */
 
 	.text
-	.globl usercopy_move, usercopy_words, usercopy_bytes, usercopy_failed
+	.globl usercopy_move, usercopy_swap, usercopy_words, usercopy_bytes, usercopy_byte, usercopy_failed
 	.type usercopy_move, @function
+	.type usercopy_swap, @function
 /*
  * bool usercopy_move(void *to, const void *from, size_t size): true = all of it was copied. RDI, RSI and
  * RCX move with each word, so that a fault that was served goes on where it stopped. With SMAP, AC opens
@@ -32,3 +33,17 @@ usercopy_failed:
 	xor	%edx, %edx
 	jmp	1b
 	.size usercopy_move, . - usercopy_move
+
+/* bool usercopy_swap(uint64_t at, uint8_t *byte): true = done. */
+usercopy_swap:
+	mov	(%rsi), %cl
+	mov	paging_has_smap(%rip), %al
+	test	%al, %al
+	je	usercopy_byte
+	stac
+usercopy_byte:
+	xchg	%cl, (%rdi)
+	mov	%cl, (%rsi)
+	mov	$1, %edx
+	jmp	1b
+	.size usercopy_swap, . - usercopy_swap

@@ -213,6 +213,7 @@ void machine_stats(const struct machine *machine, struct abi_vm_stats *stats)
 	if (vm_stats(machine->vm, stats) < 0)
 		*stats = (struct abi_vm_stats){0}; /* there is none now */
 	stats->to_vmm += machine->before.to_vmm;
+	stats->steal_ns += machine->before.steal_ns;
 	for (unsigned i = 0; i < sizeof(stats->exits) / sizeof(*stats->exits); i++)
 		stats->exits[i] += machine->before.exits[i];
 }

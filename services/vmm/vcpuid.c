@@ -17,8 +17,10 @@ enum reg { EAX, EBX, ECX, EDX };
 #define ALL         UINT32_MAX
 #define BIT(n)      (1u << (n))
 #define ECX1_SET    (BIT(21) | BIT(24) | BIT(31)) /* x2APIC, TSC deadline, hypervisor */
-/* Clocks, no I/O delays, PV EOI, extended destination ids. */
-#define HV_FEATURES (BIT(0) | BIT(1) | BIT(3) | BIT(6) | BIT(15) | BIT(24))
+/* Clocks, no I/O delays, steal time, PV EOI, extended destination ids. */
+#define HV_FEATURES (BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(6) | BIT(15) | BIT(24))
+/* With several CPUs: PV unhalt, TLB flush, IPI, yield. */
+#define HV_SMP      (BIT(7) | BIT(9) | BIT(11) | BIT(13))
 
 /* Leaves of which ECX chooses a part. */
 #define WITH_SUBLEAVES (BIT(0x4) | BIT(0x7) | BIT(0xb) | BIT(0xd))
@@ -190,6 +192,7 @@ static void set_topology(struct abi_cpuid *table, uint32_t count)
 	}
 	value_at(table, 0xb, 1)[EAX] = shift;
 	value_at(table, 0xb, 1)[EBX] = count;
+	value_at(table, HV_BASE + 1, 0)[EAX] |= HV_SMP;
 	if (value_at(table, 0, 0)[EBX] == INTEL)
 		return;
 	value_at(table, 0x80000001, 0)[ECX] |= BIT(1); /* CMP_LEGACY: the count is of cores */

@@ -10,7 +10,7 @@
 #include "services/vmm/vcpuid.h"
 
 #define STATE_VMSR    STATE_KIND('v', 'm', 's', 'r')
-#define STATE_VERSION 3u
+#define STATE_VERSION 4u
 
 #define ARCH_CAPABILITIES 0x10au /* only where CPUID says so */
 #define ITS_NO            (1ull << 62)
@@ -29,6 +29,9 @@
 #define CLOCK_ENABLE     1ull
 #define CLOCK_TSC_STABLE 1u
 #define PV_EOI_ENABLE    1ull
+#define STEAL_ENABLE     1ull
+#define STEAL_RESERVED   0x3eull
+#define STEAL_SIZE       64u
 
 /* Linux, "KVM-specific MSRs": struct pvclock_vcpu_time_info and pvclock_wall_clock. */
 struct time_info {
@@ -142,9 +145,28 @@ static bool set_pv_eoi(struct vmsr *msr, uint64_t value)
 	return true;
 }
 
+static void update_steal(struct vmsr *msr)
+{
+	bool is_on = msr->s.steal & STEAL_ENABLE;
+
+	msr->page->steal_at = is_on ? (uintptr_t)ram_at(&msr->platform->ram,
+							msr->s.steal & ~STEAL_ENABLE, STEAL_SIZE)
+				    : 0;
+}
+
+static bool set_steal(struct vmsr *msr, uint64_t value)
+{
+	if (value & STEAL_RESERVED)
+		return false;
+	msr->s.steal = value;
+	update_steal(msr);
+	return true;
+}
+
 void vmsr_start_up(struct vmsr *msr)
 {
 	set_pv_eoi(msr, 0);
+	set_steal(msr, 0);
 }
 
 static uint64_t guest_tsc(const struct vmsr *msr)
@@ -237,6 +259,7 @@ static const struct entry {
 	{MTRR_DEF_TYPE, MTRR_DEF_TYPE, MTRR, AT(mtrr_def_type), NULL},
 	{0x4b564d00, 0x4b564d00, FIELD, AT(wall_clock), set_wall_clock},
 	{0x4b564d01, 0x4b564d01, FIELD, AT(system_time), set_system_time},
+	{0x4b564d03, 0x4b564d03, FIELD, AT(steal), set_steal},
 	{0x4b564d04, 0x4b564d04, FIELD, AT(pv_eoi), set_pv_eoi},
 	{0xc0010010, 0xc0010010, CONSTANT, 0, NULL}, /* SYS_CFG */
 	{0xc0010015, 0xc0010015, FIELD, AT(hwcr), NULL},
@@ -348,7 +371,7 @@ static bool mtrrs_are_valid(const struct vmsr_state *s)
 	return mtrr_is_valid(MTRR_DEF_TYPE, s->mtrr_def_type);
 }
 
-/* The clock's page and the word lie in the guest's RAM, which is loaded with it. */
+/* The clock's page, the word and the structure lie in the guest's RAM, which is loaded with it. */
 int vmsr_load(struct vmsr *msr, const struct vmsr_moment *now, const void *buffer, size_t size)
 {
 	struct vmsr_state s;
@@ -356,12 +379,13 @@ int vmsr_load(struct vmsr *msr, const struct vmsr_moment *now, const void *buffe
 	if (state_get(buffer, size, STATE_VMSR, STATE_VERSION, &s, sizeof(s)) != 0)
 		return -ABI_EINVAL;
 	if (!mtrrs_are_valid(&s) || s.wall_clock & 3 || (s.system_time & 3) == 3 || s.pv_eoi & 2 ||
-	    s.now_ns > now->now_ns)
+	    s.steal & STEAL_RESERVED || s.now_ns > now->now_ns)
 		return -ABI_EINVAL;
 	msr->s = s;
 	msr->page->tsc_offset = s.tsc + ns_tsc(msr, now->now_ns - s.now_ns) - now->tsc;
 	msr->zero_ns = tsc_ns(msr, now->tsc) - s.clock_ns - (now->now_ns - s.now_ns);
 	update_clock(msr);
 	update_eoi(msr);
+	update_steal(msr);
 	return 0;
 }

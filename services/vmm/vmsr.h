@@ -17,6 +17,7 @@ struct vmsr_state {
 	uint64_t system_time; /* address of the clock's page, as the guest wrote it; bit 0 = on */
 	uint64_t wall_clock;
 	uint64_t pv_eoi; /* address of the word, as the guest wrote it; bit 0 = on */
+	uint64_t steal;  /* the same, of the structure for steal time */
 	uint64_t misc_enable, mcg_status, hwcr, microcode; /* the guest alone looks at them */
 	uint64_t mtrr_def_type, mtrr_fixed[VMSR_MTRR_FIXED], mtrr_variable[2 * VMSR_MTRR_VARIABLE];
 	/* At one moment, the same for all CPUs of a VM, filled in when it is saved:

@@ -43,7 +43,7 @@ WEIGHTS_MAX = 100                   # of 10,000: how far from 25 % one of weight
 HALTED_MAX = 3_500                  # a halted VM's timer, from its deadline until the core sleeps again, among 500 such
 EQUALS_MAX = 100                    # of 10,000: how far from 1 Jain's index of 100 equal VMs on two cores is
 EFI_MAX = 3 * MIB // 2
-RING0_LINES_MAX = 6999
+RING0_LINES_MAX = 8999
 
 BOOT = ("boot.exit_to_guest", "boot.exit_to_guest_256m", "boot.entry_to_exit")
 LINUX = ("boot.linux", "boot.linux_own", "boot.linux_exits", "cpu.compute", "cpu.page_faults",

@@ -429,7 +429,7 @@ def test_the_picture_shows_what_was_measured():
 def test_sizes_need_no_machine():
     found = {row.id: row for row in runs.size_rows()}
     equal(list(found), list(rows.SIZE))
-    equal(found["size.ring0_lines"].limit, 6999)
+    equal(found["size.ring0_lines"].limit, 8999)
     if found["size.ring0_lines"].value < 1000:
         raise AssertionError(f"only {found['size.ring0_lines'].value} lines in ring 0")
 

@@ -19,6 +19,7 @@ from test_hostile import share, share_smp
 from test_linux import cloud_12, cloud_13, generic_12, reload_linux, virtio
 from test_many import many
 from test_ops import flood, operator, orders, restart, rounds, save, trace
+from test_pv import pv
 from test_sched import equal, sched
 from test_smp import smp
 
@@ -143,6 +144,7 @@ GROUPS = {
     equal: ["equal."],
     halted: ["halted."],
     smp: ["smp", "hostile-smp."],
+    pv: ["pv", "steal."],
     runner: ["rig."],
     restart: ["restart."],
     operator: ["operator."],

@@ -106,7 +106,7 @@ void window_copy(hpa_t to, hpa_t from)
  */
 static int check_user(uint64_t address, size_t size)
 {
-	if (address < SANITIZER_END || address >= ABI_USER_END || size > ABI_USER_END - address)
+	if (address < SANITIZER_END || !is_user_range(address, size))
 		return -ABI_EFAULT;
 	if (fake_bad_user && address < fake_bad_user + PAGE_SIZE && address + size > fake_bad_user)
 		return -ABI_EFAULT;
@@ -132,6 +132,14 @@ int arch_copy_to_user(uint64_t to, const void *from, size_t size)
 	if (check_user(to, size) != 0)
 		return -ABI_EFAULT;
 	memcpy((void *)to, from, size);
+	return 0;
+}
+
+int arch_swap_with_user(uint64_t at, uint8_t *byte)
+{
+	if (check_user(at, 1) != 0)
+		return -ABI_EFAULT;
+	*byte = __atomic_exchange_n((uint8_t *)at, *byte, __ATOMIC_SEQ_CST);
 	return 0;
 }
 

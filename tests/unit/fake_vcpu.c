@@ -138,6 +138,11 @@ unsigned arch_vcpu_cpl(struct vcpu *vcpu)
 	return vcpu->arch->cpl;
 }
 
+bool arch_vcpu_is_long(struct vcpu *vcpu)
+{
+	return !vcpu->arch->is_32bit;
+}
+
 bool arch_vcpu_has_xsave_on(struct vcpu *vcpu)
 {
 	return vcpu->arch->cpu.cr4 >> 18 & 1;

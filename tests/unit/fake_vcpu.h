@@ -20,6 +20,7 @@ struct arch_vcpu {
 	struct abi_event injected; /* goes in at the next entry */
 	bool has_shadow, is_nmi_blocked, has_apicv;
 	unsigned cpl;
+	bool is_32bit;
 	bool wants_interrupt, wants_nmi; /* windows; the exit WINDOW withdraws them */
 	unsigned window_class;
 	unsigned skip_count, skipped; /* calls of arch_vcpu_skip, and bytes */

@@ -22,7 +22,7 @@ static void sleep_and_run(uint64_t number)
 	for (;;) {
 		thread_block(UINT64_MAX);
 		if (number == YIELDS)
-			sched_yield();
+			thread_yield();
 		thread_return_to_user();
 		runs++;
 	}

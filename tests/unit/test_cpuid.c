@@ -29,7 +29,7 @@ static uint32_t ask(uint32_t leaf, uint32_t subleaf, enum reg reg)
 	memset(gpr, 0xff, sizeof(vcpu->page->gpr));
 	gpr[ABI_RAX] = 0xabcdef0000000000 | leaf;
 	gpr[ABI_RCX] = 0xabcdef0000000000 | subleaf;
-	cpuid_answer(vcpu);
+	CHECK_EQ(cpuid_answer(vcpu, NULL), EXIT_NEXT_INSN);
 	for (unsigned i = 0; i < 4; i++) {
 		CHECK_EQ(gpr[order[i]] >> 32, 0);
 		answer[i] = (uint32_t)gpr[order[i]];
@@ -268,6 +268,7 @@ static void check_topology(uint32_t count, uint32_t shift)
 	CHECK(answer[EAX] == shift && answer[EBX] == count && answer[ECX] == 0x201);
 	CHECK_EQ(answer[EDX], count - 1);
 	CHECK_EQ(ask(0xb, 2, EBX) | answer[EAX], 0);
+	CHECK_EQ(ask(0x40000001, 0, EAX) & 0x2a80, count > 1 ? 0x2a80 : 0); /* PV among CPUs */
 }
 
 TEST(topology_is_one_package_of_all_vcpus)
@@ -302,7 +303,8 @@ TEST(the_hypervisor_is_kvms_interface)
 	CHECK_EQ(ask(0x40000000, 0, EAX), 0x40000001);
 	memcpy(signature, &answer[EBX], 12);
 	CHECK_STR(signature, "KVMKVMKVM");
-	CHECK_EQ(ask(0x40000001, 0, EAX), BIT(0) | BIT(1) | BIT(3) | BIT(6) | BIT(15) | BIT(24));
+	CHECK_EQ(ask(0x40000001, 0, EAX),
+		 BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(6) | BIT(15) | BIT(24));
 	CHECK_EQ(answer[EBX] | answer[ECX] | answer[EDX], 0);
 }
 

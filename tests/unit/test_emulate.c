@@ -620,10 +620,13 @@ TEST(messages_that_start_a_cpu_are_passed_on)
 	page.exit.startup.vector = 0x9a;
 	vcpu.index = 3;
 	page.eoi_word = 0x1000; /* where the CPU's old life had it */
+	page.steal_at = 0x2000;
 	vcpu.msr.s.pv_eoi = 0x1001;
+	vcpu.msr.s.steal = 0x2001;
 	vcpu_exit_handle(&vcpu);
 	CHECK_EQ(fake->start_up, 0x3009a);
 	CHECK_EQ(page.eoi_word | vcpu.msr.s.pv_eoi, 0);
+	CHECK_EQ(page.steal_at | vcpu.msr.s.steal, 0);
 	page.exit.startup.is_init = 1;
 	vcpu_exit_handle(&vcpu);
 	CHECK_EQ(fake->start_up, 0x3019a);

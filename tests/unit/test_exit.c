@@ -104,11 +104,16 @@ TEST(each_exit_is_counted_as_what_it_turned_out_to_be)
 
 /* ---- instructions ---- */
 
-TEST(hypercalls_are_unknown)
+TEST(other_hypercalls_are_unknown)
 {
-	start();
-	CHECK_EQ(plain(ABI_EXIT_HYPERCALL, 3), EXIT_NEXT_INSN);
-	CHECK_EQ(vcpu->page->gpr[ABI_RAX], (uint64_t)-1000);
+	static const uint64_t others[] = {0, 1, 4, 9, 12, UINT32_MAX, 1ull << 32 | 5};
+
+	for (unsigned i = 0; i < ARRAY_COUNT(others); i++) {
+		start();
+		vcpu->page->gpr[ABI_RAX] = others[i];
+		CHECK_EQ(plain(ABI_EXIT_HYPERCALL, 3), EXIT_NEXT_INSN);
+		CHECK_EQ(vcpu->page->gpr[ABI_RAX], -1000);
+	}
 }
 
 TEST(an_msr_that_ring_0_has_not_goes_to_vmm)
@@ -537,7 +542,7 @@ int main(void)
 	RUN(a_finished_instruction_moves_rip_by_its_length_once);
 	RUN(what_is_no_instruction_moves_nothing);
 	RUN(each_exit_is_counted_as_what_it_turned_out_to_be);
-	RUN(hypercalls_are_unknown);
+	RUN(other_hypercalls_are_unknown);
 	RUN(an_msr_that_ring_0_has_not_goes_to_vmm);
 	RUN(rdmsr_and_wrmsr_use_the_lower_halves_of_registers);
 	RUN(an_instruction_that_the_guest_does_not_have_is_ud);

@@ -177,7 +177,7 @@ TEST(a_state_comes_back_as_it_was_set)
 	CHECK_EQ(segments[ABI_GDTR].base, 0x5000);
 	CHECK_EQ(segments[ABI_IDTR].limit, 0xfff);
 	CHECK_EQ(arch_vcpu_cpl(&vcpu), 0);
-	CHECK(hv_is_long(&vcpu));
+	CHECK(arch_vcpu_is_long(&vcpu));
 	segments[ABI_SS].attributes |= 0x60;
 	CHECK_EQ(arch_vcpu_cpl(&vcpu), 3);
 }

@@ -214,6 +214,12 @@ int arch_copy_to_user(uint64_t to, const void *from, size_t size)
 	return -ABI_EFAULT;
 }
 
+int arch_swap_with_user(uint64_t at, uint8_t *byte)
+{
+	(void)at, (void)byte;
+	return -ABI_EFAULT;
+}
+
 int arch_irq_set(unsigned isa_irq, bool is_on)
 {
 	(void)isa_irq, (void)is_on;

@@ -183,7 +183,7 @@ static void step(void)
 		timer_set(&actor->thread.timer, clock_ns + actor->sleep_ns);
 		sched_switch();
 	} else if (sched_should_yield()) {
-		sched_yield();
+		thread_yield();
 	}
 }
 

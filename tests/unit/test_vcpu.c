@@ -1099,6 +1099,7 @@ TEST(hidden_state_goes_from_one_vcpu_to_another)
 	arch->xcr0 = 7;
 	arch->is_nmi_blocked = true;
 	vcpu->is_halted = true;
+	vcpu->is_roused = true;
 	vcpu->nmi_pending = true;
 	vcpu->event = (struct abi_event){.is_valid = 1,
 					 .type = VM_EVENT_EXCEPTION,
@@ -1181,8 +1182,8 @@ TEST(hidden_state_that_cannot_be_is_refused_whole)
 	REFUSED(has_nmi, 255);
 	REFUSED(startup, 0x800);
 	REFUSED(startup, 0xffff);
-	REFUSED(reserved, 1);
-	REFUSED(reserved, 1u << 31);
+	REFUSED(is_roused, 2);
+	REFUSED(is_roused, 1u << 31);
 	REFUSED(event.is_valid, 2);
 	REFUSED(event.type, 1);
 	REFUSED(event.type, 5);

@@ -15,6 +15,7 @@
 #define ENABLE         1ull
 #define WALL_CLOCK     0x4b564d00u
 #define SYSTEM_TIME    0x4b564d01u
+#define STEAL          0x4b564d03u
 #define PV_EOI         0x4b564d04u
 
 static struct abi_vcpu_page page;
@@ -74,7 +75,7 @@ static const struct msrs readable[] = {
 	{0x268, 0x26f},
 	{0x2ff, 0x2ff},
 	{0x4b564d00, 0x4b564d01},
-	{PV_EOI, PV_EOI},
+	{STEAL, PV_EOI},
 	{0xc0010010, 0xc0010010},
 	{0xc0010015, 0xc0010015},
 	{0xc001001f, 0xc001001f},
@@ -167,6 +168,26 @@ TEST(the_eoi_word_lies_in_ram_or_nowhere)
 	CHECK_EQ(page.eoi_word, 0);
 	CHECK(set(PV_EOI, UINT64_MAX & ~2ull));
 	CHECK_EQ(page.eoi_word, 0);
+}
+
+TEST(the_structure_for_steal_time_lies_in_ram_or_nowhere)
+{
+	start();
+	CHECK_EQ(page.steal_at, 0);
+	CHECK(set(STEAL, 0x1040 | ENABLE));
+	CHECK_EQ(page.steal_at, (uintptr_t)ram_at(&fake->platform.ram, 0x1040, 64));
+	for (uint64_t bit = 2; bit < 64; bit <<= 1)
+		CHECK(!set(STEAL, 0x1080 | ENABLE | bit) && !set(STEAL, 0x1080 | bit));
+	CHECK_EQ(get(STEAL), 0x1040 | ENABLE);
+	CHECK(page.steal_at != 0);
+	CHECK(set(STEAL, 0x1040));
+	CHECK_EQ(page.steal_at, 0);
+	CHECK(set(STEAL, (RAM - 64) | ENABLE));
+	CHECK(page.steal_at != 0);
+	CHECK(set(STEAL, RAM | ENABLE));
+	CHECK_EQ(page.steal_at, 0);
+	CHECK(set(STEAL, UINT64_MAX & ~0x3eull));
+	CHECK_EQ(page.steal_at, 0);
 }
 
 /* ---- time ---- */
@@ -589,6 +610,7 @@ int main(void)
 	RUN(read_only_ones_refuse_writes);
 	RUN(stored_ones_read_back_and_do_not_overlap);
 	RUN(the_eoi_word_lies_in_ram_or_nowhere);
+	RUN(the_structure_for_steal_time_lies_in_ram_or_nowhere);
 	RUN(the_tsc_starts_at_0_and_runs);
 	RUN(a_write_of_the_tsc_shows_in_tsc_adjust_and_is_told_to_ring_0);
 	RUN(mtrrs_begin_as_write_back_everywhere);

@@ -128,7 +128,7 @@ static void vmx_write(UNUSED struct vcpu *vcpu, uint16_t where, uint64_t value)
  */
 bool vmx_write_cr(struct vcpu *vcpu, unsigned nr, uint64_t value)
 {
-	if (!hv_is_long(vcpu))
+	if (!arch_vcpu_is_long(vcpu))
 		value = (uint32_t)value;
 	if (nr == 4 ? value & ~HV_CR4_GUEST : value >> 32 || (value & CR0_NW && !(value & CR0_CD)))
 		return false;
