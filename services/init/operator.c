@@ -10,6 +10,7 @@
 #include "services/init/cores.h"
 #include "services/init/tell.h"
 #include "services/init/trace.h"
+#include "services/init/vm.h"
 #include "services/init/vms.h"
 #include "services/lib/syscall.h"
 
@@ -78,12 +79,13 @@ static void tell_all_memory(void)
 	tell_memory(tell_line);
 }
 
-void operator_counted(const char *name, const char *line)
+void operator_counted(const struct vm *vm, bool is_counted)
 {
-	if (answer_due_ns == UINT64_MAX || top_ns || cores_ns || strcmp(name, answerer) != 0)
+	if (answer_due_ns == UINT64_MAX || top_ns || cores_ns ||
+	    strcmp(vm->config->name, answerer) != 0)
 		return;
-	if (line)
-		tell_line(line);
+	if (is_counted)
+		tell_counts(vm, system_handle, tell_line);
 	finish();
 }
 

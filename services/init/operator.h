@@ -7,12 +7,14 @@
 
 #include "kernel/abi.h"
 
+struct vm;
+
 /* The system object and the console service's channel. */
 void operator_init(handle_t system, handle_t console);
 /* A message of the console service; ends the process if the console is gone. */
 void operator_serve(void);
-/* The VM's counts are there as a line, or it is gone (NULL). */
-void operator_counted(const char *name, const char *line);
+/* The VM's counts came, or, without any, it is gone. */
+void operator_counted(const struct vm *vm, bool is_counted);
 /* Gives up waiting for a vmm that does not answer. */
 void operator_run_due(uint64_t now_ns);
 uint64_t operator_deadline(void);

@@ -11,6 +11,57 @@
 #define LINES_MAX 200u /* of one answer: COM1 is slow */
 #define TOP_ROWS  20u
 
+const char *const vm_exit_names[ABI_EXIT_COUNT] = {
+	"none",   "CPUID",   "HYPERCALL",    "RDMSR",     "WRMSR",     "CR",        "XSETBV",
+	"HLT",    "PAUSE",   "INVALIDATE",   "UNDEFINED", "EXCEPTION", "INTERRUPT", "NMI",
+	"WINDOW", "STAGE2",  "DOORBELL",     "PORT",      "MMIO",      "INTA",      "EOI",
+	"DR",     "STARTUP", "TRIPLE_FAULT", "ERROR"};
+
+void tell_exits(const struct vm *vm, char *line, size_t size)
+{
+	size_t at = (size_t)snprintf(line, size, "vm %s: exits", vm->config->name);
+
+	for (unsigned i = 1; i < ABI_EXIT_COUNT && at < size - 40; i++)
+		at += (size_t)snprintf(line + at, size - at, " %s=%lu", vm_exit_names[i],
+				       vm->report.stats.exits[i]);
+	snprintf(line + at, size - at, " to_vmm=%lu", vm->report.stats.to_vmm);
+}
+
+/* False: vmm has had none of that reason. */
+static bool print_latencies(const struct vm *vm, unsigned kind, uint64_t tsc_khz, char *line,
+			    size_t size)
+{
+	const uint32_t *latency = vm->report.latency[kind];
+	size_t at = (size_t)snprintf(line, size, "vm %s: %s took", vm->config->name,
+				     vm_exit_names[kind]);
+	size_t begin = at;
+
+	for (unsigned i = 0; i < VMM_LATENCIES && at < size - 40; i++) {
+		bool is_last = i == VMM_LATENCIES - 1;
+		uint64_t ns =
+			((uint64_t)VMM_LATENCY_LEAST << (is_last ? i - 1 : i)) * 1000000 / tsc_khz;
+
+		if (latency[i])
+			at += (size_t)snprintf(line + at, size - at, " %s%lu.%luus=%u",
+					       is_last ? ">" : "<", ns / 1000, ns / 100 % 10,
+					       latency[i]);
+	}
+	return at > begin;
+}
+
+void tell_counts(const struct vm *vm, handle_t system, teller *tell)
+{
+	static struct abi_system_info info;
+	char line[TELL_LINE_SIZE];
+
+	tell_exits(vm, line, sizeof(line));
+	tell(line);
+	system_info(system, &info);
+	for (unsigned kind = 1; kind < ABI_EXIT_COUNT; kind++)
+		if (print_latencies(vm, kind, info.tsc_khz, line, sizeof(line)))
+			tell(line);
+}
+
 /* Bytes that its vmm may use: the guest's RAM, and what is around it. */
 static uint64_t reserved(const struct vm *vm, struct abi_process_info *info)
 {
@@ -83,6 +134,7 @@ void tell_begin_top(void)
 		reserved(vm, &info);
 		vm->run_before_ns = info.run_ns;
 		vm->exits_before = vm->exits;
+		vm->steal_before_ns = vm->steal_ns;
 		if (vm->life.is_running)
 			channel_send(vm->vmm.channel, &type, sizeof(type), NULL, 0);
 	}
@@ -92,13 +144,15 @@ static void tell_busy(const struct vm *vm, uint64_t ns, teller *tell)
 {
 	uint64_t run_ns = vm->run_ns - vm->run_before_ns;
 	uint64_t exits = vm->exits - vm->exits_before;
+	uint64_t steal_ns = vm->steal_ns - vm->steal_before_ns;
 	struct abi_process_info info;
 	char line[160];
 
-	snprintf(line, sizeof(line), "%-20s %-7s %3lu.%lu %% of a core %9lu exits/s %9lu KiB",
+	snprintf(line, sizeof(line),
+		 "%-20s %-7s %3lu.%lu %% of a core %3lu.%lu %% steal %9lu exits/s %9lu KiB",
 		 vm->config->name, lifecycle_word(&vm->life), run_ns * 100 / ns,
-		 run_ns * 1000 / ns % 10, exits * 1000 / (ns / 1000000),
-		 reserved(vm, &info) / 1024);
+		 run_ns * 1000 / ns % 10, steal_ns * 100 / ns, steal_ns * 1000 / ns % 10,
+		 exits * 1000 / (ns / 1000000), reserved(vm, &info) / 1024);
 	tell(line);
 }
 

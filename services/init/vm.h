@@ -19,7 +19,7 @@ struct vm {
 	struct vmm_report report; /* how it ended */
 	uint64_t tsc_start;       /* when its creation began */
 	/* For `top`: its counts, when they came last and when it began; how long it ran. */
-	uint64_t exits, exits_before, run_ns, run_before_ns;
+	uint64_t exits, exits_before, steal_ns, steal_before_ns, run_ns, run_before_ns;
 };
 
 extern const char *const vm_exit_names[ABI_EXIT_COUNT];

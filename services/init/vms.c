@@ -17,7 +17,6 @@
 
 #define PAGE               4096ul
 #define MESSAGES_MAX       64u /* that wait in a channel */
-#define STATS_SIZE         800 /* of the line of counts */
 #define TEST_DEVICE_PASSED 1u  /* its status when a 0 was written */
 #define NOBODY             "there is none of this name; `vms` lists them"
 
@@ -66,6 +65,7 @@ static const char *start(struct vm *vm)
 	waitset_add(set, vm->vmm.process, index * 2 + 1);
 	vm->is_started = vm->awaits_saving = vm->has_report = false;
 	vm->exits = vm->exits_before = vm->run_ns = vm->run_before_ns = 0;
+	vm->steal_ns = vm->steal_before_ns = 0;
 	lifecycle_start(&vm->life, clock_ns());
 	cores_apply(index);
 	return NULL;
@@ -146,12 +146,6 @@ void vms_run_due(uint64_t now_ns)
 	}
 }
 
-const char *const vm_exit_names[ABI_EXIT_COUNT] = {
-	"none",   "CPUID",   "HYPERCALL",    "RDMSR",     "WRMSR",     "CR",        "XSETBV",
-	"HLT",    "PAUSE",   "INVALIDATE",   "UNDEFINED", "EXCEPTION", "INTERRUPT", "NMI",
-	"WINDOW", "STAGE2",  "DOORBELL",     "PORT",      "MMIO",      "INTA",      "EOI",
-	"DR",     "STARTUP", "TRIPLE_FAULT", "ERROR"};
-
 static uint64_t exits_of(const struct abi_vm_stats *stats)
 {
 	uint64_t sum = 0;
@@ -159,17 +153,6 @@ static uint64_t exits_of(const struct abi_vm_stats *stats)
 	for (unsigned i = 1; i < ABI_EXIT_COUNT; i++)
 		sum += stats->exits[i];
 	return sum;
-}
-
-/* "vm NAME: exits ..." */
-static void print_stats(const struct vm *vm, char *line, size_t size)
-{
-	size_t at = (size_t)snprintf(line, size, "vm %s: exits", vm->config->name);
-
-	for (unsigned i = 1; i < ABI_EXIT_COUNT && at < size - 40; i++)
-		at += (size_t)snprintf(line + at, size - at, " %s=%lu", vm_exit_names[i],
-				       vm->report.stats.exits[i]);
-	snprintf(line + at, size - at, " to_vmm=%lu", vm->report.stats.to_vmm);
 }
 
 /* What `make bench` computes its boot and memory rows from. */
@@ -206,7 +189,7 @@ static void log_end(struct vm *vm)
 	const char *name = vm->config->name;
 	uint64_t gone = rdtsc();
 	struct abi_process_info info = {0};
-	char line[STATS_SIZE];
+	char line[TELL_LINE_SIZE];
 
 	process_info(vm->vmm.process, &info);
 	if (vm->has_report && vm->report.type == VMM_REFUSED) {
@@ -226,7 +209,7 @@ static void log_end(struct vm *vm)
 		log_line("vm %s: ended: %s", name, ends[vm->report.end]);
 	}
 	if (vm->has_report && vm->report.type == VMM_ENDED && vm->config->test_device) {
-		print_stats(vm, line, sizeof(line));
+		tell_exits(vm, line, sizeof(line));
 		log_line("%s", line);
 		log_machine(vm, gone);
 	}
@@ -263,14 +246,13 @@ static void serve_saving(struct vm *vm, const struct vmm_report *report)
 			 report->text);
 	if (report->type != VMM_FAILED)
 		lifecycle_saved(&vm->life, report->type == VMM_SAVED);
-	operator_counted(name, NULL);
+	operator_counted(vm, false);
 }
 
 /* One message; false: none waits, or none will come any more. */
 static bool serve_channel(struct vm *vm)
 {
-	struct vmm_report report;
-	char line[STATS_SIZE];
+	static struct vmm_report report;
 	int64_t size = channel_receive(vm->vmm.channel, &report, sizeof(report), NULL, NULL);
 
 	if (size == -ABI_EAGAIN)
@@ -290,10 +272,10 @@ static bool serve_channel(struct vm *vm)
 			log_line("vm %s: started", vm->config->name);
 		vm->is_started = true;
 	} else if (report.type == VMM_COUNTED) {
-		vm->report.stats = report.stats;
+		vm->report = report;
 		vm->exits = exits_of(&report.stats);
-		print_stats(vm, line, sizeof(line));
-		operator_counted(vm->config->name, line);
+		vm->steal_ns = report.stats.steal_ns;
+		operator_counted(vm, true);
 	} else {
 		vm->report = report;
 		vm->has_report = true;
@@ -314,7 +296,7 @@ static void serve_process(struct vm *vm)
 	waitset_remove(set, vm->vmm.channel);
 	handle_close(vm->vmm.process);
 	handle_close(vm->vmm.channel);
-	operator_counted(vm->config->name, NULL);
+	operator_counted(vm, false);
 	plan_restart(vm, is_failure(vm));
 	cores_apply((size_t)(vm - vms));
 }

@@ -61,6 +61,11 @@ struct vmm_start {
 	} modules[VMM_MODULES_MAX];
 };
 
+/* How long vmm took over the exits that came to it, by reason: TSC ticks below VMM_LATENCY_LEAST,
+ * below twice as many and so on; the last counts all that took longer. */
+#define VMM_LATENCIES     14u
+#define VMM_LATENCY_LEAST 128u
+
 struct vmm_report {
 	uint32_t type; /* enum vmm_type */
 	uint32_t end;  /* enum vmm_end */
@@ -71,5 +76,6 @@ struct vmm_report {
 	uint64_t state_bytes;                /* of what was saved, but for RAM */
 	uint64_t tsc;                        /* when its end began */
 	uint64_t reload_count, reload_ticks; /* saved and loaded so often; TSC ticks at most */
+	uint32_t latency[ABI_EXIT_COUNT][VMM_LATENCIES];
 	char text[256];
 };

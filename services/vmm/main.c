@@ -31,6 +31,14 @@ static uint64_t next_deadline(void)
 	return timers < process.line.due_ns ? timers : process.line.due_ns;
 }
 
+static void handle_exit(struct vcpu *vcpu, uint64_t start_tsc)
+{
+	uint32_t kind = vcpu->page->exit.kind;
+
+	vcpu_exit_handle(vcpu);
+	process_note_latency(&process, kind, platform_tsc(&process.board.platform) - start_tsc);
+}
+
 /*
  * Runs the guest. This is the hot path: an exit costs the call, the lock, its handler and nothing
  * else. What a device wants of the I/O thread it has said by then: process_arm().
@@ -46,10 +54,11 @@ static _Noreturn void vcpu_main(uint64_t index)
 	}
 	for (;;) {
 		int64_t result = vcpu_run(process.machine.vcpu[index].handle);
+		uint64_t start_tsc = platform_tsc(&process.board.platform);
 
 		process_lock(&process, thread);
 		if (result == 0 && !process.is_ended)
-			vcpu_exit_handle(&process.vcpu[index]);
+			handle_exit(&process.vcpu[index], start_tsc);
 		else if (result == -ABI_EINTR) /* a kick: there is something new to look at */
 			process_stand_still(&process, thread);
 		else

@@ -206,11 +206,20 @@ static void drain(struct process *process)
 		waitset_wait(set, &key, 1, until);
 }
 
+void process_note_latency(struct process *process, uint32_t kind, uint64_t ticks)
+{
+	unsigned i = 63 - (unsigned)__builtin_clzll(ticks / VMM_LATENCY_LEAST * 2 | 1);
+
+	if (kind < ABI_EXIT_COUNT)
+		process->report.latency[kind][i < VMM_LATENCIES ? i : VMM_LATENCIES - 1]++;
+}
+
 void process_count(struct process *process, struct vmm_report *report)
 {
 	struct abi_memory_info info = {0};
 
 	machine_stats(&process->machine, &report->stats);
+	memmove(report->latency, process->report.latency, sizeof(report->latency));
 	memory_info(process->machine.ram, &info);
 	report->ram_bytes = info.owned_bytes;
 }

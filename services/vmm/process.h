@@ -61,6 +61,9 @@ void process_kick(const struct process *process);
 /* Makes sure that the I/O thread looks again at that time, clock_ns(), or before. */
 void process_arm(struct process *process, uint64_t deadline_ns);
 
+/* An exit for that reason was answered in so many ticks; under the lock. */
+void process_note_latency(struct process *process, uint32_t kind, uint64_t ticks);
+
 /* What there is to count so far; under the lock. */
 void process_count(struct process *process, struct vmm_report *report);
 

@@ -94,12 +94,13 @@ COMMANDS = (
     (b"set web ca\t101", r"^corbel: vm web: cap: more than its cpus can give", "completes a setting, and knows what was set"),
     (b"cores", r"^corbel: core +0 +APIC id +0 +\d+\.\d % busy +0 waiting +runs \S+", "tells what each core does"),
     (b"he\t", r"^corbel: vms  .*?^corbel: help  ", "completes a command"),
-    (b"stats we\t", r"^corbel: vm web: exits CPUID=", "completes a name"),
+    (b"stats we\t", r"(?s)^corbel: vm web: exits CPUID=.*?^corbel: vm web: PORT took [<>]\d+\.\dus=\d+",
+     "completes a name, and tells how long exits took"),
     (b"kill nobody\x1b[D\x1b[D\x1b[D\x1b[D\x1b[D\x1b[Dx", r"^corbel: vm xnobody: ", "edits a line"),
     (b"\x1b[A\x01\x0bvms", r"^corbel: web +runs ", "has a history"),
     (b"log", r"^corbel: log: vm db: ended: killed", "tells what was logged"),
 )
-TOP = (r"(?s)^corbel: 2 of 4 VMs run(?:(?:.*?^corbel: (?:web|db) +runs +\d+\.\d % of a core +\d+ exits/s){2}"
+TOP = (r"(?s)^corbel: 2 of 4 VMs run(?:(?:.*?^corbel: (?:web|db) +runs +\d+\.\d % of a core +\d+\.\d % steal +\d+ exits/s){2}"
        r".*?^corbel: core +0 +APIC id +0 +\d+\.\d % busy){2}")
 GUEST = "operated"
 ORDERS = 120
@@ -145,7 +146,7 @@ def flood(rig):
     """A guest that writes without end, and forges lines of the prompt, while the operator stands there."""
     told = rf"(?s)flood +runs .*?{PROMPT}"
     steps = [(r"xxxx", b"\x1d"), (PROMPT, b"vms\r"), *[(told, b"vms\r")] * 40, (told, b"memory\r"),
-             (rf"(?s)KiB of RAM.*?{PROMPT}", b"top\r"), (r"^corbel: flood +runs +[1-9]\d?\.\d % of a core +[1-9]\d* exits/s", b"q"),
+             (rf"(?s)KiB of RAM.*?{PROMPT}", b"top\r"), (r"^corbel: flood +runs +[1-9]\d?\.\d % of a core +\d+\.\d % steal +[1-9]\d* exits/s", b"q"),
              (PROMPT, b"\r"), (r"^corbel: console: \d+ bytes of flood are not shown(?s:.*)xxxx", b"\x1d\x1d"),
              (r"(?s)> \r\n.*xxxx", b"\x1dkill flood\r"), (rf"(?s)ended: killed.*?{PROMPT}", b"\r")]
     log = machine.boot(rig, [vm("flood", "flood")], steps=steps, timeout=300)
@@ -250,7 +251,7 @@ def trace(rig):
     """What the prompt's trace becomes: turns of two VMs that spin, and of one that sleeps in between, on two cores."""
     vms = [vm("left", "spin", cmdline="rounds=1000000000"), vm("right", "spin", cmdline="rounds=1000000000"),
            vm("clock", "alarm", cmdline="count=1000000 us=1000")]
-    steps = [(r"(?s)(?=.*^left\| )(?=.*^right\| )(?=.*^clock\| )", b"\x1d"),
+    steps = [(r"(?s)(?=.*^left\| spin)(?=.*^right\| spin)(?=.*^clock\| alarm)", b"\x1d"),
              (PROMPT, b"trace\r"), (rf"(?s)^corbel: trace ends.*{PROMPT}", b"poweroff\r"),
              (rf"(?s)poweroff.*{PROMPT}", b"poweroff\r")]
     log = machine.boot(rig, vms, "--cpus", "2", steps=steps, timeout=300)
