@@ -11,7 +11,7 @@
 #include "kernel/space.h"
 
 #define LARGE_PAGES   (LARGE_SIZE / PAGE_SIZE)
-#define DESTROY_STEPS 16u /* frames, or holes, in one call */
+#define DESTROY_STEPS 8u /* frames, or holes, in one call */
 
 static const struct pt_format tree_format = {
 	.present_mask = 1, .table_bits = 1, .leaf_bits = 1, .write_bits = 1 << 1};

@@ -121,29 +121,34 @@ int pagetable_map(struct pagetable *pt, uint64_t address, hpa_t frame, unsigned 
 	return 0;
 }
 
-/* The part of [address, end) that lies in one table. Returns true if the table may go then. */
-static bool unmap(struct pagetable *pt, uint64_t *table, unsigned level, uint64_t address,
+/* What is not present is 0. */
+static bool is_empty(const uint64_t *table)
+{
+	for (unsigned i = 0; i < ENTRY_COUNT; i += 4)
+		if (table[i] | table[i + 1] | table[i + 2] | table[i + 3])
+			return false;
+	return true;
+}
+
+/* The part of [address, end) that lies in one table. Tables below go with their last entry. */
+static void unmap(struct pagetable *pt, uint64_t *table, unsigned level, uint64_t address,
 		  uint64_t end)
 {
 	while (address < end) {
-		uint64_t *entry = entry_of(table, address, level);
+		uint64_t *entry = entry_of(table, address, level), *below = table_at(*entry);
 		uint64_t next = ALIGN_DOWN(address, pagetable_size(level)) + pagetable_size(level);
 
-		if (*entry & pt->format->present_mask) {
-			if (is_leaf(*entry, level)) {
-				*entry = 0;
-			} else if (unmap(pt, table_at(*entry), level - 1, address,
-					 MIN(next, end))) {
-				table_free(pt, table_at(*entry));
+		if (is_leaf(*entry, level)) {
+			*entry = 0;
+		} else if (*entry & pt->format->present_mask) {
+			unmap(pt, below, level - 1, address, MIN(next, end));
+			if (pt->quota && is_empty(below)) {
+				table_free(pt, below);
 				*entry = 0;
 			}
 		}
 		address = next;
 	}
-	for (unsigned i = 0; i < ENTRY_COUNT && pt->quota; i++)
-		if (table[i] & pt->format->present_mask)
-			return false;
-	return pt->quota;
 }
 
 void pagetable_unmap(struct pagetable *pt, uint64_t address, uint64_t size)

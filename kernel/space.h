@@ -27,7 +27,7 @@ struct mapping {
 	bool is_going;                   /* being unmapped: no more faults */
 };
 
-#define UNMAP_STEP (256u * PAGE_SIZE) /* without a look at other threads */
+#define UNMAP_STEP (128u * PAGE_SIZE) /* without a look at other threads */
 
 /* Unmaps everything and frees the tables; in chunks: true when done. */
 bool space_exit(struct space *space);

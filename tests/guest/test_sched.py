@@ -84,6 +84,19 @@ def realtime(rig):
          f"{rig}/sched.a real-time VM beside three that spin is never late", f"{found and found[0]}; {log.tail()}")]
 
 
+def destruction(rig):
+    """The same while a VM of 1 GiB, all of it written, is destroyed, and another spins."""
+    vms = [vm("urgent", "alarm", realtime=URGENT, cmdline="us=1000 count=5000"), _spin("spin", weight=10000),
+           vm("big", "idle", memory="1024M", weight=10000, cmdline="touch end=1")]
+    log = machine.boot(rig, vms, "--memory", "2048", expect=r"^corbel: vm urgent: exits .* to_vmm=")
+    found = re.search(r"alarm count=\d+ mean=(\d+) worst=(\d+)", "\n".join(log.guests["urgent"]))
+    worst = int(found[2]) if found else None
+    ends = [re.search(rf"^corbel: vm {name}: ended", log.text, re.M) for name in ("big", "urgent")]
+    return [(all(ends) and ends[0].start() < ends[1].start(), f"{rig}/sched.a VM of 1 GiB is destroyed meanwhile", log.tail()),
+            (worst is not None and (rig == "qemu-svm" or worst <= LATE_MAX),
+             f"{rig}/sched.a real-time VM is never late meanwhile", f"{found and found[0]}; {log.tail()}")]
+
+
 def alone(rig):
     """A core that is one VM's alone, and what cannot be beside it."""
     vms = [_spin("alone", cpus=[1], exclusive=True), _spin("a"), _spin("b"),
@@ -130,4 +143,4 @@ def equal(rig):
 
 
 def sched(rig):
-    return weights(rig) + realtime(rig) + alone(rig)
+    return weights(rig) + realtime(rig) + destruction(rig) + alone(rig)
