@@ -11,22 +11,19 @@
 #include "kernel/thread.h"
 #include "kernel/vlapic.h"
 
-#define SHADOWS      (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS)
-#define BLOCKS       (SHADOWS | ABI_BLOCK_NMI | ABI_BLOCK_STEP)
-#define POLL_MIN_NS  2000u
-#define POLL_MAX_NS  100000u /* what comes later is not worth staying awake for */
-#define STEAL_MIN_NS 10000u  /* less is told later */
-#define AWAY         1u      /* bits of the byte behind struct steal */
-#define AWAY_FLUSH   2u
+#define SHADOWS         (ABI_BLOCK_STI | ABI_BLOCK_MOV_SS)
+#define BLOCKS          (SHADOWS | ABI_BLOCK_NMI | ABI_BLOCK_STEP)
+#define POLL_MIN_NS     2000u
+#define POLL_MAX_NS     100000u /* what comes later is not worth staying awake for */
+/* Linux, "KVM-specific MSRs", MSR_KVM_STEAL_TIME: ns, the version, which is another even number
+ * after each change, and flags; then a byte, and two bits of it. */
+#define STEAL_MIN_NS    10000u /* less is told later */
+#define STEAL_PREEMPTED 16u
+#define AWAY            1u
+#define AWAY_FLUSH      2u
 #define EVENT_TYPES                                                                                \
 	(1u << VM_EVENT_INTERRUPT | 1u << VM_EVENT_NMI | 1u << VM_EVENT_EXCEPTION |                \
 	 1u << VM_EVENT_SOFTWARE_INTERRUPT | 1u << VM_EVENT_SOFTWARE_EXCEPTION)
-
-/* Linux, "KVM-specific MSRs", MSR_KVM_STEAL_TIME: how it begins. */
-struct steal {
-	uint64_t ns;
-	uint32_t version, flags; /* another even one after each change */
-};
 
 int vcpu_create(struct vm *vm, uint32_t index, struct vcpu **out)
 {
@@ -104,7 +101,7 @@ void vcpu_kick(struct vcpu *vcpu)
 
 void vcpu_leave(struct vcpu *vcpu)
 {
-	uint64_t at = vcpu->steal_at + sizeof(struct steal);
+	uint64_t at = vcpu->steal_at + STEAL_PREEMPTED;
 
 	vcpu->is_away = vcpu->steal_at && arch_copy_to_user(at, &(uint8_t){AWAY}, 1) == 0;
 }
@@ -114,22 +111,22 @@ void vcpu_leave(struct vcpu *vcpu)
 static void come_back(struct vcpu *vcpu)
 {
 	uint64_t at = vcpu->steal_at, ns = vcpu->runner->waited_ns;
-	struct steal steal;
+	uint64_t steal[2];
 	uint8_t flags = 0;
 
 	if (vcpu->is_away &&
-	    (arch_swap_with_user(at + sizeof(steal), &flags) != 0 || flags & AWAY_FLUSH))
+	    (arch_swap_with_user(at + STEAL_PREEMPTED, &flags) != 0 || flags & AWAY_FLUSH))
 		arch_guest->flush_tlb(vcpu);
 	vcpu->is_away = false;
 	if (ns < STEAL_MIN_NS)
 		return;
 	vcpu->runner->waited_ns = 0;
 	vcpu->stats.steal_ns += ns;
-	if (!at || arch_copy_from_user(&steal, at, sizeof(steal)) != 0)
+	if (!at || arch_copy_from_user(steal, at, sizeof(steal)) != 0)
 		return;
-	steal.ns += ns;
-	steal.version = (steal.version | 1) + 1;
-	arch_copy_to_user(at, &steal, sizeof(steal));
+	steal[0] += ns;
+	steal[1] = (uint32_t)((steal[1] | 1) + 1);
+	arch_copy_to_user(at, steal, sizeof(steal));
 }
 
 static void inject(struct vcpu *vcpu, struct abi_event event)

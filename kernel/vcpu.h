@@ -50,12 +50,12 @@ struct vcpu {
 	bool nmi_pending;
 	bool is_halted;
 	bool is_roused;         /* the next HLT is none */
-	uint64_t steal_at;      /* as the page had it when it began to run */
 	bool is_away;           /* the guest's other CPUs were told that this one has no core */
 	uint16_t startup;       /* ABI_STARTUP_*; 0 = it runs */
 	struct abi_event event; /* to be injected at the next entry: exception or re-injection */
 	uint32_t insn_length;   /* of the instruction of the last exit for vmm; 0 = none */
 	uint64_t tsc_offset;
+	uint64_t steal_at;          /* as in the page when it began to run */
 	uint64_t poll_ns;           /* how long it stays awake in HLT */
 	uint32_t stage2_generation; /* of vm->stage2 when this vCPU's tag was last flushed */
 	struct abi_vm_stats stats;  /* its part of the VM's */

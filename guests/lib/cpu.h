@@ -167,6 +167,29 @@ static inline bool cpu_is_amd(void)
 	return r.b == 0x68747541 || r.b == 0x6f677948; /* "Auth"enticAMD, "Hygo"nGenuine */
 }
 
+/* Linux, "Linux KVM Hypercall": by number. */
+#define KVM_KICK_CPU    5
+#define KVM_SEND_IPI    10
+#define KVM_SCHED_YIELD 11
+
+static inline int64_t cpu_hypercall(uint64_t number, uint64_t rbx, uint64_t rcx, uint64_t rdx,
+				    uint64_t rsi)
+{
+	int64_t result = (int64_t)number;
+
+	if (cpu_is_amd())
+		__asm__ volatile("vmmcall"
+				 : "+a"(result)
+				 : "b"(rbx), "c"(rcx), "d"(rdx), "S"(rsi)
+				 : "memory");
+	else
+		__asm__ volatile("vmcall"
+				 : "+a"(result)
+				 : "b"(rbx), "c"(rcx), "d"(rdx), "S"(rsi)
+				 : "memory");
+	return result;
+}
+
 static inline uint32_t mmio_read32(uint64_t address)
 {
 	uint32_t value;

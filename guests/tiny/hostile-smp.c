@@ -31,6 +31,10 @@ static void storm(uint32_t id, uint32_t *state)
 		IPI_START | IPI_OTHERS | 1,         0x700 | IPI_OTHERS};
 
 	cpus_send(next_random(state) % (count + 1), low[next_random(state) % ARRAY_SIZE(low)]);
+	/* Whatever the numbers, with interrupts and NMIs alone, and what is no part of an ICR. */
+	cpu_hypercall(next_random(state) % 16, 1ul << next_random(state) % 64, next_random(state),
+		      next_random(state) % 2 ? next_random(state) : 0,
+		      next_random(state) % 2 ? CPUS_VECTOR : IPI_NMI | next_random(state) << 16);
 	stormed[id]++;
 	interrupts_enable();
 	cpu_relax();

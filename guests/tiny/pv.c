@@ -7,9 +7,6 @@
 #define FEATURES    (1u << 5 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13)
 #define MSR_STEAL   0x4b564d03
 #define ENABLE      1ul
-#define KICK        5
-#define SEND_IPI    10
-#define YIELD       11
 #define EINVAL      22
 #define ENOSYS      1000
 #define AWAY        1u
@@ -33,26 +30,9 @@ static volatile uint32_t is_asleep[CPUS_MAX];
 static volatile uint32_t halts[CPUS_MAX]; /* that ended, with interrupts closed */
 static unsigned int count;
 
-static int64_t hypercall(uint64_t number, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint64_t rsi)
-{
-	int64_t result = (int64_t)number;
-
-	if (cpu_is_amd())
-		__asm__ volatile("vmmcall"
-				 : "+a"(result)
-				 : "b"(rbx), "c"(rcx), "d"(rdx), "S"(rsi)
-				 : "memory");
-	else
-		__asm__ volatile("vmcall"
-				 : "+a"(result)
-				 : "b"(rbx), "c"(rcx), "d"(rdx), "S"(rsi)
-				 : "memory");
-	return result;
-}
-
 static int64_t kick(uint32_t id)
 {
-	return hypercall(KICK, 0, id, 0, 0);
+	return cpu_hypercall(KVM_KICK_CPU, 0, id, 0, 0);
 }
 
 static void halt_closed(uint32_t id)
@@ -149,7 +129,7 @@ static bool reaches(uint64_t low, uint64_t high, uint32_t first, int64_t number)
 
 	for (unsigned int i = 0; i < count; i++)
 		cpus_came[i] = 0;
-	good &= hypercall(SEND_IPI, low, high, first, CPUS_VECTOR) == number;
+	good &= cpu_hypercall(KVM_SEND_IPI, low, high, first, CPUS_VECTOR) == number;
 	for (unsigned int i = 0; i < count; i++) {
 		uint64_t bit = i - (uint64_t)first;
 		bool is_meant = i >= first && ((bit < 64 ? low : high) >> bit % 64 & 1);
@@ -214,15 +194,17 @@ void guest_main(void)
 	tap_ok(kick_waits_for_halt(), "a kick before the halt ends it, and no other");
 	tap_ok(reaches_sets(), "messages reach sets of CPUs");
 	cpus_nmis[1] = 0;
-	good = hypercall(SEND_IPI, 2, 0, 0, 0x4400) == 1 && time_wait(&cpus_nmis[1], 1, SOON_US);
+	good = cpu_hypercall(KVM_SEND_IPI, 2, 0, 0, 0x4400) == 1 &&
+	       time_wait(&cpus_nmis[1], 1, SOON_US);
 	tap_ok(good && cpus_nmis[1] == 1, "NMIs, too");
-	tap_ok(hypercall(SEND_IPI, 3, 3, count, CPUS_VECTOR) == 0 &&
-		       hypercall(SEND_IPI, 1, 0, UINT32_MAX, CPUS_VECTOR) == 0 &&
-		       hypercall(SEND_IPI, 1, 0, 0, IPI_ALL | CPUS_VECTOR) == -EINVAL &&
+	tap_ok(cpu_hypercall(KVM_SEND_IPI, 3, 3, count, CPUS_VECTOR) == 0 &&
+		       cpu_hypercall(KVM_SEND_IPI, 1, 0, UINT32_MAX, CPUS_VECTOR) == 0 &&
+		       cpu_hypercall(KVM_SEND_IPI, 1, 0, 0, IPI_ALL | CPUS_VECTOR) == -EINVAL &&
 		       kick(count) == 0 && kick(UINT32_MAX) == 0,
 	       "and none that is not there");
-	tap_ok(hypercall(YIELD, 0, 1, 0, 0) == 0 && hypercall(YIELD, 0, UINT32_MAX, 0, 0) == 0 &&
-		       hypercall(99, 0, 0, 0, 0) == -ENOSYS,
+	tap_ok(cpu_hypercall(KVM_SCHED_YIELD, 0, 1, 0, 0) == 0 &&
+		       cpu_hypercall(KVM_SCHED_YIELD, 0, UINT32_MAX, 0, 0) == 0 &&
+		       cpu_hypercall(99, 0, 0, 0, 0) == -ENOSYS,
 	       "a turn can be given away; what is no hypercall is told");
 	good = true;
 	for (uint64_t round = 0; round < ROUNDS && good; round++)

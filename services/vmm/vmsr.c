@@ -28,8 +28,8 @@
 
 #define CLOCK_ENABLE     1ull
 #define CLOCK_TSC_STABLE 1u
-#define PV_EOI_ENABLE    1ull
-#define STEAL_ENABLE     1ull
+#define SHARED_ENABLE    1ull
+#define PV_EOI_RESERVED  2ull
 #define STEAL_RESERVED   0x3eull
 #define STEAL_SIZE       64u
 
@@ -126,47 +126,43 @@ static bool set_wall_clock(struct vmsr *msr, uint64_t value)
 	return true;
 }
 
-/* Where ring 0 finds the guest's word. No RAM there: the guest's own loss. */
-static void update_eoi(struct vmsr *msr)
+/* Where ring 0 finds what the guest shares with it. No RAM there: the guest's own loss. */
+static uint64_t shared_at(const struct vmsr *msr, uint64_t value, size_t size)
 {
-	bool is_on = msr->s.pv_eoi & PV_EOI_ENABLE;
+	return value & SHARED_ENABLE
+		       ? (uintptr_t)ram_at(&msr->platform->ram, value & ~SHARED_ENABLE, size)
+		       : 0;
+}
 
-	msr->page->eoi_word =
-		is_on ? (uintptr_t)ram_at(&msr->platform->ram, msr->s.pv_eoi & ~PV_EOI_ENABLE, 4)
-		      : 0;
+static void update_shared(struct vmsr *msr)
+{
+	msr->page->eoi_word = shared_at(msr, msr->s.pv_eoi, 4);
+	msr->page->steal_at = shared_at(msr, msr->s.steal, STEAL_SIZE);
+}
+
+static bool share(struct vmsr *msr, uint64_t *field, uint64_t value, uint64_t reserved)
+{
+	if (value & reserved)
+		return false;
+	*field = value;
+	update_shared(msr);
+	return true;
 }
 
 static bool set_pv_eoi(struct vmsr *msr, uint64_t value)
 {
-	if (value & 2)
-		return false;
-	msr->s.pv_eoi = value;
-	update_eoi(msr);
-	return true;
-}
-
-static void update_steal(struct vmsr *msr)
-{
-	bool is_on = msr->s.steal & STEAL_ENABLE;
-
-	msr->page->steal_at = is_on ? (uintptr_t)ram_at(&msr->platform->ram,
-							msr->s.steal & ~STEAL_ENABLE, STEAL_SIZE)
-				    : 0;
+	return share(msr, &msr->s.pv_eoi, value, PV_EOI_RESERVED);
 }
 
 static bool set_steal(struct vmsr *msr, uint64_t value)
 {
-	if (value & STEAL_RESERVED)
-		return false;
-	msr->s.steal = value;
-	update_steal(msr);
-	return true;
+	return share(msr, &msr->s.steal, value, STEAL_RESERVED);
 }
 
 void vmsr_start_up(struct vmsr *msr)
 {
-	set_pv_eoi(msr, 0);
-	set_steal(msr, 0);
+	msr->s.pv_eoi = msr->s.steal = 0;
+	update_shared(msr);
 }
 
 static uint64_t guest_tsc(const struct vmsr *msr)
@@ -378,14 +374,13 @@ int vmsr_load(struct vmsr *msr, const struct vmsr_moment *now, const void *buffe
 
 	if (state_get(buffer, size, STATE_VMSR, STATE_VERSION, &s, sizeof(s)) != 0)
 		return -ABI_EINVAL;
-	if (!mtrrs_are_valid(&s) || s.wall_clock & 3 || (s.system_time & 3) == 3 || s.pv_eoi & 2 ||
-	    s.steal & STEAL_RESERVED || s.now_ns > now->now_ns)
+	if (!mtrrs_are_valid(&s) || s.wall_clock & 3 || (s.system_time & 3) == 3 ||
+	    s.pv_eoi & PV_EOI_RESERVED || s.steal & STEAL_RESERVED || s.now_ns > now->now_ns)
 		return -ABI_EINVAL;
 	msr->s = s;
 	msr->page->tsc_offset = s.tsc + ns_tsc(msr, now->now_ns - s.now_ns) - now->tsc;
 	msr->zero_ns = tsc_ns(msr, now->tsc) - s.clock_ns - (now->now_ns - s.now_ns);
 	update_clock(msr);
-	update_eoi(msr);
-	update_steal(msr);
+	update_shared(msr);
 	return 0;
 }

@@ -152,42 +152,33 @@ TEST(stored_ones_read_back_and_do_not_overlap)
 	CHECK_EQ(get(0x2ff), 0xc06);
 }
 
-TEST(the_eoi_word_lies_in_ram_or_nowhere)
+/* What the guest shares with ring 0: an address, a multiple of the size, and bit 0. */
+static void check_shared(uint32_t index, uint64_t size, const uint64_t *place)
 {
+	uint64_t at = 0x1000 + size;
+
 	start();
-	CHECK_EQ(page.eoi_word, 0);
-	CHECK(set(PV_EOI, 0x1004 | ENABLE));
-	CHECK_EQ(page.eoi_word, (uintptr_t)ram_at(&fake->platform.ram, 0x1004, 4));
-	CHECK(!set(PV_EOI, 0x1006 | ENABLE) && !set(PV_EOI, 0x1006));
-	CHECK_EQ(get(PV_EOI), 0x1004 | ENABLE);
-	CHECK(set(PV_EOI, 0x1004));
-	CHECK_EQ(page.eoi_word, 0);
-	CHECK(set(PV_EOI, (RAM - 4) | ENABLE));
-	CHECK(page.eoi_word != 0);
-	CHECK(set(PV_EOI, RAM | ENABLE));
-	CHECK_EQ(page.eoi_word, 0);
-	CHECK(set(PV_EOI, UINT64_MAX & ~2ull));
-	CHECK_EQ(page.eoi_word, 0);
+	CHECK_EQ(*place, 0);
+	CHECK(set(index, at | ENABLE));
+	CHECK_EQ(*place, (uintptr_t)ram_at(&fake->platform.ram, at, size));
+	for (uint64_t bit = 2; bit < size; bit <<= 1)
+		CHECK(!set(index, (at + size) | ENABLE | bit) && !set(index, at | bit));
+	CHECK_EQ(get(index), at | ENABLE);
+	CHECK(*place != 0);
+	CHECK(set(index, at));
+	CHECK_EQ(*place, 0);
+	CHECK(set(index, (RAM - size) | ENABLE));
+	CHECK(*place != 0);
+	CHECK(set(index, RAM | ENABLE));
+	CHECK_EQ(*place, 0);
+	CHECK(set(index, (UINT64_MAX & ~(size - 1)) | ENABLE));
+	CHECK_EQ(*place, 0);
 }
 
-TEST(the_structure_for_steal_time_lies_in_ram_or_nowhere)
+TEST(what_ring_0_writes_lies_in_ram_or_nowhere)
 {
-	start();
-	CHECK_EQ(page.steal_at, 0);
-	CHECK(set(STEAL, 0x1040 | ENABLE));
-	CHECK_EQ(page.steal_at, (uintptr_t)ram_at(&fake->platform.ram, 0x1040, 64));
-	for (uint64_t bit = 2; bit < 64; bit <<= 1)
-		CHECK(!set(STEAL, 0x1080 | ENABLE | bit) && !set(STEAL, 0x1080 | bit));
-	CHECK_EQ(get(STEAL), 0x1040 | ENABLE);
-	CHECK(page.steal_at != 0);
-	CHECK(set(STEAL, 0x1040));
-	CHECK_EQ(page.steal_at, 0);
-	CHECK(set(STEAL, (RAM - 64) | ENABLE));
-	CHECK(page.steal_at != 0);
-	CHECK(set(STEAL, RAM | ENABLE));
-	CHECK_EQ(page.steal_at, 0);
-	CHECK(set(STEAL, UINT64_MAX & ~0x3eull));
-	CHECK_EQ(page.steal_at, 0);
+	check_shared(PV_EOI, 4, &page.eoi_word);
+	check_shared(STEAL, 64, &page.steal_at);
 }
 
 /* ---- time ---- */
@@ -609,8 +600,7 @@ int main(void)
 	RUN(constant_ones_swallow_writes);
 	RUN(read_only_ones_refuse_writes);
 	RUN(stored_ones_read_back_and_do_not_overlap);
-	RUN(the_eoi_word_lies_in_ram_or_nowhere);
-	RUN(the_structure_for_steal_time_lies_in_ram_or_nowhere);
+	RUN(what_ring_0_writes_lies_in_ram_or_nowhere);
 	RUN(the_tsc_starts_at_0_and_runs);
 	RUN(a_write_of_the_tsc_shows_in_tsc_adjust_and_is_told_to_ring_0);
 	RUN(mtrrs_begin_as_write_back_everywhere);
