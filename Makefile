@@ -74,7 +74,7 @@ vmm_FLAGS := -mgeneral-regs-only $(ZYDIS_FLAGS) $(BEARSSL_FLAGS)
 
 GUESTS := hello idle first cpuid exitcost uart msr exceptions debug shadow lapic pveoi pv steal pic pit ioapic rtc pmtimer kvmclock pci \
 	fwcfg acpi multiboot mmio fpu modes ram halt waiting smc reload dirty reset spin flood vmmcrash hostile-msr hostile-port hostile-memory \
-	hostile-mmio hostile-jump hostile-cpu forge operated vdriver destination extremes features alarm smp hostile-smp smp-reload turns handover
+	hostile-mmio hostile-jump hostile-cpu forge operated vdriver destination extremes features alarm smp hostile-smp smp-reload turns handover ipi
 GUEST_OBJS := $(addprefix guests/lib/,multiboot.o start.o trap_entry.o trap.o boot.o print.o string.o page.o time.o acpi.o irq.o lapic.o cpus.o cpus_start.o mode.o virtio.o)
 LINUX_KERNELS := cloud-12 generic-12 cloud-13
 

@@ -49,8 +49,9 @@ BOOT = ("boot.exit_to_guest", "boot.exit_to_guest_256m", "boot.entry_to_exit")
 LINUX = ("boot.linux", "boot.linux_own", "boot.linux_exits", "cpu.compute", "cpu.page_faults",
          "vm.create_to_first_instruction", "vm.destroy", "vm.save_load", "ram.small_leaves")
 RAM = ("ram.corbel", "ram.files", "ram.per_vm")
-SCHED = ("sched.switch", "sched.wake", "sched.weights", "sched.halted", "sched.equals")
-ONLY_BOCHS = ("sched.equals",)  # with several CPUs QEMU counts the host's time
+IPI = ("sched.ipi", "sched.ipi_halted_soon", "sched.ipi_halted")
+SCHED = ("sched.switch", "sched.wake", "sched.weights", *IPI, "sched.halted", "sched.equals")
+ONLY_BOCHS = (*IPI, "sched.equals")  # with several CPUs QEMU counts the host's time
 SIZE = ("size.corbel_efi", "size.ring0_lines")
 RIG_ROWS = (*EXIT_LIMITS, *BOOT, *LINUX, *RAM, *SCHED)
 UNITS = {"exit": "ticks", "boot": "ticks", "cpu": "ticks", "vm": "ticks", "ram": "bytes",

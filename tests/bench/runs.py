@@ -61,9 +61,11 @@ RUNS = {
     "weights": ([machine.vm(TWO[0], "turns"), machine.vm(TWO[1], "turns", weight=300)], machine.BUILD, OVER),
     "alarm": ([machine.vm(LAST, "alarm", realtime={"priority": 1, "budget_us": 2000, "period_us": 10000}),
                *(machine.vm(name, "spin", cmdline="seconds=1000") for name in MANY[:3])], machine.BUILD, LAST_OVER),
+    "ipi": ([machine.vm(NAME, "ipi", vcpus=2)], machine.BUILD, OVER),
     "few": (_idle(FEW), machine.BUILD, LAST_OVER),
     "many": (_idle(MANY), machine.BUILD, LAST_OVER),
 }
+CORES = {"ipi": 2}  # of the machine; else 1
 # And those of the tests that somebody at the prompt watches.
 WATCHED = {
     "halted": lambda rig: test_halted.boot_ticking(rig, test_halted.MANY),
@@ -83,7 +85,7 @@ def boot(rig, run):
     if run in WATCHED:
         return WATCHED[run](rig)
     vms, build, over = RUNS[run]
-    options = ["--memory", "512", *(["--icount"] if rig == "qemu-svm" else [])]
+    options = ["--memory", "512", "--cpus", str(CORES.get(run, 1)), *(["--icount"] if rig == "qemu-svm" else [])]
     try:
         with tempfile.NamedTemporaryFile(suffix=".img") as disk, tempfile.TemporaryDirectory() as folder:
             machine.image(disk.name, vms, files_of(vms, folder), efi=build / "corbel.efi")
@@ -155,6 +157,8 @@ class Rig:
             return figures.sched_switch(rig, TWO, self._log("turns"))
         if row_id == "sched.weights":
             return figures.sched_weights(rig, TWO[0], self._log("weights"))
+        if row_id in rows.IPI:
+            return figures.guest_row(row_id, rig, NAME, self._log("ipi"))
         if row_id == "sched.wake":
             return figures.sched_wake(rig, LAST, self._log("alarm"))
         if row_id == "sched.halted":
