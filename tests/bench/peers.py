@@ -35,15 +35,18 @@ TIMEOUT_S = 2400  # of a machine, which others may load
 BOCHS_CPUS = {"bochs-vmx": "corei7_haswell_4770", "bochs-svm": "ryzen"}
 
 # Each boot: the column that it fills, the machine's MiB, what it starts, its words, how its last line begins.
-COSTS, GUEST, KVM = "the cost guest", "the measured Linux", "KVM and its guests"
+COSTS, GUEST, KVM, TWO = "the cost guest", "the measured Linux", "KVM and its guests", "KVM and a guest of two CPUs"
 BOOTS = {
     "bare-costs": ("bare", 128, COSTS, "", r"^(not )?ok \d+ - exit\.self_ipi"),
     "bare-linux": ("bare", 128, GUEST, WORDS, r"^bench end"),
     "kvm": ("kvm", 1024, KVM, "console=ttyS0 quiet", r"^kvm: end"),
     "kvm-off": ("kvm_mitigations_off", 1024, KVM, "console=ttyS0 quiet mitigations=off", r"^kvm: end"),
+    "kvm-2": ("kvm", 512, TWO, "console=ttyS0 quiet", r"^kvm: end"),
+    "kvm-2-off": ("kvm_mitigations_off", 512, TWO, "console=ttyS0 quiet mitigations=off", r"^kvm: end"),
 }
 # Which rows each tells, as beginnings of their names. Bare, an instruction that would exit is one tick.
-TOLD = {COSTS: ("exit.",), GUEST: ("boot.linux", "cpu."), KVM: ("exit.", "boot.linux", "cpu.", "vm.", "ram.per_vm")}
+TOLD = {COSTS: ("exit.",), GUEST: ("boot.linux", "cpu."), KVM: ("exit.", "boot.linux", "cpu.", "vm.", "ram.per_vm"),
+        TWO: ("sched.ipi",)}
 
 
 class Failed(Exception):
@@ -87,8 +90,10 @@ def qemu_files():
     return found
 
 
-def kvm_initrd(folder):
+def kvm_initrd(folder, has_qemu=True):
     """KVM's modules, our VMM, QEMU and their guests, behind the Linux guest's initrd. Writes FOLDER/kvm-initrd.
+
+    Without QEMU: the guest of two CPUs alone.
 
     Linux unpacks one archive after the other, the later one's files in place of the earlier one's.
     """
@@ -98,12 +103,16 @@ def kvm_initrd(folder):
     order = [name for name in MODULES if name in modules]
     files = {f"lib/kvm/{name}.ko": modules[name] for name in order}
     files["lib/kvm/order"] = "".join(f"{name}\n" for name in order).encode()
-    files["costs"] = (machine.BUILD / "guests/exitcost").read_bytes()
-    files["idle"] = (machine.BUILD / "guests/idle").read_bytes()
-    files["vmlinuz"] = (LINUX / "vmlinuz").read_bytes()
-    files["guest-initrd"] = guest_initrd(folder).read_bytes()
+    if has_qemu:
+        files["costs"] = (machine.BUILD / "guests/exitcost").read_bytes()
+        files["idle"] = (machine.BUILD / "guests/idle").read_bytes()
+        files["vmlinuz"] = (LINUX / "vmlinuz").read_bytes()
+        files["guest-initrd"] = guest_initrd(folder).read_bytes()
+    else:
+        files["ipi"] = (machine.BUILD / "guests/ipi").read_bytes()
     archive, folders = linux.Cpio(), set()
-    programs = {"bin/vmm": compiled(folder, "vmm"), "init": (HERE / "init").read_bytes(), **qemu_files()}
+    programs = {"bin/vmm": compiled(folder, "vmm", "-pthread"), "init": (HERE / "init").read_bytes(),
+                **(qemu_files() if has_qemu else {})}
     for name, data in {**files, **programs}.items():
         for parent in reversed(Path(name).parents[:-1]):
             if parent not in folders:
@@ -138,7 +147,7 @@ def disc(folder, kernel, initrd, words):
         raise Failed(f"grub-mkrescue: {(done.stderr.strip().splitlines() or ['failed'])[-1]}")
 
 
-def bochs(rig, folder, mib, com_port):
+def bochs(rig, folder, mib, com_port, cpus):
     """The command of a Bochs rig's machine under its own BIOS, which has ACPI tables, with a CD."""
     Path(folder, "bochsrc").write_text(f"""config_interface: textconfig
 display_library: nogui
@@ -150,7 +159,7 @@ debug: action=ignore
 memory: guest={mib}, host={mib}
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/vgabios/vgabios-stdvga.bin
-cpu: count=1, ips=100000000, reset_on_triple_fault=0, model={BOCHS_CPUS[rig]}
+cpu: count={cpus}, quantum=1, ips=100000000, reset_on_triple_fault=0, model={BOCHS_CPUS[rig]}
 clock: sync=none, time0=1767225600
 pci: enabled=1, chipset=i440fx
 vga: extension=vbe, update_freq=1
@@ -189,10 +198,10 @@ def run_qemu(command, pattern):
             process.kill()
 
 
-def run_bochs(rig, folder, mib, pattern):
+def run_bochs(rig, folder, mib, pattern, cpus):
     with socket.create_server(("127.0.0.1", 0), backlog=1) as server:
         server.settimeout(60)
-        command = bochs(rig, folder, mib, server.getsockname()[1])
+        command = bochs(rig, folder, mib, server.getsockname()[1], cpus)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})  # as tests/rig/bochs.py has it
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL) as process:
@@ -212,12 +221,13 @@ def boot(rig, name):
     _, mib, what, words, end = BOOTS[name]
     with tempfile.TemporaryDirectory(prefix="corbel-peer-") as folder:
         kernel = machine.BUILD / "guests/exitcost" if what == COSTS else LINUX / "vmlinuz"
-        initrd = {COSTS: lambda _: None, GUEST: guest_initrd, KVM: kvm_initrd}[what](folder)
+        initrd = {COSTS: lambda _: None, GUEST: guest_initrd, KVM: kvm_initrd,
+                  TWO: lambda place: kvm_initrd(place, has_qemu=False)}[what](folder)
         if rig == "qemu-svm":
             said = run_qemu(qemu(mib, kernel, initrd, words), end)
         else:
             disc(folder, kernel, initrd, words)
-            said = run_bochs(rig, folder, mib, end)
+            said = run_bochs(rig, folder, mib, end, 2 if what == TWO else 1)
     logs = machine.BUILD / "tests/logs"
     logs.mkdir(parents=True, exist_ok=True)
     (logs / f"{rig}-peer-{name}.log").write_text(said)
@@ -234,8 +244,9 @@ def rows_of(said):
 
 def boots_for(rig, row_ids):
     """The boots that tell of these rows. Bochs' BIOS starts no guest of ours: what costs nothing bare is left out."""
+    only = {COSTS: rig == "qemu-svm", TWO: rig != "qemu-svm"}
     return [name for name, (_, _, what, _, _) in BOOTS.items()
-            if any(row_id.startswith(TOLD[what]) for row_id in row_ids) and (what != COSTS or rig == "qemu-svm")]
+            if any(row_id.startswith(TOLD[what]) for row_id in row_ids) and only.get(what, True)]
 
 
 def columns(rig, row_ids):

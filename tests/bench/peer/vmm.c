@@ -7,13 +7,17 @@
  * vmm --times GUEST [COMMAND LINE] runs itself so, and prints what the VM's creation up to its
  * first instruction and its destruction took, as rows of the bench.
  *
+ * vmm --two GUEST [COMMAND LINE] gives it a second CPU, which waits for its start.
+ *
  * The local APIC is the kernel's, as nobody would have it otherwise; the IOAPIC is left to us, so
  * that a read of it measures the way to user space. Port 0xfc is an ioeventfd.
  */
 #include <elf.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,9 +47,12 @@
 #define CPUID_MAX       256
 #define TSC_DEADLINE    (1u << 24) /* leaf 1, ECX */
 
-static int vm, vcpu;
+static int vm;
 static uint8_t *ram;
-static struct kvm_run *run;
+static struct vcpu {
+	int fd;
+	struct kvm_run *run;
+} vcpus[2];
 static struct times {
 	uint64_t start, first,
 		end; /* TSC: of its creation, before its first instruction, at its end */
@@ -103,8 +110,8 @@ static void create_vm(int kvm)
 	call(vm, KVM_IOEVENTFD, &doorbell, "KVM_IOEVENTFD");
 }
 
-/* All that KVM can give, and the timer that it emulates in any case. */
-static void set_cpuid(int kvm)
+/* All that KVM can give, and the timer that it emulates in any case; and the CPU's own id. */
+static void set_cpuid(int kvm, int vcpu, unsigned index)
 {
 	static struct {
 		struct kvm_cpuid2 head;
@@ -115,15 +122,26 @@ static void set_cpuid(int kvm)
 	for (unsigned i = 0; i < cpuid.head.nent; i++)
 		if (cpuid.head.entries[i].function == 1)
 			cpuid.head.entries[i].ecx |= TSC_DEADLINE;
+		else if (cpuid.head.entries[i].function == 0xb)
+			cpuid.head.entries[i].edx = index;
 	call(vcpu, KVM_SET_CPUID2, &cpuid, "KVM_SET_CPUID2");
 }
 
 /*
- * Multiboot 1, "Machine state": flat 32-bit segments, no paging. On SVM KVM leaves a 16-bit TSS in
- * TR, and with one a CPU, so Bochs too, does not go to long mode: SDM vol 2, "MOV-Move to/from
- * Control Registers".
+ * After a reset or an INIT KVM on SVM leaves a 16-bit TSS in TR, and with one a CPU, so Bochs too,
+ * does not go to long mode: SDM vol 2, "MOV-Move to/from Control Registers".
  */
-static void set_registers(uint32_t entry)
+static void set_task(int vcpu)
+{
+	struct kvm_sregs sregs;
+
+	call(vcpu, KVM_GET_SREGS, &sregs, "KVM_GET_SREGS");
+	sregs.tr.type = 11; /* busy 32-bit TSS */
+	call(vcpu, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS");
+}
+
+/* Multiboot 1, "Machine state": flat 32-bit segments, no paging. */
+static void set_registers(int vcpu, uint32_t entry)
 {
 	const struct kvm_segment flat = {
 		.limit = 0xffffffff, .present = 1, .s = 1, .g = 1, .db = 1};
@@ -136,22 +154,22 @@ static void set_registers(uint32_t entry)
 	sregs.cs.selector = 8;
 	sregs.ds.type = sregs.es.type = sregs.fs.type = sregs.gs.type = sregs.ss.type = 3;
 	sregs.ds.selector = sregs.es.selector = sregs.ss.selector = 16;
-	sregs.tr.type = 11; /* busy 32-bit TSS */
-	sregs.cr0 = 0x11;   /* PE, ET */
+	sregs.cr0 = 0x11; /* PE, ET */
 	call(vcpu, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS");
 	call(vcpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
+	set_task(vcpu);
 }
 
-static void create_vcpu(int kvm, uint32_t entry)
+static void create_vcpu(int kvm, unsigned index)
 {
 	int size = call(kvm, KVM_GET_VCPU_MMAP_SIZE, NULL, "KVM_GET_VCPU_MMAP_SIZE");
+	struct vcpu *vcpu = &vcpus[index];
 
-	vcpu = call(vm, KVM_CREATE_VCPU, NULL, "KVM_CREATE_VCPU");
-	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	if (run == MAP_FAILED)
+	vcpu->fd = call(vm, KVM_CREATE_VCPU, (void *)(uintptr_t)index, "KVM_CREATE_VCPU");
+	vcpu->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED)
 		err(255, "mmap of the vCPU");
-	set_cpuid(kvm);
-	set_registers(entry);
+	set_cpuid(kvm, vcpu->fd, index);
 }
 
 static void write_info(const char *command_line)
@@ -177,7 +195,7 @@ static void put(uint8_t byte)
 	}
 }
 
-static void port(void)
+static void port(struct kvm_run *run)
 {
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 
@@ -228,9 +246,30 @@ static int take_times(char **arguments)
 	return 0;
 }
 
+/* A CPU that waits for its start comes back with EAGAIN when there was an INIT. */
+static void *run_vcpu(void *argument)
+{
+	struct vcpu *vcpu = argument;
+
+	for (;;) {
+		if (ioctl(vcpu->fd, KVM_RUN, NULL) != 0) {
+			if (errno != EAGAIN)
+				err(255, "KVM_RUN");
+			set_task(vcpu->fd);
+		} else if (vcpu->run->exit_reason == KVM_EXIT_IO)
+			port(vcpu->run);
+		else if (vcpu->run->exit_reason == KVM_EXIT_MMIO)
+			memset(vcpu->run->mmio.data, 0, sizeof(vcpu->run->mmio.data));
+		else
+			errx(255, "exit %u", vcpu->run->exit_reason);
+	}
+}
+
 int main(int count, char **arguments)
 {
 	bool is_timed = count > 2 && strcmp(arguments[1], "--timed") == 0;
+	bool has_two = count > 2 && strcmp(arguments[1], "--two") == 0;
+	pthread_t second;
 	int kvm;
 
 	if (count > 2 && strcmp(arguments[1], "--times") == 0)
@@ -239,26 +278,24 @@ int main(int count, char **arguments)
 		times = mmap(NULL, sizeof(*times), PROT_READ | PROT_WRITE, MAP_SHARED, TIMES_FD, 0);
 		if (times == MAP_FAILED)
 			err(255, "mmap of the times");
-		arguments++;
-		count--;
 	}
+	arguments += is_timed || has_two;
+	count -= is_timed || has_two;
 	kvm = open("/dev/kvm", O_RDWR);
 	if (count < 2)
-		errx(255, "usage: vmm [--times] GUEST [COMMAND LINE]");
+		errx(255, "usage: vmm [--times | --two] GUEST [COMMAND LINE]");
 	if (kvm < 0)
 		err(255, "/dev/kvm");
 	create_vm(kvm);
-	create_vcpu(kvm, load(arguments[1]));
+	create_vcpu(kvm, 0);
+	set_registers(vcpus[0].fd, load(arguments[1]));
 	write_info(count > 2 ? arguments[2] : "");
 	if (times)
 		times->first = __rdtsc();
-	for (;;) {
-		call(vcpu, KVM_RUN, NULL, "KVM_RUN");
-		if (run->exit_reason == KVM_EXIT_IO)
-			port();
-		else if (run->exit_reason == KVM_EXIT_MMIO)
-			memset(run->mmio.data, 0, sizeof(run->mmio.data));
-		else
-			errx(255, "exit %u", run->exit_reason);
+	if (has_two) {
+		create_vcpu(kvm, 1);
+		if (pthread_create(&second, NULL, run_vcpu, &vcpus[1]) != 0)
+			errx(255, "no thread for the second CPU");
 	}
+	run_vcpu(&vcpus[0]);
 }
