@@ -48,11 +48,12 @@ static void catch_up(struct vacpi_pm *pm)
 	pm->s.timer_seen = ticks;
 }
 
+/* The timer goes by what has been seen: the change to come may be over. */
 static void update(struct vacpi_pm *pm)
 {
 	bool events = pm->s.status & pm->s.enable & PM1_ENABLE;
 	bool gpes = pm->s.gpe_status & pm->s.gpe_enable;
-	uint64_t next = (ticks_now(pm) / TIMER_HALF + 1) * TIMER_HALF;
+	uint64_t next = (pm->s.timer_seen / TIMER_HALF + 1) * TIMER_HALF;
 
 	platform_irq(pm->platform, PLATFORM_IRQ_SCI, events || gpes);
 	platform_timer(pm->platform, PLATFORM_TIMER_PM,

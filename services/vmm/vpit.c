@@ -133,17 +133,25 @@ static void schedule(struct vpit *pit)
 	platform_timer(pit->platform, PLATFORM_TIMER_PIT, deadline);
 }
 
+/* Scheduled first: an output that rises before it is looked at is seen, one behind is waited for.
+ */
+static void follow(struct vpit *pit)
+{
+	schedule(pit);
+	platform_irq(pit->platform, PLATFORM_IRQ_PIT, output(pit, &pit->s.channel[0]));
+}
+
 void vpit_timer(struct vpit *pit)
 {
 	const struct vpit_channel *c = &pit->s.channel[0];
 
+	schedule(pit);
 	/* In the modes that repeat, the output was low for a moment. */
 	if (c->is_running && !(mode_of(c) == 0 && !output(pit, c))) {
 		if (mode_of(c) != 0)
 			platform_irq(pit->platform, PLATFORM_IRQ_PIT, false);
 		platform_irq(pit->platform, PLATFORM_IRQ_PIT, true);
 	}
-	schedule(pit);
 }
 
 static void write_count(struct vpit *pit, struct vpit_channel *c, uint32_t value)
@@ -181,10 +189,8 @@ static void write_channel(struct vpit *pit, unsigned which, uint8_t value)
 		c->write_high_next = 0;
 		write_count(pit, c, (uint32_t)value << 8 | c->write_low);
 	}
-	if (which == 0) {
-		platform_irq(pit->platform, PLATFORM_IRQ_PIT, output(pit, c));
-		schedule(pit);
-	}
+	if (which == 0)
+		follow(pit);
 }
 
 static void latch_count(const struct vpit *pit, struct vpit_channel *c)
@@ -226,10 +232,8 @@ static void write_control(struct vpit *pit, uint8_t value)
 		c->control = value & CONTROL_KEPT;
 		c->is_running = c->is_held = c->triggered = 0;
 		c->write_high_next = c->read_high_next = c->latch_bytes = c->has_status = 0;
-		if (which == 0) {
-			platform_irq(pit->platform, PLATFORM_IRQ_PIT, output(pit, c));
-			schedule(pit);
-		}
+		if (which == 0)
+			follow(pit);
 	}
 }
 
@@ -373,7 +377,7 @@ int vpit_load(struct vpit *pit, const void *buffer, size_t size)
 		if (s.reserved[i])
 			return -ABI_EINVAL;
 	pit->s = s;
-	vpit_drive(pit);
 	schedule(pit);
+	vpit_drive(pit);
 	return 0;
 }

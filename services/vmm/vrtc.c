@@ -188,7 +188,8 @@ static void update_irq(struct vrtc *rtc)
 	platform_irq(rtc->platform, PLATFORM_IRQ_RTC, cmos[REGISTER_C] & C_IRQF);
 }
 
-/* The next time at which a flag can rise that interrupts. */
+/* The next time at which a flag can rise that interrupts, from what has been seen: it may be over.
+ */
 static void schedule(struct vrtc *rtc)
 {
 	uint64_t now = platform_now_ns(rtc->platform), deadline = PLATFORM_NEVER;
@@ -197,7 +198,7 @@ static void schedule(struct vrtc *rtc)
 	if ((b & B_PIE) && period_ns(rtc))
 		deadline = rtc->s.periodic_ns;
 	if ((b & (B_AIE | B_UIE)) && !(b & B_SET)) {
-		uint64_t next = now + TICKS_NS - guest_ns(rtc) % TICKS_NS;
+		uint64_t next = now + (rtc->s.seen_second + 1) * TICKS_NS - guest_ns(rtc);
 
 		deadline = next < deadline ? next : deadline;
 	}

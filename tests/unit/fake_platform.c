@@ -59,9 +59,22 @@ void platform_wake(struct platform *platform)
 	fake_of(platform)->wakes++;
 }
 
+/* As a host that has other things to do. */
+static struct fake_platform *paused(struct platform *platform)
+{
+	struct fake_platform *fake = fake_of(platform);
+
+	if (fake->pause_ns && fake->pause_before-- == 0) {
+		fake->now_ns += fake->pause_ns;
+		fake->wall_ns += fake->pause_ns;
+		fake->pause_ns = 0;
+	}
+	return fake;
+}
+
 uint64_t platform_now_ns(struct platform *platform)
 {
-	return fake_of(platform)->now_ns;
+	return paused(platform)->now_ns;
 }
 
 uint64_t platform_tsc(struct platform *platform)
@@ -71,7 +84,7 @@ uint64_t platform_tsc(struct platform *platform)
 
 uint64_t platform_wall_ns(struct platform *platform)
 {
-	return fake_of(platform)->wall_ns;
+	return paused(platform)->wall_ns;
 }
 
 void platform_msi(struct platform *platform, uint64_t address, uint32_t data)

@@ -16,6 +16,8 @@ struct fake_platform {
 	unsigned irq_rises[PLATFORM_LINE_COUNT];
 	uint64_t deadline_ns[PLATFORM_TIMER_COUNT];
 	uint64_t now_ns, wall_ns;
+	uint64_t pause_ns;     /* stands still for so long once, */
+	unsigned pause_before; /* after so many looks at a clock */
 	unsigned wakes;
 
 	unsigned msi_count; /* of all; the last FAKE_MSI_MAX are kept, by count % FAKE_MSI_MAX */

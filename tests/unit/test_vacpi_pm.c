@@ -52,6 +52,21 @@ TEST(the_timer_interrupts_when_its_top_bit_changes)
 	stop();
 }
 
+TEST(a_pause_of_the_host_loses_no_change)
+{
+	for (unsigned before = 0; before < 4; before++) {
+		start();
+		fake->now_ns = 599 * SECOND;
+		fake->pause_ns = 5 * SECOND;
+		fake->pause_before = before;
+		out(0x602, 2, 0x0001);
+		if (fake->deadline_ns[PLATFORM_TIMER_PM] <= fake->now_ns)
+			vacpi_pm_timer(&pm);
+		CHECK(fake->pause_ns || fake->irq[9]);
+		stop();
+	}
+}
+
 TEST(soft_off_powers_off_and_others_do_not)
 {
 	start();
@@ -125,6 +140,7 @@ int main(void)
 {
 	RUN(the_timer_runs_at_its_rate_and_wraps);
 	RUN(the_timer_interrupts_when_its_top_bit_changes);
+	RUN(a_pause_of_the_host_loses_no_change);
 	RUN(soft_off_powers_off_and_others_do_not);
 	RUN(soft_off_by_bytes);
 	RUN(the_power_button_is_an_event);

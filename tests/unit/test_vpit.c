@@ -97,6 +97,19 @@ TEST(one_shot_interrupts_once)
 	stop();
 }
 
+TEST(a_pause_of_the_host_loses_no_interrupt)
+{
+	for (unsigned before = 0; before < 8; before++) {
+		start();
+		fake->pause_ns = 5000000;
+		fake->pause_before = before;
+		program(0, 0x30, 1193);
+		run_until(fake->now_ns + 5000000);
+		CHECK(fake->irq[0]);
+		stop();
+	}
+}
+
 TEST(a_fast_guest_gets_a_bounded_rate)
 {
 	start();
@@ -253,6 +266,7 @@ int main(void)
 	RUN(ticks_convert_both_ways);
 	RUN(rate_generator_interrupts_at_its_rate);
 	RUN(one_shot_interrupts_once);
+	RUN(a_pause_of_the_host_loses_no_interrupt);
 	RUN(a_fast_guest_gets_a_bounded_rate);
 	RUN(counters_count_down);
 	RUN(bcd_counts_in_decimal);
