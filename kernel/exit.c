@@ -44,7 +44,7 @@ static enum exit_action stop(struct vcpu *vcpu, struct vm_exit *exit, uint32_t c
 /* Much may have happened until this thread runs again: it may have been killed. */
 static enum exit_action yield(struct vcpu *vcpu, enum exit_action action)
 {
-	if (sched_should_yield()) {
+	if (arch_this_cpu()->should_yield) {
 		lock_take();
 		vcpu_leave(vcpu);
 		thread_yield();

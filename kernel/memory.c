@@ -118,7 +118,7 @@ static int zero_some(struct memory *memory)
 	while (memory->zero_next < LARGE_PAGES) {
 		window_zero((hpa_t){memory->zero_frame.value + memory->zero_next++ * PAGE_SIZE});
 		arch_irq_window();
-		if (sched_should_yield() || lock_is_wanted())
+		if (arch_this_cpu()->should_yield || lock_is_wanted())
 			return 0;
 	}
 	error = pagetable_map(&memory->tree, memory->zero_offset, memory->zero_frame, 2,

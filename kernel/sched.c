@@ -496,11 +496,6 @@ void sched_switch(void)
 	arch_thread_switch(from, to);
 }
 
-bool sched_should_yield(void)
-{
-	return arch_this_cpu()->should_yield;
-}
-
 /* It may go on elsewhere: not before we have left its stack, as then we give back the lock. */
 void thread_yield(void)
 {
@@ -519,7 +514,7 @@ void sched_preempt_point(void)
 	lock_give();
 	arch_irq_window();
 	lock_take();
-	if (sched_should_yield())
+	if (arch_this_cpu()->should_yield)
 		thread_yield();
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who runs next: the whole policy. thread_yield and sched_should_yield stand in thread.h. */
+/* Who runs next: the whole policy. thread_yield stands in thread.h. */
 #pragma once
 #include "kernel/thread.h"
 

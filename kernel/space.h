@@ -40,7 +40,7 @@ int space_unmap(struct space *space, uint64_t address, uint64_t size);
 /*
  * Makes the access possible: allocates, zeroes, breaks copy-on-write, maps the largest leaf that
  * fits. access: PT_READ, PT_WRITE or PT_EXEC. 0 = done, or was there already, or come again (a
- * large page is being zeroed and sched_should_yield): retry the access, after a yield if one is
+ * large page is being zeroed and another wants the core): retry the access, after a yield if one is
  * due. -ABI_ENOENT: nothing is mapped there. -ABI_EPERM: the mapping forbids it. -ABI_ENOMEM: no
  * frame, quota of the object's owner used up.
  */

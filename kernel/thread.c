@@ -102,7 +102,7 @@ void thread_return_to_user(void)
 	for (;;) {
 		if (thread->dying)
 			thread_exit();
-		if (!sched_should_yield())
+		if (!arch_this_cpu()->should_yield)
 			break;
 		thread_yield();
 	}

@@ -48,8 +48,6 @@ bool thread_destroy(struct object *object);
 void thread_block(uint64_t deadline_ns);
 void thread_wake(struct thread *thread); /* or, while it runs elsewhere, makes that core look */
 
-/* sched.c: true if the turn is over or a thread of more right is ready. Cheap: one load. */
-bool sched_should_yield(void);
 /* Puts the current thread behind those that are ready and runs the next; takes due interrupts and
  * timers. */
 void thread_yield(void);

@@ -89,7 +89,7 @@ bool vcpu_destroy(struct object *object)
 void vcpu_notify(struct vcpu *vcpu)
 {
 	vcpu->needs_look = true;
-	if (vcpu->runner)
+	if (vcpu->runner && !vcpu->is_polling)
 		thread_wake(vcpu->runner);
 }
 
@@ -211,6 +211,7 @@ static void await(struct vcpu *vcpu)
 
 	vcpu->needs_look = false;
 	if (vcpu->poll_ns) {
+		vcpu->is_polling = true;
 		lock_give();
 		while (!*(volatile bool *)&vcpu->needs_look && !arch_this_cpu()->ready_count &&
 		       arch_now_ns() - start_ns < vcpu->poll_ns) {
@@ -218,6 +219,7 @@ static void await(struct vcpu *vcpu)
 			arch_irq_window();
 		}
 		lock_take();
+		vcpu->is_polling = false;
 	}
 	if (!vcpu->needs_look) {
 		vcpu_leave(vcpu);

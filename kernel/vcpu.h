@@ -49,6 +49,7 @@ struct vcpu {
 	bool needs_look;       /* something below or in lapic wants the slow way in; [the core] */
 	bool nmi_pending;
 	bool is_halted;
+	bool is_polling;        /* awake in HLT: it sees needs_look by itself; [the lock] */
 	bool is_roused;         /* the next HLT is none */
 	bool is_away;           /* the guest's other CPUs were told that this one has no core */
 	uint16_t startup;       /* ABI_STARTUP_*; 0 = it runs */

@@ -233,6 +233,7 @@ static void note_error(struct vcpu *vcpu, uint32_t bit)
 static void receive(struct vcpu *vcpu, unsigned vector, bool is_level)
 {
 	uint32_t *tmr = word_of(vcpu, VLAPIC_TMR, vector);
+	bool is_in = vcpu->lapic.is_virtual && vcpu->runner && !vcpu->is_halted;
 
 	if (!is_on(vcpu) || !(*vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE))
 		return;
@@ -240,16 +241,18 @@ static void receive(struct vcpu *vcpu, unsigned vector, bool is_level)
 		note_error(vcpu, ESR_RECEIVE_ILLEGAL);
 		return;
 	}
-	/* The CPU writes IRR too. Whatever we call its core for, the guest is left then, and goes
-	 * on after we have given back the lock. */
-	if (vcpu->lapic.is_virtual && vcpu->runner)
+	/* The CPU writes IRR too, in the guest. Whatever we call its core for, the guest is left
+	 * then, and goes on after we have given back the lock. */
+	if (is_in)
 		cpu_call(vcpu->runner->share->cpu, NULL, arch_tlb_flush_page, NULL);
 	set(vcpu, &vcpu->lapic.irr_words, VLAPIC_IRR, vector);
 	if ((*tmr >> vector % 32 & 1) != is_level) {
 		*tmr ^= 1u << vector % 32;
 		vcpu->lapic.is_stale = true;
 	}
-	vcpu_notify(vcpu);
+	vcpu->needs_look = true;
+	if (!is_in)
+		vcpu_notify(vcpu);
 }
 
 void vlapic_interrupt(struct vcpu *vcpu, uint32_t lvt)

@@ -124,9 +124,13 @@ struct cpu *arch_this_cpu(void)
 	return &cores[has_started ? explore_this() : starting].cpu;
 }
 
+static uint64_t now_ns = 1000;
+static bool has_clock; /* each look is later than the one before */
+
 uint64_t arch_now_ns(void)
 {
-	return 1000;
+	now_ns += has_clock;
+	return now_ns;
 }
 
 void arch_deadline_set(uint64_t deadline_ns)
@@ -314,6 +318,7 @@ static void start_machine(unsigned count)
 	user_count = 0;
 	has_started = false;
 	core_count = count;
+	has_clock = false;
 	memset(cores, 0, sizeof(cores));
 	for (starting = 0; starting < count; starting++) {
 		sched_init();
@@ -749,6 +754,12 @@ static void start_nmi_to_poller(void)
 	vcpu->poll_ns = 1;
 }
 
+static void start_nmi_to_one_who_polled(void)
+{
+	start_nmi_to_poller();
+	has_clock = true;
+}
+
 static void start_kick(void)
 {
 	start_guest();
@@ -770,6 +781,11 @@ TEST(an_interrupt_wakes_a_guest_that_is_about_to_halt)
 TEST(an_interrupt_reaches_a_guest_that_halts_awake)
 {
 	all_orders(start_nmi_to_poller, the_guest_woke);
+}
+
+TEST(an_interrupt_wakes_a_guest_that_was_awake_for_long)
+{
+	all_orders(start_nmi_to_one_who_polled, the_guest_woke);
 }
 
 TEST(an_interrupt_reaches_a_guest_that_spins)
@@ -841,6 +857,7 @@ int main(void)
 	RUN(a_process_that_ends_while_its_thread_goes_to_sleep_leaves_nothing);
 	RUN(an_interrupt_wakes_a_guest_that_is_about_to_halt);
 	RUN(an_interrupt_reaches_a_guest_that_halts_awake);
+	RUN(an_interrupt_wakes_a_guest_that_was_awake_for_long);
 	RUN(an_interrupt_reaches_a_guest_that_spins);
 	RUN(a_kick_reaches_a_guest_that_is_about_to_be_entered);
 	RUN(a_virtqueue_loses_no_wake_up);

@@ -182,7 +182,7 @@ static void step(void)
 		actor->thread.is_blocked = true;
 		timer_set(&actor->thread.timer, clock_ns + actor->sleep_ns);
 		sched_switch();
-	} else if (sched_should_yield()) {
+	} else if (arch_this_cpu()->should_yield) {
 		thread_yield();
 	}
 }

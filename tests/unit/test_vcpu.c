@@ -402,6 +402,16 @@ TEST(a_message_wakes_a_sleeping_guest)
 	CHECK_EQ(arch->skip_count, 2); /* HLT is behind it, and so is the port access */
 }
 
+TEST(a_message_wakes_one_whose_apic_is_in_the_cpu)
+{
+	start();
+	vcpu->vm->wants_apicv = arch->has_apicv = true;
+	then(ABI_EXIT_HLT);
+	spawn(message);
+	run(ABI_EXIT_PORT); /* asleep for ever, fake_arch.c ends the test */
+	CHECK(vcpu->lapic.is_virtual && !vcpu->is_halted && vlapic_requested(vcpu) == 0x44);
+}
+
 static void nmi(uint64_t unused)
 {
 	(void)unused;
@@ -1241,6 +1251,7 @@ int main(void)
 	RUN(a_masked_lint0_keeps_the_pair_out);
 	RUN(vmm_learns_of_the_end_of_a_level_triggered_interrupt);
 	RUN(a_message_wakes_a_sleeping_guest);
+	RUN(a_message_wakes_one_whose_apic_is_in_the_cpu);
 	RUN(an_nmi_wakes_a_guest_that_takes_no_interrupts);
 	RUN(the_timer_wakes_a_sleeping_guest_in_time);
 	RUN(a_guest_whose_interrupts_come_soon_halts_awake);
