@@ -196,10 +196,10 @@ $(BUILD)/tests/ring3.elf $(BUILD)/tests/boot_probe.elf:
 	$(Q)$(LINK) $(if $(filter %probe.elf,$@),$(kernel_FLAGS) -fno-stack-protector,$(services_FLAGS) -mgeneral-regs-only) \
 		-o $@ $< -T $(word 2,$^)
 
-EFI_TESTS := $(addprefix $(BUILD)/tests/,guest/lockoff.efi rig/hello.efi boot_probe.efi ring3.efi)
+EFI_TESTS := $(addprefix $(BUILD)/tests/,guest/lockoff.efi guest/apart.efi rig/hello.efi boot_probe.efi ring3.efi)
 $(BUILD)/corbel.so: $(BOOT_OBJS:%=$(BUILD)/%) $(BUILD)/boot/payload.o
 $(BUILD)/tests/boot_probe.so $(BUILD)/tests/ring3.so: %.so: $(BOOT_OBJS:%=$(BUILD)/%) %_payload.o
-$(BUILD)/tests/guest/lockoff.so $(BUILD)/tests/rig/hello.so: %.so: %.o $(BUILD)/boot/bytes.o
+$(BUILD)/tests/guest/lockoff.so $(BUILD)/tests/guest/apart.so $(BUILD)/tests/rig/hello.so: %.so: %.o $(addprefix $(BUILD)/,tests/guest/chain.o boot/bytes.o)
 $(BUILD)/corbel.so $(EFI_TESTS:.efi=.so):
 	$(Q)ld -nostdlib -shared -Bsymbolic -znocombreloc --no-undefined --build-id=none -T $(EFI_LIB)/elf_x86_64_efi.lds \
 		$(EFI_LIB)/crt0-efi-x86_64.o -o $@ $^ $(EFI_LIB)/libgnuefi.a

@@ -118,7 +118,7 @@ def cores(rig):
     """The same on two cores, and what only several can show."""
     two = "--cpus", "2", "--timeout", "900"
     idle_frames = machine.boot(rig, [vm("hello", "hello")], *two).frames_used()[-1]
-    results = test_cores.absent(rig) + test_cores.four(rig) + ring3(rig, *two) + tiny(rig, *two)
+    results = test_cores.absent(rig) + test_cores.unlike(rig) + test_cores.four(rig) + ring3(rig, *two) + tiny(rig, *two)
     results += test_hostile.hostile(rig, idle_frames, *two)
     return [(good, name.replace(f"{rig}/", f"{rig}/cores.", 1), why) for good, name, why in results]
 
