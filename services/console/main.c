@@ -245,7 +245,7 @@ int main(int bootstrap)
 	operator_init(&mux);
 	for (;;) {
 		uint64_t now = clock_ns(), budget, deadline;
-		bool had_messages = clients_serve(now, &budget);
+		bool had_messages = clients_serve(now, &budget), is_told;
 
 		listener();
 		if (keys.guest_size || keys.raw_size)
@@ -258,8 +258,9 @@ int main(int bootstrap)
 		clients_drop();
 		if (!had_messages)
 			answer_drain();
+		is_told = operator_tell_init();
 		/* Not by the interrupt alone: there are UARTs that lose one. */
-		if (is_waiting_for_room() || !operator_tell_init() ||
+		if (is_waiting_for_room() || !is_told ||
 		    (!mux_is_empty(&mux) && deadline == UINT64_MAX))
 			deadline = MIN(deadline, clock_ns() + RETRY_NS);
 		wait(MIN(deadline, keys_deadline(&keys)));

@@ -104,6 +104,7 @@ TOP = (r"(?s)^corbel: 2 of 4 VMs run(?:(?:.*?^corbel: (?:web|db) +runs +\d+\.\d 
        r".*?^corbel: core +0 +APIC id +0 +\d+\.\d % busy){2}")
 GUEST = "operated"
 ORDERS = 120
+AHEAD = 12  # commands
 
 
 def operator(rig):
@@ -139,7 +140,17 @@ def operator(rig):
         (len(used) > 4 and used[-1] <= used[0] + 24, "all frames come back"),
         (not log.has(r"panic|^service "), "nothing breaks"),
     )
-    return results + [(bool(good), f"{rig}/operator.{sentence}", f"frames {used}; {log.tail()}") for good, sentence in wanted]
+    results += [(bool(good), f"{rig}/operator.{sentence}", f"frames {used}; {log.tail()}") for good, sentence in wanted]
+    return results + ahead(rig)
+
+
+def ahead(rig):
+    """Who types ahead is at the prompt, too: the machine does not go down under him with its last VM."""
+    steps = [(r"^web\| ready", b"\x1dkill web\r" + AHEAD * b"vms\r"), (rf"(?s)(?:> vms\r\n.*?){{{AHEAD}}}{PROMPT}", b"\r")]
+    log = machine.boot(rig, [vm("web", GUEST), vm("db", GUEST, autostart=False)], steps=steps, timeout=120)
+    told = len(re.findall(r"^corbel: db +off ", log.text, re.M))
+    return [(told == AHEAD and log.ended("web") == "killed" and log.end == "rig: powered-off",
+             f"{rig}/operator.what is typed ahead is done before the machine goes down", f"{told} times; {log.tail()}")]
 
 
 def flood(rig):
