@@ -3,19 +3,15 @@
  * An EFI program that makes cores unlike the boot core, and then starts \EFI\BOOT\CORBEL.EFI of its
  * volume: the second core's TSC is ahead, on the third VT-x or SVM is locked off.
  */
+#include "boot/cpu.h"
 #include "tests/guest/chain.h"
 
 #define IA32_TSC 0x10u
 #define AHEAD    (1ull << 32)
 
 /* UEFI Platform Initialization 1.7, volume 2, "MP Services Protocol". */
-#define MP_GUID                                                                                    \
-	{                                                                                          \
-		0x3fdda605, 0xa76e, 0x4f46,                                                        \
-		{                                                                                  \
-			0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08                             \
-		}                                                                                  \
-	}
+static EFI_GUID mp_guid = {
+	0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08}};
 
 struct mp_services {
 	void *count, *info, *start_all;
@@ -29,7 +25,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 static void EFIAPI move_tsc(void *unused)
 {
 	(void)unused;
-	write_msr(IA32_TSC, read_msr(IA32_TSC) + AHEAD);
+	cpu_write_msr(IA32_TSC, cpu_read_msr(IA32_TSC) + AHEAD);
 }
 
 static void EFIAPI lock(void *unused)
@@ -41,7 +37,7 @@ static void EFIAPI lock(void *unused)
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
 	EFI_BOOT_SERVICES *boot = system->BootServices;
-	EFI_GUID loaded_guid = EFI_LOADED_IMAGE_PROTOCOL_GUID, mp_guid = MP_GUID;
+	EFI_GUID loaded_guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 	EFI_LOADED_IMAGE_PROTOCOL *loaded;
 	struct mp_services *mp;
 	EFI_HANDLE corbel;

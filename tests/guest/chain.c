@@ -4,6 +4,7 @@
 #include "tests/guest/chain.h"
 
 #include "boot/bytes.h"
+#include "boot/cpu.h"
 
 #define MSR_FEATURE_CONTROL 0x3au
 #define MSR_VM_CR           0xc0010114u
@@ -47,19 +48,16 @@ EFI_HANDLE chain_load(EFI_SYSTEM_TABLE *system, EFI_HANDLE image, EFI_HANDLE vol
 
 bool chain_is_amd(void)
 {
-	uint32_t eax = 1, ebx, ecx, edx;
-
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx));
-	return !(ecx & 1u << 5); /* VMX */
+	return !(cpu_leaf(1).ecx & 1u << 5); /* VMX */
 }
 
 uint64_t chain_lock_off(void)
 {
 	if (chain_is_amd()) {
-		write_msr(MSR_VM_CR, 0x18); /* LOCK and SVMDIS */
-		return read_msr(MSR_VM_CR);
+		cpu_write_msr(MSR_VM_CR, 0x18); /* LOCK and SVMDIS */
+		return cpu_read_msr(MSR_VM_CR);
 	}
-	if (!(read_msr(MSR_FEATURE_CONTROL) & 1))
-		write_msr(MSR_FEATURE_CONTROL, 1);
-	return read_msr(MSR_FEATURE_CONTROL);
+	if (!(cpu_read_msr(MSR_FEATURE_CONTROL) & 1))
+		cpu_write_msr(MSR_FEATURE_CONTROL, 1);
+	return cpu_read_msr(MSR_FEATURE_CONTROL);
 }
