@@ -374,6 +374,7 @@ def test_a_row_must_be_ahead_of_kvm():
         return rows.compare(rows.new(row_id, "qemu-svm", value=value), {"kvm_mitigations_off": {row_id: kvm_off}})
     equal([row("exit.eoi", 100, 200).ok, row("exit.eoi", 100, 199).ok], [True, False])
     equal([row("vm.destroy", 100, 199).ok, row("ram.per_vm", 100, 199).ok], [False, False])
+    equal([row("sched.ipi", 100, 200).ok, row("sched.ipi", 100, 199).ok], [True, False])
     equal([row("boot.linux", 100, 100).ok, row("cpu.compute", 100, 99).ok], [True, False])
     equal([row("exit.eoi", 0, 1).ok, row("exit.eoi", 0, 3).ok], [False, True])
     equal(rows.new("exit.eoi", "qemu-svm", value=1).ok, True)
