@@ -49,5 +49,6 @@ int arch_copy_to_user(uint64_t to, const void *from, size_t size)
 
 int arch_swap_with_user(uint64_t at, uint8_t *byte)
 {
+	count_op(ABI_OP_LOCKED);
 	return is_user_range(at, 1) && usercopy_swap(at, byte) ? 0 : -ABI_EFAULT;
 }

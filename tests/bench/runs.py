@@ -28,6 +28,7 @@ LAST_OVER = rf"{OVER}|vm {LAST}: (machine .* copies=|refused|ended: (poweroff|re
 LOCKED = re.compile(r"\block\b|\bxchg[bwlq]?\s.*\(")
 # Run at the start or the end, or with several cores alone, where they are the price of the lock and the mailboxes.
 SEVERAL_CORES = ("cores_stop", "lock_acquire", "panic_begin")
+COUNTED = ("usercopy_byte",)  # by its caller
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
 
 
@@ -213,7 +214,7 @@ def locked_in(disassembly):
         head = FUNCTION.match(line)
         if head:
             function = head[1]
-        elif LOCKED.search(line) and function not in SEVERAL_CORES:
+        elif LOCKED.search(line) and function not in SEVERAL_CORES + COUNTED:
             found[function] = True
     return ", ".join(found)
 

@@ -145,6 +145,7 @@ def test_without_the_counting_run_cpuid_is_not_ok():
 def test_a_locked_instruction_in_ring_0_is_found():
     code = ("ffffffff80001000 <lock_take>:\nffffffff80001003:\tlock xadd %eax,(%rdi)\n"
             "ffffffff80002000 <swap>:\nffffffff80002003:\txchg   %rax,0x8(%rdi)\n"
+            "ffffffff80002800 <usercopy_byte>:\nffffffff80002803:\txchg   %cl,(%rdi)\n"
             "ffffffff80003000 <lock_none>:\nffffffff80003000:\txchg   %ax,%ax\n"
             "ffffffff80003003:\tcall   ffffffff80001000 <lock_take>\n")
     equal(runs.locked_in(code), "lock_take, swap")
