@@ -61,10 +61,7 @@ int device_irq_bind(struct device *device, struct event *event)
 
 int device_irq_ack(struct device *device)
 {
-	if (!device->event)
-		return -ABI_EINVAL;
-	arch_irq_set((unsigned)device->irq, true);
-	return 0;
+	return device->event ? arch_irq_set((unsigned)device->irq, true) : -ABI_EINVAL;
 }
 
 void device_interrupt(unsigned isa_irq)

@@ -35,11 +35,6 @@ static hpa_t block_frame(const struct block *block)
 	return (hpa_t){(uint64_t)(block - (struct block *)FRAMES_META) << LARGE_SHIFT};
 }
 
-static struct block *block_first(const struct list *blocks)
-{
-	return CONTAINER_OF(list_first(blocks), struct block, link);
-}
-
 /* A whole one, which was freed last, so that ring 0's window has few tables; NULL = there is none.
  */
 static struct block *block_take(void)
@@ -73,7 +68,7 @@ static void block_mend(struct block *block)
 
 static hpa_t frame_take(struct list *blocks)
 {
-	struct block *block = block_first(blocks);
+	struct block *block = CONTAINER_OF(list_first(blocks), struct block, link);
 	unsigned word = 0, bit;
 
 	while (!block->free[word])

@@ -172,11 +172,6 @@ static void withdraw(struct share *share)
 	set_weight(share, 0);
 }
 
-static struct share *share_of(struct heap_node *node)
-{
-	return CONTAINER_OF(node, struct share, node);
-}
-
 /* The one that may run next, NULL = none is ready. */
 static struct share *first(struct cpu *cpu)
 {
@@ -184,10 +179,10 @@ static struct share *first(struct cpu *cpu)
 
 	while ((node = cpu->early) && (int64_t)(node->key - cpu->virtual_time) <= 0) {
 		heap_remove(node);
-		heap_insert(&cpu->ready, node, share_of(node)->deadline);
+		heap_insert(&cpu->ready, node, CONTAINER_OF(node, struct share, node)->deadline);
 	}
 	node = cpu->urgent ? cpu->urgent : cpu->ready;
-	return node ? share_of(node) : NULL;
+	return node ? CONTAINER_OF(node, struct share, node) : NULL;
 }
 
 static uint32_t priority(const struct share *share)

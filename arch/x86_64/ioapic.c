@@ -18,12 +18,11 @@ int arch_irq_set(unsigned isa_irq, bool is_on)
 {
 	const struct boot_isa_line *line = &boot_info->acpi.isa[isa_irq];
 	volatile uint32_t *registers = kpage_at((hpa_t){line->ioapic});
-	uint32_t low = (VECTOR_ISA + isa_irq) | (is_on ? 0 : ENTRY_MASKED);
+	uint32_t low = (VECTOR_ISA + isa_irq) | (is_on ? 0 : ENTRY_MASKED) |
+		       (line->is_level ? ENTRY_LEVEL : 0) | (line->is_active_low ? ENTRY_LOW : 0);
 
 	if (!line->ioapic)
 		return -ABI_ENODEV;
-	low |= line->is_level ? ENTRY_LEVEL : 0;
-	low |= line->is_active_low ? ENTRY_LOW : 0;
 	registers[IOAPIC_SELECT] = IOAPIC_ENTRY + 2 * line->entry + 1;
 	registers[IOAPIC_WINDOW] = core_boot.cpu.apic_id << 24;
 	registers[IOAPIC_SELECT] = IOAPIC_ENTRY + 2 * line->entry;

@@ -97,8 +97,8 @@ int arch_thread_init(struct thread *thread, uint64_t entry, uint64_t stack, uint
 	first->rip = (uint64_t)thread_start;
 	thread->arch.rsp = (uint64_t)first;
 	frame->args[0] = arg;
-	frame->rip = entry < ABI_USER_END ? entry
-					  : 0; /* IRETQ itself must not fault: 0 faults in ring 3 */
+	/* IRETQ itself must not fault: 0 faults in ring 3. */
+	frame->rip = entry < ABI_USER_END ? entry : 0;
 	frame->cs = SELECTOR_USER_CODE;
 	frame->rflags = RFLAGS_IF | RFLAGS_FIXED;
 	frame->rsp = stack - 8;

@@ -182,12 +182,8 @@ static void vmx_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 
 		s->base = vmread(VMCS_GUEST_BASE + 2 * i);
 		s->limit = (uint32_t)vmread(VMCS_GUEST_LIMIT + 2 * i);
-		s->selector = 0;
-		s->attributes = 0;
-		if (i >= ABI_GDTR)
-			continue;
-		s->selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR + 2 * i);
-		s->attributes = (uint16_t)vmx_attributes(vcpu, i);
+		s->selector = i < ABI_GDTR ? (uint16_t)vmread(VMCS_GUEST_SELECTOR + 2 * i) : 0;
+		s->attributes = i < ABI_GDTR ? (uint16_t)vmx_attributes(vcpu, i) : 0;
 	}
 }
 
