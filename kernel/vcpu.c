@@ -140,13 +140,12 @@ static void inject(struct vcpu *vcpu, struct abi_event event)
 static bool inject_interrupts(struct vcpu *vcpu)
 {
 	int pending;
-	uint8_t vector;
 
+	vlapic_take_sent(vcpu);
 	if (vcpu->vm->wants_apicv)
 		vcpu->lapic.is_virtual = arch_guest->sync_apic(vcpu);
 	/* What the CPU delivers by itself concerns a halted guest alone. */
 	pending = vcpu->lapic.is_virtual && !vcpu->is_halted ? -1 : vlapic_pending(vcpu);
-	vector = (uint8_t)pending;
 	if (vcpu->nmi_pending && arch_guest->can_nmi(vcpu)) {
 		vcpu->nmi_pending = false;
 		inject(vcpu, (struct abi_event){.type = VM_EVENT_NMI, .vector = 2});
@@ -160,16 +159,16 @@ static bool inject_interrupts(struct vcpu *vcpu)
 		}
 		arch_guest->want_interrupt(vcpu, 0);
 	} else if (pending >= 0) {
-		bool is_due = vector >> 4 > (int)*vlapic_reg(vcpu, VLAPIC_TPR) >> 4;
+		bool is_due = pending >> 4 > (int)*vlapic_reg(vcpu, VLAPIC_TPR) >> 4;
 
 		if (vcpu->lapic.is_virtual) { /* the CPU delivers it; but a halted one does not */
 			if (is_due && arch_guest->can_interrupt(vcpu))
 				vcpu->is_halted = false;
-		} else if (is_due && arch_guest->interrupt(vcpu, vector)) {
-			vlapic_accept(vcpu, vector);
+		} else if (is_due && arch_guest->interrupt(vcpu, (uint8_t)pending)) {
+			vlapic_accept(vcpu, (unsigned)pending);
 			vcpu->is_halted = false;
 		} else {
-			arch_guest->want_interrupt(vcpu, vector >> 4);
+			arch_guest->want_interrupt(vcpu, (unsigned)pending >> 4);
 		}
 	}
 	return false;
@@ -299,6 +298,7 @@ int64_t vcpu_run(struct vcpu *vcpu)
 	lock_take();
 	if (vcpu->lapic.eoi_word) /* no state that vmm may save has an offer */
 		vlapic_settle(vcpu, false);
+	vlapic_take_sent(vcpu);
 	vcpu->runner->vcpu = NULL;
 	vcpu->runner = NULL;
 	if (result < 0)

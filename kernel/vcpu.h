@@ -30,6 +30,7 @@ struct vlapic {
 	struct timer timer;
 	uint64_t expiry_ns;            /* when the count is at 0, clock; 0 = stopped */
 	uint32_t isr_words, irr_words; /* bit n = word n of ISR or IRR is not 0 */
+	uint32_t sent_words;           /* the same of what is to come into IRR: VLAPIC_SENT */
 	uint32_t esr_pending;          /* errors since the last write to ESR */
 	bool is_virtual;               /* the CPU changes IRR, ISR and TPR while the guest runs */
 	bool is_stale;      /* what the CPU was told of the mode, ISR and TMR is no longer so */

@@ -151,7 +151,7 @@ static void mask_lvts(struct vcpu *vcpu)
 void vlapic_reset(struct vcpu *vcpu)
 {
 	memset(vcpu->lapic.page, 0, PAGE_SIZE);
-	vcpu->lapic.isr_words = vcpu->lapic.irr_words = 0;
+	vcpu->lapic.isr_words = vcpu->lapic.irr_words = vcpu->lapic.sent_words = 0;
 	vcpu->lapic.is_stale = true;
 	vcpu->lapic.esr_pending = 0;
 	*vlapic_reg(vcpu, VLAPIC_VERSION) = VERSION_VALUE;
@@ -230,10 +230,10 @@ static void note_error(struct vcpu *vcpu, uint32_t bit)
 	vlapic_interrupt(vcpu, VLAPIC_LVT_ERROR);
 }
 
-static void receive(struct vcpu *vcpu, unsigned vector, bool is_level)
+static void receive(struct vcpu *vcpu, unsigned vector, bool comes_as_level)
 {
-	uint32_t *tmr = word_of(vcpu, VLAPIC_TMR, vector);
-	bool is_in = vcpu->lapic.is_virtual && vcpu->runner && !vcpu->is_halted;
+	bool is_in = vcpu->lapic.is_virtual && vcpu->runner && !vcpu->is_halted &&
+		     vcpu->runner->share->cpu->current == vcpu->runner;
 
 	if (!is_on(vcpu) || !(*vlapic_reg(vcpu, VLAPIC_SVR) & SVR_ENABLE))
 		return;
@@ -241,18 +241,15 @@ static void receive(struct vcpu *vcpu, unsigned vector, bool is_level)
 		note_error(vcpu, ESR_RECEIVE_ILLEGAL);
 		return;
 	}
-	/* The CPU writes IRR too, in the guest. Whatever we call its core for, the guest is left
-	 * then, and goes on after we have given back the lock. */
-	if (is_in)
-		cpu_call(vcpu->runner->share->cpu, NULL, arch_tlb_flush_page, NULL);
-	set(vcpu, &vcpu->lapic.irr_words, VLAPIC_IRR, vector);
-	if ((*tmr >> vector % 32 & 1) != is_level) {
-		*tmr ^= 1u << vector % 32;
+	if (is_in) /* where the CPU writes IRR too: it goes there once the guest is left */
+		set(vcpu, &vcpu->lapic.sent_words, VLAPIC_SENT, vector);
+	else
+		set(vcpu, &vcpu->lapic.irr_words, VLAPIC_IRR, vector);
+	if (is_level(vcpu, vector) != comes_as_level) {
+		*word_of(vcpu, VLAPIC_TMR, vector) ^= 1u << vector % 32;
 		vcpu->lapic.is_stale = true;
 	}
-	vcpu->needs_look = true;
-	if (!is_in)
-		vcpu_notify(vcpu);
+	vcpu_notify(vcpu);
 }
 
 void vlapic_interrupt(struct vcpu *vcpu, uint32_t lvt)

@@ -18,6 +18,7 @@ enum vlapic_register {
 	VLAPIC_ISR = 0x100,
 	VLAPIC_TMR = 0x180,
 	VLAPIC_IRR = 0x200,
+	VLAPIC_SENT = 0x208, /* no register: what is to come into IRR */
 	VLAPIC_ESR = 0x280,
 	VLAPIC_ICR = 0x300,
 	VLAPIC_ICR_HIGH = 0x310,
@@ -46,6 +47,16 @@ static inline uint64_t vlapic_mode(const struct vcpu *vcpu)
 static inline uint32_t *vlapic_reg(const struct vcpu *vcpu, uint32_t offset)
 {
 	return (uint32_t *)(vcpu->lapic.page + offset);
+}
+
+/* Before the next entry, and after the last exit: what was sent while the CPU had IRR. */
+static inline void vlapic_take_sent(struct vcpu *vcpu)
+{
+	for (uint32_t *word, *left = &vcpu->lapic.sent_words; *left; *left &= *left - 1) {
+		word = vlapic_reg(vcpu, VLAPIC_IRR) + __builtin_ctz(*left) * 4;
+		word[0] |= word[2];
+		word[2] = 0;
+	}
 }
 
 /* -ABI_ENOMEM. State as after reset, with the APIC on in xAPIC mode. */

@@ -36,7 +36,7 @@ void vlapic_timer_fired(struct timer *timer)
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, lapic.timer);
 	struct vlapic *lapic = &vcpu->lapic;
 	uint64_t now_ns;
-	int before;
+	int before, sent;
 
 	if (!has_mode(vcpu, LVT_PERIODIC) || !lapic->expiry_ns) {
 		lapic->expiry_ns = lapic->tsc_deadline = 0;
@@ -45,11 +45,12 @@ void vlapic_timer_fired(struct timer *timer)
 	}
 	before = vlapic_requested(vcpu);
 	vlapic_interrupt(vcpu, VLAPIC_LVT_TIMER);
+	sent = lapic->sent_words ? (int)(*vlapic_reg(vcpu, VLAPIC_LVT_TIMER) & 0xff) : -1;
 	now_ns = arch_now_ns();
 	/* Whole periods missed while nobody looked become one interrupt. */
 	lapic->expiry_ns += ((now_ns - lapic->expiry_ns) / period_ns(vcpu) + 1) * period_ns(vcpu);
 	/* And while the guest takes none, others pay for each: fewer are as good to it. */
-	now_ns += PERIOD_MIN_NS * (vlapic_requested(vcpu) == before ? 10 : 1);
+	now_ns += PERIOD_MIN_NS * (MAX(vlapic_requested(vcpu), sent) == before ? 10 : 1);
 	timer_set(timer, MAX(lapic->expiry_ns, now_ns));
 }
 
