@@ -57,8 +57,10 @@ static void trap_interrupt(unsigned vector)
 		apic_eoi();
 		timer_run();
 	} else if (vector == VECTOR_IPI) {
-		apic_eoi(); /* calls were served while we waited for the lock */
-		sched_receive();
+		apic_eoi();
+		cpu_serve();
+		if (arch_this_cpu()->has_lock) /* what came since brings another message */
+			sched_receive();
 	} else if (vector >= VECTOR_ISA && vector < VECTOR_ISA + 16) {
 		ioapic_interrupt(vector - VECTOR_ISA);
 		apic_eoi();
@@ -107,8 +109,9 @@ static void trap_exception(struct arch_frame *frame, bool is_user)
 static __attribute__((noinline)) void trap_other(struct arch_frame *frame)
 {
 	bool is_user = (frame->cs & 3) != 0;
+	bool is_call = frame->vector == VECTOR_IPI && !arch_this_cpu()->mailbox;
 	bool takes = frame->vector != VECTOR_NMI && frame->vector != VECTOR_MACHINE_CHECK &&
-		     (is_user || !arch_this_cpu()->has_lock);
+		     (is_user || !(is_call || arch_this_cpu()->has_lock));
 
 	if (takes)
 		lock_take();
@@ -126,7 +129,8 @@ static __attribute__((noinline)) void trap_other(struct arch_frame *frame)
  * Called by traps_entry.S with interrupts off. Ring 0 is interrupted only in arch_idle and
  * arch_irq_window, of which some callers have the lock; it faults only in usercopy.c, or else it
  * panics. NMI and #MC come on stacks of their own and return to where they struck, so they must not
- * look at threads.
+ * look at threads. A message of another core that brings no thread needs no lock: it is a call, or
+ * has done its work by the interrupt itself.
  */
 void trap_handle(struct arch_frame *frame)
 {
