@@ -8,6 +8,14 @@
 
 /* As before the boot; the first core has the lock. */
 void stepped_kernel_reset(void);
+/* A message of another core interrupts ring 0. */
+void stepped_trap(void);
+
+/* ---- stepped_vlapic.c: a guest CPU's local APIC ---- */
+
+struct vcpu;
+/* As a CPU that plays the APIC does it, which reads the word of IRR and writes it. */
+bool stepped_cpu_takes(struct vcpu *vcpu, unsigned vector);
 
 /* ---- stepped_ring.c: a virtqueue with both of its sides, and the lock between threads ---- */
 

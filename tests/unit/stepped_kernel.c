@@ -13,6 +13,21 @@
 
 #include "stepped.h"
 
+/* As arch/x86_64/traps.c does it. */
+void stepped_trap(void)
+{
+	const struct cpu *cpu = arch_this_cpu();
+	bool takes = cpu->mailbox && !cpu->has_lock;
+
+	if (takes)
+		lock_take();
+	cpu_serve();
+	if (cpu->has_lock)
+		sched_receive();
+	if (takes)
+		lock_give();
+}
+
 void stepped_kernel_reset(void)
 {
 	ticket_next = 1;

@@ -150,6 +150,7 @@ void arch_pause(void)
 
 void arch_ipi(struct cpu *cpu)
 {
+	explore_fence(); /* as apic_send() */
 	explore_set(&((struct core *)cpu)->interrupt, 1);
 }
 
@@ -158,29 +159,17 @@ static uint32_t *interrupt(void)
 	return &((struct core *)arch_this_cpu())->interrupt;
 }
 
-/* As arch/x86_64/traps.c does it. */
-static void trap(void)
-{
-	bool takes = !arch_this_cpu()->has_lock;
-
-	if (takes)
-		lock_take();
-	sched_receive();
-	if (takes)
-		lock_give();
-}
-
 void arch_idle(void)
 {
 	explore_wait(interrupt());
-	trap();
+	stepped_trap();
 }
 
 void arch_irq_window(void)
 {
 	if (explore_get(interrupt())) {
 		explore_set(interrupt(), 0);
-		trap();
+		stepped_trap();
 	}
 }
 
@@ -725,7 +714,7 @@ static void kicks(uint64_t unused)
 	thread_return_to_user();
 }
 
-static void start_guest(void)
+static void start_guest_by(void (*main)(uint64_t))
 {
 	start_machine(2);
 	CHECK_EQ(vm_create(process, 1, 0, &vm), 0);
@@ -733,7 +722,12 @@ static void start_guest(void)
 	fake_guest = guest;
 	came = 0;
 	is_kicked = spins = false;
-	start_thread(1, runs_guest, 1);
+	start_thread(1, main, 1);
+}
+
+static void start_guest(void)
+{
+	start_guest_by(runs_guest);
 }
 
 static void start_nmi(void)
@@ -767,6 +761,96 @@ static void start_kick(void)
 	start_thread(0, kicks, 0);
 }
 
+/* The CPU plays its APIC: who sends must not write what the CPU writes. */
+static void guest_with_apic(struct vcpu *runs, struct vm_exit *exit)
+{
+	if (stepped_cpu_takes(runs, 0x44)) {
+		came++;
+		exit->kind = ABI_EXIT_PORT;
+		exit->length = 1;
+		exit->port.size = 1;
+	} else if (spins || explore_get(interrupt())) {
+		while (!explore_get(interrupt()))
+			explore_pause();
+		exit->kind = ABI_EXIT_INTERRUPT;
+	} else {
+		exit->kind = ABI_EXIT_HLT;
+		exit->length = 1;
+	}
+}
+
+static void sends_interrupt(uint64_t unused)
+{
+	(void)unused;
+	enter_kernel();
+	vlapic_message(vm, 0, false, 0x44);
+	thread_return_to_user();
+}
+
+static void start_interrupt(void)
+{
+	start_guest();
+	fake_guest = guest_with_apic;
+	vm->wants_apicv = vcpu->arch->has_apicv = true;
+	vcpu->arch->cpu.rflags = 0x202;
+	CHECK(vlapic_set_base(vcpu, VLAPIC_BASE | 0xd00) && vlapic_write(vcpu, VLAPIC_SVR, 0x1ff));
+	start_thread(0, sends_interrupt, 0);
+}
+
+static void start_interrupt_to_spinner(void)
+{
+	start_interrupt();
+	spins = true;
+}
+
+/* A thread of the core on which the guest spins. */
+static struct thread *sleeper, *waiter;
+static bool is_due;
+
+static void sleeps_and_sends_nmi(uint64_t unused)
+{
+	(void)unused;
+	enter_kernel();
+	sleeper = thread_current();
+	if (waiter)
+		thread_wake(waiter);
+	while (!is_due)
+		thread_block(UINT64_MAX);
+	vlapic_message(vm, 0, false, 0x400);
+	thread_return_to_user();
+}
+
+/* No slice ends here: the guest begins when the sleeper has had its turn. */
+static void runs_guest_then(uint64_t wanted)
+{
+	enter_kernel();
+	waiter = thread_current();
+	while (!sleeper)
+		thread_block(UINT64_MAX);
+	thread_return_to_user();
+	runs_guest(wanted);
+}
+
+static void wakes(uint64_t unused)
+{
+	(void)unused;
+	enter_kernel();
+	is_due = true;
+	if (sleeper)
+		thread_wake(sleeper);
+	thread_return_to_user();
+}
+
+static void start_sleeper_beside_spinner(void)
+{
+	sleeper = waiter = NULL;
+	is_due = false;
+	start_guest_by(runs_guest_then);
+	spins = true;
+	start_thread(1, sleeps_and_sends_nmi, 0);
+	start_thread(0, wakes, 0);
+}
+
 static void the_guest_woke(void)
 {
 	all_cores_sleep();
@@ -791,6 +875,17 @@ TEST(an_interrupt_wakes_a_guest_that_was_awake_for_long)
 TEST(an_interrupt_reaches_a_guest_that_spins)
 {
 	all_orders(start_nmi_to_spinner, the_guest_woke);
+}
+
+TEST(an_interrupt_reaches_a_guest_whose_apic_is_in_the_cpu)
+{
+	all_orders(start_interrupt_to_spinner, the_guest_woke);
+	all_orders(start_interrupt, the_guest_woke);
+}
+
+TEST(a_thread_that_wakes_beside_a_guest_that_spins_has_its_turn)
+{
+	all_orders(start_sleeper_beside_spinner, the_guest_woke);
 }
 
 TEST(a_kick_reaches_a_guest_that_is_about_to_be_entered)
@@ -859,6 +954,8 @@ int main(void)
 	RUN(an_interrupt_reaches_a_guest_that_halts_awake);
 	RUN(an_interrupt_wakes_a_guest_that_was_awake_for_long);
 	RUN(an_interrupt_reaches_a_guest_that_spins);
+	RUN(an_interrupt_reaches_a_guest_whose_apic_is_in_the_cpu);
+	RUN(a_thread_that_wakes_beside_a_guest_that_spins_has_its_turn);
 	RUN(a_kick_reaches_a_guest_that_is_about_to_be_entered);
 	RUN(a_virtqueue_loses_no_wake_up);
 	RUN(the_lock_between_threads_excludes_and_loses_no_wake_up);
