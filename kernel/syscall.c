@@ -489,8 +489,7 @@ int64_t syscall_dispatch(uint64_t number, const uint64_t args[6])
 	const struct entry *entry;
 	uint8_t out[OUT_MAX] __attribute__((aligned(8)));
 	struct object *held[2] = {NULL, NULL};
-	struct argument a[6] = {{.value = args[0]}, {.value = args[1]}, {.value = args[2]},
-				{.value = args[3]}, {.value = args[4]}, {.value = args[5]}};
+	struct argument a[6]; /* their rights: need_get() */
 	struct process *self = process_current();
 	int64_t result = 0;
 	bool has_made;
@@ -498,6 +497,9 @@ int64_t syscall_dispatch(uint64_t number, const uint64_t args[6])
 	if (number >= SYS_COUNT)
 		return -ABI_ENOSYS;
 	entry = &table[number];
+#pragma GCC unroll 6 /* each call pays for it */
+	for (unsigned i = 0; i < ARRAY_COUNT(a); i++)
+		a[i].value = args[i];
 	for (unsigned left = entry->narrow; left; left &= left - 1)
 		if (args[__builtin_ctz(left)] > UINT32_MAX)
 			result = -ABI_EINVAL;

@@ -117,8 +117,9 @@ static void svm_get(struct vcpu *vcpu, struct abi_cpu *cpu, unsigned segments)
 	cpu->efer = vmcb->efer & ~EFER_SVME;
 	for (unsigned i = 0; i < segments; i++) {
 		cpu->segment[i] = *segment(vmcb, i);
-		cpu->segment[i].attributes &= i < ABI_GDTR ? 0xfff : 0;
-		cpu->segment[i].selector = i < ABI_GDTR ? cpu->segment[i].selector : 0;
+		cpu->segment[i].attributes &= 0xfff;
+		if (i >= ABI_GDTR)
+			cpu->segment[i].selector = cpu->segment[i].attributes = 0;
 	}
 	cpu->segment[ABI_SS].attributes = (uint16_t)svm_attributes(vcpu, ABI_SS);
 }
