@@ -665,11 +665,10 @@ static struct vcpu *vcpu;
 static unsigned came;
 static bool is_kicked, spins;
 
-/* It halts or spins until something comes, and then tells vmm. */
-static void guest(struct vcpu *runs, struct vm_exit *exit)
+/* The guest halts or spins until something comes, and then tells vmm. */
+static void await(bool has_come, struct vm_exit *exit)
 {
-	if (runs->arch->delivered_count) {
-		runs->arch->delivered_count = 0;
+	if (has_come) {
 		came++;
 		exit->kind = ABI_EXIT_PORT;
 		exit->length = 1;
@@ -682,6 +681,14 @@ static void guest(struct vcpu *runs, struct vm_exit *exit)
 		exit->kind = ABI_EXIT_HLT;
 		exit->length = 1;
 	}
+}
+
+static void guest(struct vcpu *runs, struct vm_exit *exit)
+{
+	bool has_come = runs->arch->delivered_count;
+
+	runs->arch->delivered_count = 0;
+	await(has_come, exit);
 }
 
 static void runs_guest(uint64_t wanted)
@@ -764,19 +771,7 @@ static void start_kick(void)
 /* The CPU plays its APIC: who sends must not write what the CPU writes. */
 static void guest_with_apic(struct vcpu *runs, struct vm_exit *exit)
 {
-	if (stepped_cpu_takes(runs, 0x44)) {
-		came++;
-		exit->kind = ABI_EXIT_PORT;
-		exit->length = 1;
-		exit->port.size = 1;
-	} else if (spins || explore_get(interrupt())) {
-		while (!explore_get(interrupt()))
-			explore_pause();
-		exit->kind = ABI_EXIT_INTERRUPT;
-	} else {
-		exit->kind = ABI_EXIT_HLT;
-		exit->length = 1;
-	}
+	await(stepped_cpu_takes(runs, 0x44), exit);
 }
 
 static void sends_interrupt(uint64_t unused)
