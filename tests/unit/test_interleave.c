@@ -666,7 +666,7 @@ static unsigned came;
 static bool is_kicked, spins;
 
 /* The guest halts or spins until something comes, and then tells vmm. */
-static void await(bool has_come, struct vm_exit *exit)
+static void guest_waits(bool has_come, struct vm_exit *exit)
 {
 	if (has_come) {
 		came++;
@@ -688,7 +688,7 @@ static void guest(struct vcpu *runs, struct vm_exit *exit)
 	bool has_come = runs->arch->delivered_count;
 
 	runs->arch->delivered_count = 0;
-	await(has_come, exit);
+	guest_waits(has_come, exit);
 }
 
 static void runs_guest(uint64_t wanted)
@@ -771,7 +771,7 @@ static void start_kick(void)
 /* The CPU plays its APIC: who sends must not write what the CPU writes. */
 static void guest_with_apic(struct vcpu *runs, struct vm_exit *exit)
 {
-	await(stepped_cpu_takes(runs, 0x44), exit);
+	guest_waits(stepped_cpu_takes(runs, 0x44), exit);
 }
 
 static void sends_interrupt(uint64_t unused)
