@@ -88,20 +88,31 @@ bool lapic_bit(unsigned int reg, uint8_t vector)
 	return lapic_read(reg + vector / 32) >> (vector % 32) & 1;
 }
 
+/*
+ * Of five measurements of 10 ms the one whose ends the TSC knows best: being descheduled beside a
+ * write or a read of the timer makes it doubtful by as much.
+ */
 uint32_t lapic_timer_khz(void)
 {
-	uint64_t end, start;
-	uint32_t left;
+	uint64_t khz = 0, least = UINT64_MAX;
 
 	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | 0x40);
 	lapic_write(LAPIC_TIMER_DIVIDE, 0x0b);
-	end = time_tsc_after_us(20000);
-	lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
-	start = rdtsc();
-	while (rdtsc() < end)
-		cpu_relax();
-	left = lapic_read(LAPIC_TIMER_CURRENT);
-	end = rdtsc();
+	for (int i = 0; i < 5; i++) {
+		uint64_t before = rdtsc(), started, ending, doubt;
+		uint32_t left;
+
+		lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
+		started = rdtsc();
+		time_delay_us(10000);
+		ending = rdtsc();
+		left = lapic_read(LAPIC_TIMER_CURRENT);
+		doubt = started - before + (rdtsc() - ending);
+		if (doubt < least) {
+			least = doubt;
+			khz = (uint64_t)(UINT32_MAX - left) * time_tsc_khz() / (ending - started);
+		}
+	}
 	lapic_write(LAPIC_TIMER_INITIAL, 0);
-	return (uint32_t)((uint64_t)(UINT32_MAX - left) * time_tsc_khz() / (end - start));
+	return (uint32_t)khz;
 }
