@@ -92,12 +92,12 @@ bool lapic_bit(unsigned int reg, uint8_t vector)
  * Of five measurements of 10 ms the one whose ends the TSC knows best: being descheduled beside a
  * write or a read of the timer makes it doubtful by as much.
  */
-uint32_t lapic_timer_khz(void)
+uint32_t lapic_timer_rate(uint8_t divide)
 {
 	uint64_t khz = 0, least = UINT64_MAX;
 
 	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | 0x40);
-	lapic_write(LAPIC_TIMER_DIVIDE, 0x0b);
+	lapic_write(LAPIC_TIMER_DIVIDE, divide);
 	for (int i = 0; i < 5; i++) {
 		uint64_t before = rdtsc(), started, ending, doubt;
 		uint32_t left;

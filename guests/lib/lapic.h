@@ -54,5 +54,11 @@ void lapic_self_ipi(uint8_t vector);
 void lapic_self_nmi(void);
 /* Whether the bit of `vector` is set in LAPIC_ISR, LAPIC_TMR or LAPIC_IRR. */
 bool lapic_bit(unsigned int reg, uint8_t vector);
-/* Ticks of the timer at divide-by-1 in a millisecond, measured against the TSC. */
-uint32_t lapic_timer_khz(void);
+/* Ticks of the timer in a millisecond, measured against the TSC, with `divide` in
+ * LAPIC_TIMER_DIVIDE. */
+uint32_t lapic_timer_rate(uint8_t divide);
+/* The same at divide-by-1. */
+static inline uint32_t lapic_timer_khz(void)
+{
+	return lapic_timer_rate(0x0b);
+}
