@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a guest knows of its being one: hypercalls among its CPUs, and the time that others took. */
-#include "fake_vcpu.h"
-#include "kernel/process.h"
 #include "kernel/sched.h"
-#include "kernel/thread.h"
-#include "kernel/vlapic.h"
-#include "unit.h"
+#include "scripted.h"
 
 #define KICK      5u
 #define SEND_IPI  10u
@@ -14,11 +10,10 @@
 #define VECTOR    0x61u
 #define AWAY      1u
 #define FLUSH     2u
-#define STEPS_MAX 8u
 #define LONG_NS   1000000u
 #define UNTOUCHED 0x5a
 
-static struct vcpu *cpu[CPUS], *vcpu;
+static struct vcpu *cpu[CPUS];
 
 /* As the guest has it in its RAM, which is the test's own here. */
 static struct {
@@ -27,28 +22,15 @@ static struct {
 	uint8_t preempted, rest[47];
 } steal __attribute__((aligned(64)));
 
-static struct vm_exit script[STEPS_MAX];
-static unsigned step_count, step;
-
-static void guest(struct vcpu *running, struct vm_exit *exit)
+/* A guest that runs is not away. */
+static void present(struct vcpu *running, struct vm_exit *exit)
 {
-	CHECK(running == vcpu);
 	CHECK(!(steal.preempted & AWAY));
-	if (step < step_count)
-		*exit = script[step++];
-	else
-		*exit = (struct vm_exit){
-			.kind = ABI_EXIT_PORT, .length = 2, .port = {.port = 0x80, .size = 1}};
-}
-
-static void then(uint32_t kind)
-{
-	CHECK(step_count < STEPS_MAX);
-	script[step_count++] = (struct vm_exit){.kind = kind, .length = 1};
+	guest(running, exit);
 }
 
 /* A VM with that many CPUs, which all run; `vcpu` is the first. */
-static void start(unsigned count)
+static void start_cpus(unsigned count)
 {
 	struct vm *vm;
 
@@ -62,7 +44,7 @@ static void start(unsigned count)
 		cpu[i]->arch->cpu.rflags = 2;
 	}
 	vcpu = cpu[0];
-	fake_guest = guest;
+	fake_guest = present;
 	step = step_count = 0;
 	memset(&steal, 0, sizeof(steal));
 	memset(steal.rest, UNTOUCHED, sizeof(steal.rest));
@@ -103,7 +85,7 @@ static bool have_it(unsigned count, unsigned first, unsigned last)
 
 TEST(an_ipi_goes_to_a_set_of_cpus)
 {
-	start(CPUS);
+	start_cpus(CPUS);
 	CHECK_EQ(call(SEND_IPI, 1, 0, 0, VECTOR), 1);
 	CHECK(have_it(CPUS, 0, 0));
 	CHECK_EQ(call(SEND_IPI, UINT64_MAX, 0, 100, VECTOR), 64);
@@ -120,7 +102,7 @@ TEST(an_ipi_goes_to_a_set_of_cpus)
 
 TEST(outside_of_64_bit_mode_words_have_32_bits)
 {
-	start(100);
+	start_cpus(100);
 	vcpu->arch->is_32bit = true;
 	CHECK_EQ(call(SEND_IPI, UINT64_MAX, 0, 1, VECTOR), 32);
 	CHECK(have_it(100, 1, 32));
@@ -130,7 +112,7 @@ TEST(outside_of_64_bit_mode_words_have_32_bits)
 
 TEST(other_parts_of_an_icr_are_refused)
 {
-	start(2);
+	start_cpus(2);
 	for (unsigned bit = 11; bit < 64; bit++)
 		if (bit != 14)
 			CHECK_EQ(call(SEND_IPI, 3, 0, 0, 1ull << bit | VECTOR), -ABI_EINVAL);
@@ -140,7 +122,7 @@ TEST(other_parts_of_an_icr_are_refused)
 
 TEST(user_programs_make_no_hypercalls)
 {
-	start(2);
+	start_cpus(2);
 	vcpu->arch->cpl = 3;
 	CHECK_EQ(call(SEND_IPI, 3, 0, 0, VECTOR), -ABI_EPERM);
 	CHECK_EQ(call(KICK, 0, 1, 0, 0), -ABI_EPERM);
@@ -149,7 +131,7 @@ TEST(user_programs_make_no_hypercalls)
 
 TEST(a_kick_ends_a_halt_whatever_the_interrupts)
 {
-	start(2);
+	start_cpus(2);
 	vcpu = cpu[1];
 	then(ABI_EXIT_HLT);
 	vcpu->needs_look = true;
@@ -173,16 +155,16 @@ static void kick(uint64_t unused)
 
 TEST(a_kick_wakes_a_cpu_that_sleeps_once)
 {
-	start(2);
+	start_cpus(2);
 	then(ABI_EXIT_HLT);
-	CHECK_EQ(thread_create(process_current(), (uint64_t)kick, 0, 0), 0);
+	spawn(kick, 0);
 	CHECK_EQ(vcpu_run(vcpu), 0);
 	CHECK(step == 1 && !vcpu->is_roused);
 }
 
 TEST(init_forgets_a_kick)
 {
-	start(2);
+	start_cpus(2);
 	vcpu = cpu[1];
 	vlapic_message(vcpu->vm, 1, false, VLAPIC_ROUSE);
 	vlapic_message(vcpu->vm, 1, false, 0x4500);
@@ -201,8 +183,8 @@ static void take_a_turn(uint64_t ns)
 
 TEST(a_cpu_may_give_its_turn_to_another)
 {
-	start(2);
-	CHECK_EQ(thread_create(process_current(), (uint64_t)take_a_turn, 0, 0), 0);
+	start_cpus(2);
+	spawn(take_a_turn, 0);
 	turns = 0;
 	CHECK_EQ(call(YIELD, 0, 1, 0, 0), 0);
 	CHECK_EQ(turns, 1);
@@ -213,7 +195,7 @@ TEST(a_cpu_may_give_its_turn_to_another)
 
 static void start_steal(void)
 {
-	start(2);
+	start_cpus(2);
 	vcpu->page->steal_at = (uintptr_t)&steal;
 }
 
@@ -228,7 +210,7 @@ static bool rest_is_untouched(void)
 /* The guest gives its turn away, and another uses it for so long. */
 static void be_away(uint64_t ns)
 {
-	CHECK_EQ(thread_create(process_current(), (uint64_t)take_a_turn, 0, ns), 0);
+	spawn(take_a_turn, ns);
 	step = step_count = 0;
 	vcpu->page->gpr[ABI_RAX] = YIELD;
 	then(ABI_EXIT_HYPERCALL);
@@ -257,7 +239,7 @@ TEST(sleep_is_no_steal)
 {
 	start_steal();
 	then(ABI_EXIT_HLT);
-	CHECK_EQ(thread_create(process_current(), (uint64_t)kick, 0, 0), 0);
+	spawn(kick, 0);
 	CHECK_EQ(vcpu_run(vcpu), 0);
 	CHECK_EQ(step, 1);
 	CHECK_EQ(steal.ns, 0);
@@ -278,9 +260,7 @@ TEST(a_flush_asked_for_while_it_was_away_comes_before_the_entry)
 		unsigned before = vcpu->arch->flush_count;
 
 		turns = 0;
-		CHECK_EQ(
-			thread_create(process_current(), (uint64_t)ask_for_flush, 0, i ? FLUSH : 0),
-			0);
+		spawn(ask_for_flush, i ? FLUSH : 0);
 		step = step_count = 0;
 		vcpu->page->gpr[ABI_RAX] = YIELD;
 		then(ABI_EXIT_HYPERCALL);
