@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest CPU whose APIC is in the CPU, which writes IRR at the same time as others send. */
-#include "kernel/sched.h"
 #include "scripted.h"
 
 #define INIT 0x500u

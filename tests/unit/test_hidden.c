@@ -2,8 +2,6 @@
 /* State of a guest CPU that no register shows: saved, loaded, and refused. */
 #include "scripted.h"
 
-#define NMI 0x400u
-
 static int hidden_set(const struct abi_hidden *hidden)
 {
 	struct abi_hidden copy = *hidden;

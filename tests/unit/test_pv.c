@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a guest knows of its being one: hypercalls among its CPUs, and the time that others took. */
-#include "kernel/sched.h"
 #include "scripted.h"
 
 #define KICK      5u

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Running a guest CPU: what goes in first, what vmm is asked, how it begins and ends. */
-#include "kernel/frames.h"
 #include "kernel/memory.h"
 #include "kernel/quota.h"
-#include "kernel/sched.h"
 #include "scripted.h"
 
-#define INIT  0x500u
 #define LEVEL 0x8000u
 
 /* ---- runs and what ends them ---- */
