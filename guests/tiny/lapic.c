@@ -122,22 +122,24 @@ static void timer_start(uint32_t lvt, uint64_t us)
  */
 static void check_masked(void)
 {
+	uint32_t before;
 	uint64_t end;
 
 	reset_notes();
 	trap_handle(TIMER, timer);
 	timer_start(LVT_PERIODIC, 500);
 	open_window();
+	before = counts[TIMER];
 	lapic_self_ipi(LOW);
 	end = time_tsc_after_us(10000);
 	while (rdtsc() < end)
 		;
 	lapic_write(LAPIC_TIMER_INITIAL, 0);
-	tap_ok(!counts[LOW] && counts[TIMER] <= 1,
+	tap_ok(!counts[LOW] && counts[TIMER] == before,
 	       "%s: with IF=0 none comes, however long it waits", mode);
 	open_window();
 	open_window();
-	tap_ok(counts[LOW] == 1 && counts[TIMER] >= 1, "%s: then each comes once", mode);
+	tap_ok(counts[LOW] == 1 && counts[TIMER] == before + 1, "%s: then each comes once", mode);
 }
 
 static void check_tpr(void)
@@ -207,6 +209,7 @@ static void check_timer(void)
 static void check_deadline(void)
 {
 	uint64_t deadline;
+	bool in_time;
 
 	if (!lapic_has_tsc_deadline()) {
 		for (int i = 0; i < 4; i++)
@@ -223,11 +226,13 @@ static void check_deadline(void)
 	tap_ok(rdmsr(MSR_TSC_DEADLINE) == 0, "%s: then it reads as 0", mode);
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() - 1);
 	time_wait(&counts[TIMER], 2, 1000000);
-	wrmsr(MSR_TSC_DEADLINE, time_tsc_after_us(2000));
+	deadline = time_tsc_after_us(10000);
+	wrmsr(MSR_TSC_DEADLINE, deadline);
 	wrmsr(MSR_TSC_DEADLINE, 0);
+	in_time = rdtsc() < deadline; /* else we were descheduled, and it fired */
 	time_wait(&counts[TIMER], 3, 20000);
-	tap_ok(counts[TIMER] == 2, "%s: one that has passed fires at once, one taken back never",
-	       mode);
+	tap_ok(counts[TIMER] == 2 || !in_time,
+	       "%s: one that has passed fires at once, one taken back never", mode);
 	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | TIMER);
 }
 
