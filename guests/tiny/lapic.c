@@ -9,6 +9,7 @@
 #define TIMER  0x58
 
 static const char *mode;
+static uint64_t khz; /* of the timer */
 static volatile uint32_t counts[256];
 static volatile uint8_t order[8];
 static volatile uint32_t order_count;
@@ -108,8 +109,6 @@ static void check_ipi(void)
 
 static void timer_start(uint32_t lvt, uint64_t us)
 {
-	uint64_t khz = lapic_timer_khz();
-
 	counts[TIMER] = 0;
 	lapic_write(LAPIC_TIMER_DIVIDE, 0x0b);
 	lapic_write(LAPIC_LVT_TIMER, lvt | TIMER);
@@ -179,7 +178,7 @@ static bool is_near(uint64_t a, uint64_t b)
 static void check_timer(void)
 {
 	uint64_t start = time_tsc_after_us(0);
-	uint32_t first, khz, half, slow;
+	uint32_t first, half, slow;
 
 	trap_handle(TIMER, timer);
 	timer_start(0, 5000);
@@ -198,10 +197,9 @@ static void check_timer(void)
 	timer_start(LVT_MASKED, 1000);
 	time_wait(&counts[TIMER], 1, 20000);
 	tap_ok(!counts[TIMER], "%s: a masked timer does not fire", mode);
-	khz = lapic_timer_khz();
 	half = lapic_timer_rate(0x00);
 	slow = lapic_timer_rate(0x0a);
-	print("# %u kHz by 1, %u by 2, %u by 128\n", khz, half, slow);
+	print("# %lu kHz by 1, %u by 2, %u by 128\n", khz, half, slow);
 	tap_ok(is_near(khz, 2ul * half) && is_near(khz, 128ul * slow), "%s: the divider divides",
 	       mode);
 }
@@ -283,6 +281,7 @@ static void check_mode(bool x2apic)
 {
 	mode = x2apic ? "x2APIC" : "xAPIC";
 	lapic_enable(x2apic);
+	khz = lapic_timer_khz();
 	trap_handle(LOW, note);
 	trap_handle(MIDDLE, note);
 	trap_handle(HIGH, note);
