@@ -8,6 +8,9 @@
 #include "unit.h"
 
 #define IF        0x200ull
+#define NMI       0x400u /* this and the next two: of a message, as in ICR */
+#define INIT      0x500u
+#define LEVEL     0x8000u
 #define SVR_ON    0x1ffu
 #define EOI_MSR   0x80bu
 #define RAM       (64 * PAGE_SIZE)
@@ -48,11 +51,17 @@ static inline void then(uint32_t kind)
 		.kind = kind, .length = kind == ABI_EXIT_HLT || kind == ABI_EXIT_HYPERCALL};
 }
 
-/* A WRMSR of the guest. */
-static inline void then_eoi(void)
+/* What the guest's next WRMSR writes. */
+static inline void load_wrmsr(uint32_t index, uint32_t value)
 {
-	vcpu->page->gpr[ABI_RCX] = EOI_MSR;
-	vcpu->page->gpr[ABI_RAX] = vcpu->page->gpr[ABI_RDX] = 0;
+	vcpu->page->gpr[ABI_RCX] = index;
+	vcpu->page->gpr[ABI_RAX] = value;
+	vcpu->page->gpr[ABI_RDX] = 0;
+}
+
+static inline void then_wrmsr(uint32_t index, uint32_t value)
+{
+	load_wrmsr(index, value);
 	then(ABI_EXIT_WRMSR);
 }
 

@@ -2,12 +2,16 @@
 /* A guest CPU whose APIC is in the CPU, which writes IRR at the same time as others send. */
 #include "scripted.h"
 
-#define INIT 0x500u
-
-TEST(a_message_wakes_one_whose_apic_is_in_the_cpu)
+/* A guest whose APIC is in the CPU. */
+static void start_apicv(void)
 {
 	start();
 	vcpu->vm->wants_apicv = arch->has_apicv = true;
+}
+
+TEST(a_message_wakes_one_whose_apic_is_in_the_cpu)
+{
+	start_apicv();
 	then(ABI_EXIT_HLT);
 	spawn(message, 0);
 	run(ABI_EXIT_PORT); /* asleep for ever, fake_arch.c ends the test */
@@ -39,8 +43,7 @@ TEST(nobody_else_writes_what_the_cpu_writes_in_the_guest)
 {
 	struct abi_lapic state;
 
-	start();
-	vcpu->vm->wants_apicv = arch->has_apicv = true;
+	start_apicv();
 	fake_guest = busy;
 	then(ABI_EXIT_CPUID);
 	run(ABI_EXIT_PORT);
@@ -67,8 +70,7 @@ static void preempted(struct vcpu *running, struct vm_exit *exit)
 
 TEST(one_without_a_core_is_not_in_the_guest)
 {
-	start();
-	vcpu->vm->wants_apicv = arch->has_apicv = true;
+	start_apicv();
 	fake_guest = preempted;
 	then(ABI_EXIT_INTERRUPT);
 	spawn(passer, 0);
@@ -85,8 +87,7 @@ static void hit(struct vcpu *running, struct vm_exit *exit)
 
 TEST(what_was_sent_before_init_is_gone_after_it)
 {
-	start();
-	vcpu->vm->wants_apicv = arch->has_apicv = true;
+	start_apicv();
 	fake_guest = hit;
 	then(ABI_EXIT_CPUID);
 	run(ABI_EXIT_STARTUP);
@@ -115,8 +116,7 @@ static void ticked(struct vcpu *running, struct vm_exit *exit)
 TEST(a_deaf_guest_whose_apic_is_in_the_cpu_gets_fewer_ticks)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		start();
-		vcpu->vm->wants_apicv = arch->has_apicv = true;
+		start_apicv();
 		fake_guest = ticked;
 		CHECK(vlapic_write(vcpu, VLAPIC_LVT_TIMER, 0x20077));
 		CHECK(vlapic_write(vcpu, VLAPIC_TIMER_DIVIDE, 0xb));

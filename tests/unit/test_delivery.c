@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupts and a guest CPU: nothing is lost, early, or ended twice, whatever the order. */
+#include "random.h"
 #include "scripted.h"
 
 #define SELF          (1u << 18)
-#define NMI           0x400u
-#define LEVEL         0x8000u
 #define EXTINT_VECTOR 0x20u
 
-static uint64_t random_state = 0x9e3779b97f4a7c15;
 static bool pending[256], in_service[256], nmi_is_pending, extint;
 static uint8_t eoi_word;
 static unsigned offers;
@@ -16,10 +14,7 @@ static unsigned entries, entries_max;
 
 static unsigned chance(unsigned n)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (unsigned)(random_state >> 20) % n;
+	return (unsigned)(random_next() >> 33) % n;
 }
 
 static unsigned tpr_class(void)
@@ -69,9 +64,7 @@ static bool window_opens(void)
 
 static void wrmsr(struct vm_exit *exit, uint32_t index, uint32_t value)
 {
-	vcpu->page->gpr[ABI_RCX] = index;
-	vcpu->page->gpr[ABI_RAX] = value;
-	vcpu->page->gpr[ABI_RDX] = 0;
+	load_wrmsr(index, value);
 	exit->kind = ABI_EXIT_WRMSR;
 	exit->length = 2;
 }
@@ -241,7 +234,7 @@ TEST(a_word_that_is_nowhere_is_no_offer)
 	CHECK_EQ(vcpu->lapic.eoi_word, 0);
 	CHECK_EQ(vlapic_in_service(vcpu), 0x51);
 	step = step_count = 0;
-	then_eoi();
+	then_wrmsr(EOI_MSR, 0);
 	run(ABI_EXIT_PORT);
 	CHECK_EQ(vlapic_in_service(vcpu), -1);
 }
@@ -251,9 +244,6 @@ TEST(a_self_ipi_goes_straight_in_only_if_nothing_stands_in_its_way)
 {
 	for (unsigned way = 0; way < 5; way++) {
 		start();
-		vcpu->page->gpr[ABI_RCX] = 0x83f;
-		vcpu->page->gpr[ABI_RAX] = 0x51;
-		vcpu->page->gpr[ABI_RDX] = 0;
 		if (way == 1)
 			arch->cpu.rflags = 2; /* IF is 0 */
 		else if (way == 2)
@@ -262,7 +252,7 @@ TEST(a_self_ipi_goes_straight_in_only_if_nothing_stands_in_its_way)
 			CHECK(vlapic_write(vcpu, VLAPIC_SVR, 0xff)); /* off */
 		else if (way == 4)
 			arch->has_shadow = true;
-		then(ABI_EXIT_WRMSR);
+		then_wrmsr(0x83f, 0x51);
 		run(ABI_EXIT_PORT);
 		CHECK_EQ(arch->delivered_count, way == 0 || way == 4);
 		CHECK_EQ(vlapic_requested(vcpu), way == 1 || way == 2 ? 0x51 : -1);

@@ -2,8 +2,6 @@
 /* A guest CPU that halted: what wakes it, and what does not. */
 #include "scripted.h"
 
-#define NMI 0x400u
-
 TEST(a_message_wakes_a_sleeping_guest)
 {
 	start();

@@ -4,8 +4,6 @@
 #include "kernel/quota.h"
 #include "scripted.h"
 
-#define LEVEL 0x8000u
-
 /* ---- runs and what ends them ---- */
 
 TEST(a_run_lasts_until_vmm_is_needed)
@@ -163,7 +161,7 @@ TEST(what_is_in_service_holds_back_without_a_window)
 	arch->wants_interrupt = false;
 	run(ABI_EXIT_PORT);
 	CHECK(!arch->wants_interrupt);
-	then_eoi();
+	then_wrmsr(EOI_MSR, 0);
 	run(ABI_EXIT_PORT);
 	check_delivered(1, VM_EVENT_INTERRUPT, 0x62);
 }
@@ -288,7 +286,7 @@ TEST(vmm_learns_of_the_end_of_a_level_triggered_interrupt)
 	arrive(LEVEL | 0x51);
 	run(ABI_EXIT_PORT);
 	step = step_count = 0;
-	then_eoi();
+	then_wrmsr(EOI_MSR, 0);
 	run(ABI_EXIT_EOI);
 	CHECK_EQ(vcpu->page->exit.eoi.vector, 0x51);
 	CHECK_EQ(vcpu->stats.exits[ABI_EXIT_EOI], 1);
@@ -299,8 +297,7 @@ TEST(vmm_learns_of_the_end_of_a_level_triggered_interrupt)
 
 static void ends_and_kicks(struct vcpu *running, struct vm_exit *exit)
 {
-	vcpu->page->gpr[ABI_RCX] = EOI_MSR;
-	vcpu->page->gpr[ABI_RAX] = vcpu->page->gpr[ABI_RDX] = 0;
+	load_wrmsr(EOI_MSR, 0);
 	vcpu_kick(running);
 	exit->kind = ABI_EXIT_WRMSR;
 }

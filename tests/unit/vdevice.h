@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tests/unit/fake_platform.h"
+#include "tests/unit/random.h"
 #include "tests/unit/unit.h"
 
 static struct fake_platform *fake;
@@ -25,17 +26,6 @@ static inline uint8_t inb(uint16_t port)
 static inline void outb(uint16_t port, uint8_t value)
 {
 	out(port, 1, value);
-}
-
-/* The same sequence in each run: a failure can be repeated. */
-static uint64_t random_state = 0x9e3779b97f4a7c15;
-
-static inline uint64_t random_next(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * 0x2545f4914f6cdd1d;
 }
 
 /* Mostly small and edge values: they find more than even ones. */
